@@ -1,0 +1,11 @@
+//! `unwrite` takes erased people out of data that was already written, and proves it.
+//!
+//! The way of the data: find → lift → apply → verify → commit. [`layer`] has the traits on which everything stands,
+//! [`edit`] the edit lists, [`matcher`] the search, [`scrub`](mod@scrub) one artifact from start to finish.
+
+pub mod blob;
+pub mod edit;
+pub mod error;
+pub mod input;
+pub mod limits;
+pub mod span;
