@@ -8,4 +8,8 @@ pub mod edit;
 pub mod error;
 pub mod input;
 pub mod limits;
+pub mod matcher;
+pub mod policy;
+pub mod record;
+pub mod registry;
 pub mod span;

@@ -1,0 +1,97 @@
+//! Records: how a stream falls into them, and the fields that a record has.
+//!
+//! A record format is a [`Cursor`]: it cuts a window into records, and gives a record's fields when a candidate was found in
+//! it. It never matches and never decides; `layer::RecordLayer` runs it. A record owns the separator after it.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use crate::error::Result;
+
+/// What the window starts with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The next `len` bytes (separator included) are one record. `len` is never 0.
+    Record {
+        /// Bytes, separator included.
+        len: usize,
+        /// Whether it is somebody's data.
+        kind: Part,
+    },
+    /// The window is too short to tell: at least one byte more is needed. Never returned at the end of the stream
+    /// unless the window is empty.
+    More,
+}
+
+/// What a record is to the judge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// A record: counted, matched, and dropped or edited as the policy says.
+    Data,
+    /// A header row, a byte order mark, a blank line between records: never dropped; a hit in it is redacted.
+    Structure,
+    /// A line of running text that is no record (SPEC "Other text"): counted, never dropped; a hit in it is edited in place.
+    Prose,
+}
+
+/// The kind of place in which a value stands; decides how a replacement is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// Free text: a log line, the raw bytes of a row between its fields.
+    Text,
+    /// The inside of a JSON string, quotes excluded.
+    JsonString,
+    /// A JSON member's name, quotes excluded.
+    JsonKey,
+    /// A bare JSON number, `true` or `false`: cannot hold text, takes `null`.
+    JsonBare,
+    /// JSON `null`.
+    JsonNull,
+    /// A CSV cell without quotes.
+    Cell,
+    /// The inside of a quoted CSV cell, where `""` stands for `"`.
+    QuotedCell,
+}
+
+/// One scalar of a record, and the name under which it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field<'r> {
+    /// Member names or the column's name, from the outermost in (decoded); array indices do not appear. Empty for a bare
+    /// scalar. A column `#3` has no name of its own.
+    pub path: Vec<Cow<'r, [u8]>>,
+    /// Where the scalar's text stands in the record: without its quotes.
+    pub span: Range<usize>,
+    /// The whole thing that goes if the field is removed: a JSON member with its name and one comma; else equal to the
+    /// quoted or bare scalar with its quotes.
+    pub whole: Range<usize>,
+    /// The scalar's text, decoded (escapes resolved, `""` halved); a JSON number as written.
+    pub text: Cow<'r, [u8]>,
+    /// The kind of place.
+    pub place: Place,
+}
+
+/// A stream's records one after another, with the state that CSV headers and multi-line records need.
+///
+/// Pure: the same bytes give the same records, however they come in windows.
+pub trait Cursor: Send {
+    /// What `window` starts with. `eof`: nothing follows the window. Called with the unread bytes each time; after
+    /// `Record { len, .. }` the next call's window starts `len` bytes later. After [`Step::More`] the next window is longer.
+    /// Errors: [`crate::error::Kind::Limit`] for continuation bounds, `Damaged` for what the format forbids. The bound on a record's
+    /// bytes is the caller's.
+    fn next(&mut self, window: &[u8], eof: bool) -> Result<Step>;
+
+    /// Calls `visit` for each field of `record` (as cut by `next`, separator included), in order of place, keys included as
+    /// [`Place::JsonKey`] with their own parent path. Text has no fields. A record that does not parse (a line
+    /// of JSON Lines that is not JSON) has none either: it is searched as text.
+    fn fields<'r>(&self, record: &'r [u8], visit: &mut dyn FnMut(Field<'r>)) -> Result<()>;
+
+    /// The table that the current record belongs to (SQL), if any.
+    fn table(&self) -> Option<&str> {
+        None
+    }
+
+    /// Whether a cell may hold its text with doubled quotes, so that it must be searched decoded as well.
+    fn doubles_quotes(&self) -> bool {
+        false
+    }
+}
