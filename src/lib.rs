@@ -7,6 +7,8 @@ pub mod blob;
 pub mod edit;
 pub mod error;
 pub mod input;
+pub mod judge;
+pub mod layer;
 pub mod limits;
 pub mod matcher;
 pub mod policy;
