@@ -10,6 +10,7 @@ pub mod input;
 pub mod judge;
 pub mod layer;
 pub mod limits;
+pub mod manifest;
 pub mod matcher;
 pub mod policy;
 pub mod record;
