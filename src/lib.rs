@@ -4,9 +4,11 @@
 //! [`edit`] the edit lists, [`matcher`] the search, [`scrub`](mod@scrub) one artifact from start to finish.
 
 pub mod blob;
+pub mod config;
 pub mod edit;
 pub mod error;
 pub mod input;
+pub mod job;
 pub mod judge;
 pub mod layer;
 pub mod limits;
