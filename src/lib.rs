@@ -13,3 +13,4 @@ pub mod policy;
 pub mod record;
 pub mod registry;
 pub mod span;
+pub mod store;
