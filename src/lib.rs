@@ -18,3 +18,4 @@ pub mod policy;
 pub mod record;
 pub mod registry;
 pub mod span;
+pub mod store;

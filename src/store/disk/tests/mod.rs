@@ -1,0 +1,1 @@
+//! Tests of the disk store on real files.
