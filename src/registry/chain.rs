@@ -46,7 +46,9 @@ impl Chain {
             (State::Without, Some(_)) => {
                 return Err(bad("has `prev`, but lines before it have none"));
             }
-            (State::Last(_), None) => return Err(bad("has no `prev`, but lines before it have one")),
+            (State::Last(_), None) => {
+                return Err(bad("has no `prev`, but lines before it have one"));
+            }
             (State::Unknown, Some(prev)) => prev == FIRST,
             (State::Last(digest), Some(prev)) => prev
                 .strip_prefix("sha256:")

@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 
 use super::Options;
 use super::event::{Change, Erase, Event, Identifier, Reference, Seq, Terms, nearest, time};
-use super::lines::Lines;
 use super::ledger::Ledger;
+use super::lines::Lines;
 use super::value;
 use crate::error::{At, Error, Result};
 use crate::limits::MAX_REGISTRY_LINE;

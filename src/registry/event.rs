@@ -134,9 +134,7 @@ fn distance(a: &[u8], b: &[u8]) -> usize {
         let mut corner = i;
         let mut left = i + 1;
         for (above, y) in row.iter_mut().skip(1).zip(b) {
-            let cost = (corner + usize::from(x != y))
-                .min(*above + 1)
-                .min(left + 1);
+            let cost = (corner + usize::from(x != y)).min(*above + 1).min(left + 1);
             corner = std::mem::replace(above, cost);
             left = cost;
         }
@@ -171,7 +169,13 @@ mod tests {
     fn times() {
         assert!(time("at", "2026-11-01T10:00:00Z").is_ok());
         assert!(time("at", "2026-11-01T10:00:00.5+01:00").is_ok());
-        for bad in ["", "2026-11-01", "2026-11-01T10:00:00", "tomorrow", "1793527200"] {
+        for bad in [
+            "",
+            "2026-11-01",
+            "2026-11-01T10:00:00",
+            "tomorrow",
+            "1793527200",
+        ] {
             assert!(time("at", bad).is_err(), "{bad}");
         }
     }

@@ -43,10 +43,7 @@ pub(super) struct Members<'l, const N: usize> {
 
 impl<'l, const N: usize> Members<'l, N> {
     /// Sorts the members of `object`. Usage errors: a name that is not `known`, or one that stands twice.
-    pub(super) fn new(
-        known: &'static [&'static str; N],
-        object: Vec<Member<'l>>,
-    ) -> Result<Self> {
+    pub(super) fn new(known: &'static [&'static str; N], object: Vec<Member<'l>>) -> Result<Self> {
         let mut values = [const { None }; N];
         for (name, value) in object {
             let slot = known.iter().zip(&mut values).find(|(k, _)| **k == name);
@@ -91,7 +88,9 @@ impl<'l, const N: usize> Members<'l, N> {
     /// The first known name that was given and not taken.
     pub(super) fn left(&self) -> Option<&'static str> {
         let mut slots = self.known.iter().zip(&self.values);
-        slots.find(|(_, value)| value.is_some()).map(|(name, _)| *name)
+        slots
+            .find(|(_, value)| value.is_some())
+            .map(|(name, _)| *name)
     }
 }
 

@@ -10,8 +10,8 @@ use super::Options;
 use super::chain::Chain;
 use super::event::{Change, Erase, Event, Hold, Identifier, Reference, Seq, Terms, nearest, time};
 use super::json::{self, Json, Members};
-use super::lines::Lines;
 use super::ledger::Ledger;
+use super::lines::Lines;
 use super::value;
 use crate::error::{At, Error, Result};
 use crate::matcher::Value;
@@ -95,7 +95,9 @@ fn event(
         }
     };
     if let Some(key) = members.left() {
-        return Err(Error::usage(format!("`{key}` does not belong to this event")));
+        return Err(Error::usage(format!(
+            "`{key}` does not belong to this event"
+        )));
     }
     if subject.is_none() && !matches!(change, Change::Erase(_)) {
         return Err(Error::usage("this event needs a `subject`"));
@@ -166,5 +168,8 @@ fn moment<const N: usize>(
     members: &mut Members<'_, N>,
     name: &str,
 ) -> Result<Option<jiff::Timestamp>> {
-    members.text(name)?.map(|text| time(name, &text)).transpose()
+    members
+        .text(name)?
+        .map(|text| time(name, &text))
+        .transpose()
 }

@@ -156,9 +156,8 @@ pub fn read(
     }
     let registry = resolve::resolve(ledger, lines.finish())?;
     if registry.seq == 0 && !options.allow_empty {
-        return Err(
-            Error::usage("the registry is empty").help("--allow-empty-registry takes it all the same")
-        );
+        return Err(Error::usage("the registry is empty")
+            .help("--allow-empty-registry takes it all the same"));
     }
     if options.min_seq.is_some_and(|least| registry.seq < least) {
         return Err(Error::usage(format!(
@@ -170,7 +169,9 @@ pub fn read(
     // An age below zero (a clock ahead of ours) is no great age.
     let age = Duration::try_from(options.now.duration_since(written)).unwrap_or_default();
     if options.max_age.is_some_and(|most| age > most) {
-        return Err(Error::usage("the registry is older than --max-registry-age"));
+        return Err(Error::usage(
+            "the registry is older than --max-registry-age",
+        ));
     }
     Ok(registry)
 }

@@ -6,8 +6,8 @@ use std::io::BufRead;
 
 use super::Options;
 use super::event::{Change, Erase, Event, Identifier, Seq, Terms};
-use super::lines::Lines;
 use super::ledger::Ledger;
+use super::lines::Lines;
 use super::value;
 use crate::error::{At, Result};
 

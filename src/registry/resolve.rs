@@ -283,7 +283,10 @@ impl<'a> Shown<'a> {
             let bytes = value::canonical(kind, name);
             bytes.is_some_and(|bytes| self.values.find(kind, &bytes).is_some())
         };
-        self.texts.contains(&self.hash(name)) || [Type::Uuid, Type::Ip, Type::Phone].map(form).contains(&true)
+        self.texts.contains(&self.hash(name))
+            || [Type::Uuid, Type::Ip, Type::Phone]
+                .map(form)
+                .contains(&true)
     }
 
     fn hash(&self, text: &str) -> u64 {

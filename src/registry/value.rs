@@ -242,11 +242,7 @@ mod tests {
                 "[2001:DB8:0:0::1]",
                 b"\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01",
             ),
-            (
-                Type::Ip,
-                "::",
-                b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
-            ),
+            (Type::Ip, "::", b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
             (Type::Phone, "+49 (151) 23-45", b"491512345"),
             (Type::Phone, "0049 151/23.45", b"491512345"),
             (Type::Phone, "(0151) 2345", b"01512345"),
@@ -388,10 +384,7 @@ mod tests {
             ("alice@example.com", Type::Email),
             ("6f9619ff-8b86-d011-b42d-00cf4fc964ff", Type::Uuid),
             ("{6f9619ff-8b86-d011-b42d-00cf4fc964ff}", Type::Uuid),
-            (
-                "urn:uuid:6f9619ff-8b86-d011-b42d-00cf4fc964ff",
-                Type::Uuid,
-            ),
+            ("urn:uuid:6f9619ff-8b86-d011-b42d-00cf4fc964ff", Type::Uuid),
             ("192.0.2.7", Type::Ip),
             ("2001:db8::1", Type::Ip),
             ("+49 (151) 23-45", Type::Phone),
@@ -419,7 +412,7 @@ mod tests {
                 prop_assert_eq!(value.kind, kind);
                 if kind != Type::Ip && !(kind == Type::Phone && value.bytes.starts_with(b"00")) {
                     let again = std::str::from_utf8(&value.bytes).unwrap();
-                    prop_assert_eq!(canon(kind, again).as_deref(), Some(&*value.bytes));
+                    prop_assert_eq!(canon(kind, again), Some(value.bytes.to_vec()));
                 }
             }
         }

@@ -128,15 +128,13 @@ fn terms_belong_to_their_event() {
     );
     assert_eq!(registry.needles.values.len(), 1);
     let held = format!("{text}{{\"event\":\"hold\",\"subject\":\"s\"}}\n");
-    assert!(
-        claims(&jsonl(&held))
-            .contains(&"held s: user_id=2 <2026-11-02T00:00:00Z".to_owned())
-    );
+    assert!(claims(&jsonl(&held)).contains(&"held s: user_id=2 <2026-11-02T00:00:00Z".to_owned()));
 }
 
 #[test]
 fn only_the_event_order_counts() {
-    let text = "{\"at\":\"2026-11-09T00:00:00Z\",\"event\":\"cancel\",\"subject\":\"s\"}\n".to_owned()
+    let text = "{\"at\":\"2026-11-09T00:00:00Z\",\"event\":\"cancel\",\"subject\":\"s\"}\n"
+        .to_owned()
         + &erase("s", "1", ",\"at\":\"2026-11-01T00:00:00Z\"");
     let registry = jsonl(&text);
     assert_eq!(ids(&registry), "1");
