@@ -5,6 +5,8 @@
 //! `scan` and `scrub` use) and [`reference`](mod@reference) (portable and plain: what the `verify` verb and `--verify paranoid` use).
 //! Engines know values, boundaries, identifying fields and spellings; they know no formats, subjects or actions.
 
+pub mod reference;
+
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
