@@ -5,6 +5,7 @@
 //! `scan` and `scrub` use) and [`reference`](mod@reference) (portable and plain: what the `verify` verb and `--verify paranoid` use).
 //! Engines know values, boundaries, identifying fields and spellings; they know no formats, subjects or actions.
 
+pub mod reference;
 pub mod spelling;
 
 use std::fmt;
