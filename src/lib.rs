@@ -6,6 +6,7 @@
 pub mod blob;
 pub mod config;
 pub mod edit;
+pub mod engine;
 pub mod error;
 pub mod input;
 pub mod job;
@@ -15,7 +16,10 @@ pub mod limits;
 pub mod manifest;
 pub mod matcher;
 pub mod policy;
+pub mod progress;
 pub mod record;
 pub mod registry;
+pub mod scrub;
 pub mod span;
 pub mod store;
+pub mod verify;

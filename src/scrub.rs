@@ -33,6 +33,8 @@ pub struct Run<'r> {
     pub search: &'r Search<'r>,
     /// How results are searched, each in turn; empty for `--verify none`.
     pub second: &'r [&'r Search<'r>],
+    /// Where artifacts lie.
+    pub disk: &'r store::disk::Disk,
     /// What happens to artifacts.
     pub mode: &'r Mode,
     /// How results are verified.
@@ -92,6 +94,11 @@ impl Blast {
     /// Whether a commit was refused for the run's total: nothing is committed after it.
     pub fn tripped(&self) -> bool {
         self.limit.is_some() && self.state.lock().unwrap_or_else(PoisonError::into_inner).tripped
+    }
+
+    /// Refuses every commit from now on.
+    pub fn trip(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).tripped = true;
     }
 
     /// Asks for a commit of `changed` of `read` records; counts them if it is granted.
@@ -176,8 +183,8 @@ impl Work<'_> {
             Mode::InPlace => Purpose::Replace { break_hardlinks: run.break_hardlinks },
             _ => Purpose::Read,
         };
-        let original = store::disk::open(&self.task.object, purpose)?;
-        let outcome = self.read(&*original);
+        let original = self.run.disk.open(&self.task.object, purpose)?;
+        let outcome = self.read(&original);
         // A layer's complaint may be about a writer: then that is the reason.
         match &outcome {
             Err(error) if !matches!(error.kind(), Kind::Interrupted | Kind::Skipped) => {

@@ -296,6 +296,21 @@ pub fn uri(path: &[u8]) -> String {
     out
 }
 
+/// The path's bytes of a `file:` URI, percent-decoded; `None` if it is none.
+pub fn path_of(uri: &str) -> Option<Vec<u8>> {
+    let mut bytes = uri.strip_prefix("file:")?.bytes();
+    let mut out = Vec::with_capacity(uri.len());
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let mut digit = || char::from(bytes.next()?).to_digit(16);
+            out.push((digit()? * 16 + digit()?) as u8);
+        } else {
+            out.push(byte);
+        }
+    }
+    Some(out)
+}
+
 /// SHA-256 of all bytes of `blob`, read in windows.
 pub fn digest(blob: &dyn Blob) -> Result<[u8; 32]> {
     let mut hash = Sha256::new();
@@ -333,6 +348,13 @@ mod tests {
             uri(b"a b\n%\xff\xc3\xa9?#:@"),
             "file:a%20b%0A%25%FF%C3%A9%3F%23%3A%40"
         );
+    }
+
+    #[test]
+    fn uris_decode_to_their_paths() {
+        let every: Vec<u8> = (1..=255).collect();
+        assert_eq!(path_of(&uri(&every)).unwrap(), every);
+        assert!(path_of("file:a%2").is_none() && path_of("s3://x").is_none());
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! [`read`] is one forward pass over a blob: find uses it on the original, verification on the draft, by other decoders, in windows
 //! cut elsewhere. [`look`] compares. The `verify` verb, which judges a whole manifest, is in [`audit`].
 
+pub mod audit;
+
 use jiff::Timestamp;
 
 use crate::blob::Blob;

@@ -123,6 +123,11 @@ impl Source {
         }
     }
 
+    /// The file, or the folder below which the artifacts' ways are counted, as given.
+    pub fn place(&self) -> &Path {
+        &self.root
+    }
+
     /// Whether it is one file.
     pub fn is_file(&self) -> bool {
         matches!(self.kind, Kind::File)
