@@ -1,0 +1,140 @@
+//! Writers beside a commit: they are seen, let in, and lose nothing.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::blob::Blob;
+
+fn append(path: &Path) -> File {
+    OpenOptions::new().append(true).open(path).unwrap()
+}
+
+#[test]
+fn a_file_that_is_open_for_writing_is_skipped() {
+    for disk in ways() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        fs::write(&path, b"abc").unwrap();
+        let writer = append(&path);
+        assert_eq!(
+            disk.open(&object(&path), REPLACE).unwrap_err().reason(),
+            "open for writing"
+        );
+        disk.open(&object(&path), Purpose::Read).unwrap();
+        drop(writer);
+        disk.open(&object(&path), REPLACE).unwrap();
+    }
+}
+
+#[test]
+fn a_writer_does_not_wait_for_a_scrub_to_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("f");
+    fs::write(&path, b"abc").unwrap();
+    let opened = Disk::default().open(&object(&path), REPLACE).unwrap();
+    let begun = Instant::now();
+    let at = path.clone();
+    let writer = std::thread::spawn(move || append(&at).write_all(b"def").unwrap());
+    while opened.read_at(0, &mut [0]).is_ok() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    writer.join().unwrap();
+    assert!(
+        begun.elapsed() < Duration::from_secs(20),
+        "the lease was let go, not broken by the kernel"
+    );
+    assert_eq!(opened.check().unwrap_err().reason(), "open for writing");
+    assert_eq!(fs::read(&path).unwrap(), b"abcdef");
+}
+
+/// A writer that waits for the old file when the names have been exchanged already: its bytes end up under the name.
+#[test]
+fn a_writer_that_waits_during_the_commit_writes_to_the_file_under_the_name() {
+    for disk in ways().into_iter().filter(|disk| disk.means.lease) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        fs::write(&path, b"abc").unwrap();
+        let opened = disk.open(&object(&path), REPLACE).unwrap();
+        let patch = patch(3, &[(0, 1, b"")]);
+        let mut draft = opened.draft(To::InPlace, 2).unwrap();
+        draft.apply(&patch).unwrap();
+        let at = path.clone();
+        let writer = std::thread::spawn(move || append(&at).write_all(b"def").unwrap());
+        while !opened.has_writer() {
+            std::thread::yield_now();
+        }
+        assert_eq!(draft.commit().unwrap_err().reason(), "open for writing");
+        drop(opened);
+        writer.join().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"abcdef");
+        assert_eq!(names(dir.path()), ["f"]);
+    }
+}
+
+/// Hundreds of commits while a writer opens, appends a line and closes, with and without `O_CREAT` (which takes the folder's
+/// lock, as the exchange does): every line is there, in order, and commits do go through.
+#[test]
+fn no_line_is_lost_beside_commits() {
+    for create in [false, true] {
+        for disk in ways().into_iter().filter(|disk| disk.means.lease) {
+            race(disk, create);
+        }
+    }
+}
+
+fn race(disk: Disk, create: bool) {
+    const ROUNDS: usize = 60;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("f");
+    fs::write(&path, b"header 0000\n").unwrap();
+    let (stop, start) = (Arc::new(AtomicBool::new(false)), Arc::new(Barrier::new(2)));
+    let writer = {
+        let (path, stop, start) = (path.clone(), Arc::clone(&stop), Arc::clone(&start));
+        std::thread::spawn(move || {
+            start.wait();
+            let mut lines = 0usize;
+            while !stop.load(Ordering::Relaxed) {
+                let mut file = OpenOptions::new()
+                    .append(true)
+                    .create(create)
+                    .open(&path)
+                    .unwrap();
+                writeln!(file, "line {lines}").unwrap();
+                lines += 1;
+                drop(file);
+                // Of different length, so that the opens fall on every step of a commit.
+                std::thread::sleep(Duration::from_micros(lines as u64 * 131 % 12_000));
+            }
+            lines
+        })
+    };
+    start.wait();
+    let mut done = 0;
+    for round in 0..ROUNDS {
+        let header = format!("header {round:04}\n");
+        match scrub(
+            disk,
+            &path,
+            To::InPlace,
+            &[(0, 12, header.as_bytes())],
+            || {},
+        ) {
+            Ok(_) => done += 1,
+            Err(error) => assert!(
+                ["open for writing", "changed"].contains(&error.reason().as_str()),
+                "{error}"
+            ),
+        }
+    }
+    stop.store(true, Ordering::Relaxed);
+    let lines = writer.join().unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    let wanted: Vec<String> = (0..lines).map(|n| format!("line {n}")).collect();
+    assert_eq!(text.lines().skip(1).collect::<Vec<_>>(), wanted);
+    assert!(done > 0 && lines > 0, "{done} commits, {lines} lines");
+    assert_eq!(names(dir.path()), ["f"]);
+}
