@@ -2,9 +2,13 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
+
+use rustix::fs::{Mode, OFlags};
 
 use super::*;
 use crate::blob::Blob;
@@ -146,4 +150,84 @@ fn race(disk: Disk, create: bool) {
     );
     eprintln!("{done} commits, {round} rounds, {lines} lines");
     assert_eq!(names(dir.path()), ["f"]);
+}
+
+/// Starts a commit of `abc` → `bc` and, at the instant when the name has the new file, opens the old inode for appending (as a
+/// writer does that had found it before) and, with `both`, the new one too. Returns what the commit said.
+fn slow_writer(disk: Disk, dir: &Path, both: bool) -> Result<Committed> {
+    let path = dir.join("f");
+    fs::write(&path, b"abc").unwrap();
+    let old = rustix::fs::open(&path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
+    let number = fs::metadata(&path).unwrap().ino();
+    let over = AtomicBool::new(false);
+    let is_swapped = || loop {
+        if fs::metadata(&path).unwrap().ino() != number {
+            return true;
+        }
+        if over.load(Ordering::Relaxed) {
+            return false;
+        }
+    };
+    let slow = || {
+        if is_swapped() {
+            let held = format!("/proc/self/fd/{}", old.as_raw_fd());
+            append(Path::new(&held)).write_all(b"OLD").unwrap();
+        }
+    };
+    let quick = || {
+        if both && is_swapped() {
+            append(&path).write_all(b"NEW").unwrap();
+        }
+    };
+    std::thread::scope(|scope| {
+        let opened = disk.open(&object(&path), REPLACE).unwrap();
+        let mut draft = opened.draft(To::InPlace, 2).unwrap();
+        draft.apply(&patch(3, &[(0, 1, b"")])).unwrap();
+        scope.spawn(slow);
+        scope.spawn(quick);
+        let done = draft.commit();
+        over.store(true, Ordering::Relaxed);
+        done
+    })
+}
+
+/// A writer that found the old inode before the exchange and asks for it after: the exchange is taken back.
+#[test]
+fn a_slow_writer_takes_the_commit_back() {
+    let seen = (0..40).any(|_| {
+        let dir = tempfile::tempdir().unwrap();
+        let done = slow_writer(Disk::default(), dir.path(), false);
+        if done.is_err() {
+            assert_eq!(fs::read(dir.path().join("f")).unwrap(), b"abcOLD");
+            assert_eq!(names(dir.path()), ["f"]);
+        }
+        done.is_err_and(|error| error.reason() == "open for writing")
+    });
+    assert!(seen);
+}
+
+/// Writers of both versions at one time: both are kept, the commit fails, and no sweep removes what was written.
+#[test]
+fn writers_of_both_versions_lose_nothing() {
+    let seen = (0..200).any(|_| {
+        let dir = tempfile::tempdir().unwrap();
+        let Err(error) = slow_writer(Disk::default(), dir.path(), true) else {
+            return false;
+        };
+        if !error.to_string().contains("both versions") {
+            return false;
+        }
+        let mut files: Vec<_> = names(dir.path())
+            .iter()
+            .map(|n| fs::read(dir.path().join(n)).unwrap())
+            .collect();
+        files.sort();
+        assert!(
+            files.contains(&b"abcOLD".to_vec()) && files.contains(&b"bcNEW".to_vec()),
+            "{files:?}"
+        );
+        assert_eq!(super::super::sweep(dir.path(), true).removed, 0);
+        true
+    });
+    assert!(seen);
 }
