@@ -1,7 +1,7 @@
 use super::*;
 
 /// The chains of the hits of an e-mail in `text`, with the bytes that spell it.
-fn chains<'t>(text: &'t str) -> Vec<(Vec<Spelling>, &'t str)> {
+fn chains(text: &str) -> Vec<(Vec<Spelling>, &str)> {
     let hits = text_hits(&engine(&[(Email, ALICE)]), text.as_bytes());
     let one = |hit: Hit| (hit.chain.iter().collect(), &text[hit.span]);
     hits.into_iter().map(one).collect()
