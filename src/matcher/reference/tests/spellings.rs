@@ -96,6 +96,7 @@ fn of_overlapping_hits_the_longest_then_the_leftmost_then_the_shortest_chain_sta
     );
     check(&[
         (Literal, "abab", "«abab»ab"),
+        (Literal, "aaaa", "a«aaa%61» «aaaa»b"),
         (Literal, "%41%41", "«%41%41»"),
         (Literal, "aaaa", "«aa%61a»aa"),
         (Literal, "aaaa", "«a%61%61a»aa"),
