@@ -5,14 +5,14 @@
 //! reference that would show an identifier is shown as `L<line>`.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, RandomState};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::event::Terms;
-use super::intern::Intern;
+use super::intern::{Hashed, Intern};
 use super::ledger::{Draft, Ledger, Track};
 use super::{Entry, Identifier, Listing, Registry, Revealed, State, value};
 use crate::error::{Error, Result};
@@ -233,31 +233,33 @@ fn settle(needles: &mut Needles, mut values: Vec<Value>) {
 struct Shown<'a> {
     values: &'a Intern,
     by_name: &'a HashMap<Arc<str>, usize>,
-    /// Hashes of all values' texts in lower case; by chance one that is none hides a reference, which does no harm.
-    texts: HashSet<u64>,
+    /// Hashes of the references that are some value's text, case aside. One that is there by chance is hidden, which does
+    /// no harm.
+    hidden: Hashes,
     keys: RandomState,
 }
 
+type Hashes = HashSet<u64, BuildHasherDefault<Hashed>>;
+
 impl<'a> Shown<'a> {
     fn new(values: &'a Intern, by_name: &'a HashMap<Arc<str>, usize>) -> Self {
-        let mut shown = Self {
-            values,
-            by_name,
-            texts: HashSet::new(),
-            keys: RandomState::new(),
-        };
-        if !by_name.is_empty() {
-            shown.texts.reserve(values.values().len());
+        let keys = RandomState::new();
+        let names: Hashes = by_name.keys().map(|name| fold(&keys, name)).collect();
+        let mut hidden = Hashes::default();
+        if !names.is_empty() {
             for value in values.values() {
                 for text in [&value.bytes, &value.written] {
-                    if let Ok(text) = std::str::from_utf8(text) {
-                        let hash = shown.hash(text);
-                        shown.texts.insert(hash);
-                    }
+                    let text = std::str::from_utf8(text).unwrap_or_default();
+                    hidden.extend(Some(fold(&keys, text)).filter(|hash| names.contains(hash)));
                 }
             }
         }
-        shown
+        Self {
+            values,
+            by_name,
+            hidden,
+            keys,
+        }
     }
 
     /// The reference of `track`, or `L<line>` if it would show an identifier.
@@ -283,13 +285,20 @@ impl<'a> Shown<'a> {
             let bytes = value::canonical(kind, name);
             bytes.is_some_and(|bytes| self.values.find(kind, &bytes).is_some())
         };
-        self.texts.contains(&self.hash(name))
+        self.hidden.contains(&fold(&self.keys, name))
             || [Type::Uuid, Type::Ip, Type::Phone]
                 .map(form)
                 .contains(&true)
     }
+}
 
-    fn hash(&self, text: &str) -> u64 {
-        self.keys.hash_one(text.trim().to_lowercase())
+/// A hash of `text`, case and white space around it aside.
+fn fold(keys: &RandomState, text: &str) -> u64 {
+    let text = text.trim();
+    let plain = |b: u8| b.is_ascii() && !b.is_ascii_uppercase();
+    if text.bytes().all(plain) {
+        keys.hash_one(text)
+    } else {
+        keys.hash_one(text.to_lowercase().as_str())
     }
 }

@@ -153,13 +153,8 @@ impl Identifying {
         let word = sign - word.take_while(|b| !border(**b)).count();
         let bounded = before(text, word).is_none_or(border);
         let name = text.get(word..sign).unwrap_or_default();
-        if !bounded
-            || !self
-                .fields
-                .paths
-                .iter()
-                .any(|path| path.eq_ignore_ascii_case(name))
-        {
+        let mut words = self.fields.paths.iter();
+        if !bounded || !words.any(|path| path.eq_ignore_ascii_case(name)) {
             return;
         }
         // A slash ends a bare value, so each is read once however long it is.
@@ -172,7 +167,9 @@ impl Identifying {
             .map(|dot| whole.start + dot)
             .filter(|dot| {
                 let letters = text.get(dot + 1..whole.end).unwrap_or_default();
-                !letters.is_empty() && letters.iter().all(u8::is_ascii_alphabetic)
+                *dot > whole.start
+                    && !letters.is_empty()
+                    && letters.iter().all(u8::is_ascii_alphabetic)
             });
         for end in [Some(whole.end), without].into_iter().flatten() {
             let value = whole.start..end;

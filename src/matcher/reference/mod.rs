@@ -1,8 +1,8 @@
 //! The reference engine: the SPEC's words, one after another, as plain code.
 //!
 //! It is the second opinion: the `verify` verb, `--verify paranoid` and the tests of the fast engine ask it. So it shares no
-//! code with the other engine and is written to be read beside the SPEC: [`types`] is "Identifier types", [`fields`] is
-//! "Identifying fields", [`spellings`] is "Spellings"; this file goes through the levels and decides which hits stand.
+//! code with the other engine and is written to be read beside the SPEC: `types` is "Identifier types", `fields` is
+//! "Identifying fields", `spellings` is "Spellings"; this file goes through the levels and decides which hits stand.
 //! It does not look for variants (Base64, digests), and knows no formats, subjects or actions.
 //!
 //! Where the SPEC is silent:

@@ -88,14 +88,18 @@ fn find_uuids(uuids: &Values, text: &[u8], found: &mut Vec<Found>) {
         return;
     }
     for start in 0..text.len() {
-        if before(text, start).is_some_and(|b| b.is_ascii_alphanumeric()) {
+        let hex = is(text, start, u8::is_ascii_hexdigit);
+        if !hex || before(text, start).is_some_and(|b| b.is_ascii_alphanumeric()) {
             continue;
         }
-        let plain = text.get(start..start + 32).map(<[u8]>::to_vec);
-        let dashed = text.get(start..start + 36).and_then(undashed);
+        let plain = text
+            .get(start..start + 32)
+            .and_then(|word| digits(word, &[]));
+        let dashed = text
+            .get(start..start + 36)
+            .and_then(|word| digits(word, &[8, 13, 18, 23]));
         for (digits, len) in [(plain, 32), (dashed, 36)] {
-            let Some(mut digits) = digits else { continue };
-            digits.make_ascii_lowercase();
+            let Some(digits) = digits else { continue };
             if let Some(value) = uuids.get(&digits)
                 && !is(text, start + len, u8::is_ascii_alphanumeric)
             {
@@ -105,14 +109,15 @@ fn find_uuids(uuids: &Values, text: &[u8], found: &mut Vec<Found>) {
     }
 }
 
-/// The 32 other bytes of 36 that have dashes at 8-4-4-4-12.
-fn undashed(word: &[u8]) -> Option<Vec<u8>> {
-    let dash = |i: usize| matches!(i, 8 | 13 | 18 | 23);
-    let right = word
-        .iter()
-        .enumerate()
-        .all(|(i, b)| dash(i) == (*b == b'-'));
-    right.then(|| word.iter().copied().filter(|b| *b != b'-').collect())
+/// The hex digits of `word` in lower case, if there is nothing else but dashes at `dashes`.
+fn digits(word: &[u8], dashes: &[usize]) -> Option<Vec<u8>> {
+    let mut bytes = word.iter().enumerate();
+    let right = bytes.all(|(i, b)| {
+        let dash = dashes.contains(&i);
+        dash == (*b == b'-') && (dash || b.is_ascii_hexdigit())
+    });
+    let digits = word.iter().filter(|b| **b != b'-');
+    right.then(|| digits.map(u8::to_ascii_lowercase).collect())
 }
 
 fn find_ips(ips: &Values, text: &[u8], found: &mut Vec<Found>) {
@@ -125,6 +130,9 @@ fn find_ips(ips: &Values, text: &[u8], found: &mut Vec<Found>) {
         }
     };
     for start in 0..text.len() {
+        if !at(text, start).is_some_and(ipv6_byte) {
+            continue;
+        }
         if let Some((octets, end)) = ipv4(text, start) {
             look(
                 std::net::Ipv4Addr::from(octets).to_ipv6_mapped(),
@@ -178,13 +186,12 @@ fn dotted(text: &[u8], start: usize) -> Option<([u8; 4], usize)> {
 
 /// The IPv6 address that starts at `start`, and its end: not next to a hex digit or `:`.
 fn ipv6(text: &[u8], start: usize) -> Option<(Ipv6Addr, usize)> {
-    let part = |b: u8| b.is_ascii_hexdigit() || b == b':';
-    if !at(text, start).is_some_and(part) || before(text, start).is_some_and(part) {
+    if before(text, start).is_some_and(ipv6_byte) {
         return None;
     }
     let run = tail(text, start);
     let run = run
-        .get(..run.iter().take_while(|b| part(**b)).count())
+        .get(..run.iter().take_while(|b| ipv6_byte(**b)).count())
         .unwrap_or(run);
     if run.len() > LONGEST_IPV6 {
         return None;
@@ -195,12 +202,16 @@ fn ipv6(text: &[u8], start: usize) -> Option<(Ipv6Addr, usize)> {
         let ([a, b, c, d], end) = ipv4(text, start + colon + 1)?;
         let head = std::str::from_utf8(run.get(..=colon)?).ok()?;
         let groups = format!("{head}{a:02x}{b:02x}:{c:02x}{d:02x}");
-        return (!at(text, end).is_some_and(part)).then_some((groups.parse().ok()?, end));
+        return (!at(text, end).is_some_and(ipv6_byte)).then_some((groups.parse().ok()?, end));
     }
     Some((
         std::str::from_utf8(run).ok()?.parse().ok()?,
         start + run.len(),
     ))
+}
+
+fn ipv6_byte(b: u8) -> bool {
+    b.is_ascii_hexdigit() || b == b':'
 }
 
 fn find_phones(phones: &Values, text: &[u8], found: &mut Vec<Found>) {

@@ -16,184 +16,186 @@ fn fault(form: Form, text: impl AsRef<[u8]>, options: &Options) -> String {
     error.to_string()
 }
 
+/// A bad line (`ID` stands for good identifiers) and a part of its error.
+const BAD_LINES: &[(&str, &str)] = &[
+    ("zq77secret", "not JSON (column 1)"),
+    ("{\"subject\":\"zq77secret\"", "not JSON"),
+    ("\"zq77secret\"", "not a JSON object"),
+    ("[\"zq77secret\"]", "not a JSON object"),
+    ("{\"subject\":\"zq77secret\"} {}", "not JSON"),
+    ("{\"subject\":\"zq77secret\"}", "needs `identifiers`"),
+    (
+        "{\"subject\":\"zq77secret\",\"identifiers\":[]}",
+        "needs `identifiers`",
+    ),
+    (
+        "{\"subject\":\"zq77secret\",\"identifiers\":{}}",
+        "`identifiers` must be an array",
+    ),
+    (
+        "{\"subject\":\"zq77secret\",\"identifiers\":[\"zq77secret\"]}",
+        "must be an object",
+    ),
+    ("{\"subject\":77,ID}", "`subject` must be a string"),
+    ("{\"subject\":null,ID}", "`subject` must be a string"),
+    ("{\"zq77secret\":1,ID}", "unknown key"),
+    (
+        "{\"subjekt_zq77\":\"s\",ID}",
+        "unknown key (the nearest known one is `subject`)",
+    ),
+    (
+        "{\"subject\":\"a\",\"subject\":\"zq77secret\",ID}",
+        "`subject` stands twice",
+    ),
+    (
+        "{\"subject\":\"a\",\"s\\u0075bject\":\"zq77secret\",ID}",
+        "`subject` stands twice",
+    ),
+    ("{\"event\":\"zq77secret\",ID}", "unknown event"),
+    (
+        "{\"event\":\"eraze\",ID}",
+        "unknown event (the nearest known one is `erase`)",
+    ),
+    (
+        "{\"event\":\"cancel\",\"subject\":\"zq77secret\",ID}",
+        "`identifiers` does not belong to this event",
+    ),
+    (
+        "{\"event\":\"cancel\",\"subject\":\"zq77secret\",\"before\":\"2026-01-01T00:00:00Z\"}",
+        "`before` does not belong",
+    ),
+    (
+        "{\"event\":\"hold\",\"subject\":\"zq77secret\",\"effective_at\":\"2026-01-01T00:00:00Z\"}",
+        "`effective_at` does not belong",
+    ),
+    (
+        "{\"until\":\"2026-01-01T00:00:00Z\",ID}",
+        "`until` does not belong",
+    ),
+    (
+        "{\"event\":\"hold\",\"reason\":\"zq77secret\"}",
+        "needs a `subject`",
+    ),
+    (
+        "{\"event\":\"release\",\"subject\":\"\"}",
+        "needs a `subject`",
+    ),
+    (
+        "{\"event\":\"hold\",\"subject\":\"a\",\"until\":\"zq77secret\"}",
+        "`until` is not a time",
+    ),
+    (
+        "{\"event\":\"hold\",\"subject\":\"a\",\"reason\":[\"zq77secret\"]}",
+        "`reason` must be a string",
+    ),
+    ("{\"at\":\"zq77secret\",ID}", "`at` is not a time"),
+    (
+        "{\"effective_at\":\"2026-11-01\",ID}",
+        "`effective_at` is not a time",
+    ),
+    ("{\"before\":1793527200,ID}", "`before` must be a string"),
+    ("{\"seq\":\"1\",ID}", "`seq` must be a whole number"),
+    ("{\"seq\":1.5,ID}", "`seq` must be a whole number"),
+    ("{\"seq\":-1,ID}", "`seq` must be a whole number"),
+    (
+        "{\"seq\":18446744073709551616,ID}",
+        "`seq` must be a whole number",
+    ),
+    ("{\"seq\":0,ID}", "`seq` does not rise"),
+    ("{\"seq\":1,ID}", "`seq` does not rise"),
+    (
+        "{\"identifiers\":[{\"type\":\"zq77secret\",\"value\":\"zq77secret\"}]}",
+        "unknown identifier type",
+    ),
+    (
+        "{\"identifiers\":[{\"type\":\"Email\",\"value\":\"zq77secret@example.com\"}]}",
+        "nearest known one is `email`",
+    ),
+    (
+        "{\"identifiers\":[{\"value\":\"zq77secret\"}]}",
+        "needs `type`",
+    ),
+    ("{\"identifiers\":[{\"type\":\"token\"}]}", "needs `value`"),
+    (
+        "{\"identifiers\":[{\"type\":\"user_id\",\"value\":77}]}",
+        "`value` must be a string",
+    ),
+    (
+        "{\"identifiers\":[{\"type\":\"token\",\"value\":\"a\",\"value\":\"zq77secret\"}]}",
+        "`value` stands twice",
+    ),
+    (
+        "{\"identifiers\":[{\"type\":\"token\",\"valeu\":\"zq77secret\"}]}",
+        "unknown key (the nearest known one is `value`)",
+    ),
+    (
+        "{\"identifiers\":[{\"type\":\"email\",\"value\":\"zq77secret\"}]}",
+        "not an e-mail address",
+    ),
+    (
+        "{\"identifiers\":[{\"type\":\"uuid\",\"value\":\"zq77secret\"}]}",
+        "not a UUID",
+    ),
+    (
+        "{\"identifiers\":[{\"type\":\"ip\",\"value\":\"zq77secret\"}]}",
+        "not an IP address",
+    ),
+    (
+        "{\"identifiers\":[{\"type\":\"phone\",\"value\":\"zq77secret\"}]}",
+        "not a phone number",
+    ),
+    (
+        "{\"identifiers\":[{\"type\":\"phone\",\"value\":\"+49 151\"}]}",
+        "too short to be safe; --allow-short",
+    ),
+    (
+        "{\"identifiers\":[{\"type\":\"token\",\"value\":\"zq77\"}]}",
+        "too short to be safe",
+    ),
+    (
+        "{\"identifiers\":[{\"type\":\"literal\",\"value\":\"abc\"}]}",
+        "too short to be safe",
+    ),
+    (
+        "{\"identifiers\":[{\"type\":\"token\",\"value\":\" \"}]}",
+        "the value is empty",
+    ),
+    (
+        "{\"identifiers\":[{\"all_of\":[{\"type\":\"token\",\"value\":\"zq77secret\"}]}]}",
+        "at least two different parts",
+    ),
+    (
+        "{\"identifiers\":[{\"all_of\":[]}]}",
+        "at least two different parts",
+    ),
+    (
+        "{\"identifiers\":[{\"all_of\":[{\"type\":\"username\",\"value\":\"zq77secret\"},{\"type\":\"username\",\"value\":\"ZQ77secret\"}]}]}",
+        "at least two different parts",
+    ),
+    (
+        "{\"identifiers\":[{\"all_of\":[{\"all_of\":[]},{\"type\":\"token\",\"value\":\"zq77secret\"}]}]}",
+        "`all_of` inside `all_of`",
+    ),
+    (
+        "{\"identifiers\":[{\"type\":\"token\",\"all_of\":[]}]}",
+        "`all_of` stands alone",
+    ),
+    (
+        "{\"identifiers\":[{\"all_of\":[\"zq77secret\",1]}]}",
+        "must be an object",
+    ),
+    (
+        "{\"identifiers\":[{\"all_of\":\"zq77secret\"}]}",
+        "`all_of` must be an array",
+    ),
+    ("{\"prev\":7,ID}", "`prev` must be a string"),
+    ("{\"subject\":\"zq77secret\0\",ID}", "NUL"),
+];
+
 #[test]
 fn bad_lines_of_the_log() {
     let id = r#""identifiers":[{"type":"token","value":"zq77secret"}]"#;
-    let table: &[(&str, &str)] = &[
-        ("zq77secret", "not JSON (column 1)"),
-        ("{\"subject\":\"zq77secret\"", "not JSON"),
-        ("\"zq77secret\"", "not a JSON object"),
-        ("[\"zq77secret\"]", "not a JSON object"),
-        ("{\"subject\":\"zq77secret\"} {}", "not JSON"),
-        ("{\"subject\":\"zq77secret\"}", "needs `identifiers`"),
-        (
-            "{\"subject\":\"zq77secret\",\"identifiers\":[]}",
-            "needs `identifiers`",
-        ),
-        (
-            "{\"subject\":\"zq77secret\",\"identifiers\":{}}",
-            "`identifiers` must be an array",
-        ),
-        (
-            "{\"subject\":\"zq77secret\",\"identifiers\":[\"zq77secret\"]}",
-            "must be an object",
-        ),
-        ("{\"subject\":77,ID}", "`subject` must be a string"),
-        ("{\"subject\":null,ID}", "`subject` must be a string"),
-        ("{\"zq77secret\":1,ID}", "unknown key"),
-        (
-            "{\"subjekt_zq77\":\"s\",ID}",
-            "unknown key (the nearest known one is `subject`)",
-        ),
-        (
-            "{\"subject\":\"a\",\"subject\":\"zq77secret\",ID}",
-            "`subject` stands twice",
-        ),
-        (
-            "{\"subject\":\"a\",\"s\\u0075bject\":\"zq77secret\",ID}",
-            "`subject` stands twice",
-        ),
-        ("{\"event\":\"zq77secret\",ID}", "unknown event"),
-        (
-            "{\"event\":\"eraze\",ID}",
-            "unknown event (the nearest known one is `erase`)",
-        ),
-        (
-            "{\"event\":\"cancel\",\"subject\":\"zq77secret\",ID}",
-            "`identifiers` does not belong to this event",
-        ),
-        (
-            "{\"event\":\"cancel\",\"subject\":\"zq77secret\",\"before\":\"2026-01-01T00:00:00Z\"}",
-            "`before` does not belong",
-        ),
-        (
-            "{\"event\":\"hold\",\"subject\":\"zq77secret\",\"effective_at\":\"2026-01-01T00:00:00Z\"}",
-            "`effective_at` does not belong",
-        ),
-        (
-            "{\"until\":\"2026-01-01T00:00:00Z\",ID}",
-            "`until` does not belong",
-        ),
-        (
-            "{\"event\":\"hold\",\"reason\":\"zq77secret\"}",
-            "needs a `subject`",
-        ),
-        (
-            "{\"event\":\"release\",\"subject\":\"\"}",
-            "needs a `subject`",
-        ),
-        (
-            "{\"event\":\"hold\",\"subject\":\"a\",\"until\":\"zq77secret\"}",
-            "`until` is not a time",
-        ),
-        (
-            "{\"event\":\"hold\",\"subject\":\"a\",\"reason\":[\"zq77secret\"]}",
-            "`reason` must be a string",
-        ),
-        ("{\"at\":\"zq77secret\",ID}", "`at` is not a time"),
-        (
-            "{\"effective_at\":\"2026-11-01\",ID}",
-            "`effective_at` is not a time",
-        ),
-        ("{\"before\":1793527200,ID}", "`before` must be a string"),
-        ("{\"seq\":\"1\",ID}", "`seq` must be a whole number"),
-        ("{\"seq\":1.5,ID}", "`seq` must be a whole number"),
-        ("{\"seq\":-1,ID}", "`seq` must be a whole number"),
-        (
-            "{\"seq\":18446744073709551616,ID}",
-            "`seq` must be a whole number",
-        ),
-        ("{\"seq\":0,ID}", "`seq` does not rise"),
-        ("{\"seq\":1,ID}", "`seq` does not rise"),
-        (
-            "{\"identifiers\":[{\"type\":\"zq77secret\",\"value\":\"zq77secret\"}]}",
-            "unknown identifier type",
-        ),
-        (
-            "{\"identifiers\":[{\"type\":\"Email\",\"value\":\"zq77secret@example.com\"}]}",
-            "nearest known one is `email`",
-        ),
-        (
-            "{\"identifiers\":[{\"value\":\"zq77secret\"}]}",
-            "needs `type`",
-        ),
-        ("{\"identifiers\":[{\"type\":\"token\"}]}", "needs `value`"),
-        (
-            "{\"identifiers\":[{\"type\":\"user_id\",\"value\":77}]}",
-            "`value` must be a string",
-        ),
-        (
-            "{\"identifiers\":[{\"type\":\"token\",\"value\":\"a\",\"value\":\"zq77secret\"}]}",
-            "`value` stands twice",
-        ),
-        (
-            "{\"identifiers\":[{\"type\":\"token\",\"valeu\":\"zq77secret\"}]}",
-            "unknown key (the nearest known one is `value`)",
-        ),
-        (
-            "{\"identifiers\":[{\"type\":\"email\",\"value\":\"zq77secret\"}]}",
-            "not an e-mail address",
-        ),
-        (
-            "{\"identifiers\":[{\"type\":\"uuid\",\"value\":\"zq77secret\"}]}",
-            "not a UUID",
-        ),
-        (
-            "{\"identifiers\":[{\"type\":\"ip\",\"value\":\"zq77secret\"}]}",
-            "not an IP address",
-        ),
-        (
-            "{\"identifiers\":[{\"type\":\"phone\",\"value\":\"zq77secret\"}]}",
-            "not a phone number",
-        ),
-        (
-            "{\"identifiers\":[{\"type\":\"phone\",\"value\":\"+49 151\"}]}",
-            "too short to be safe; --allow-short",
-        ),
-        (
-            "{\"identifiers\":[{\"type\":\"token\",\"value\":\"zq77\"}]}",
-            "too short to be safe",
-        ),
-        (
-            "{\"identifiers\":[{\"type\":\"literal\",\"value\":\"abc\"}]}",
-            "too short to be safe",
-        ),
-        (
-            "{\"identifiers\":[{\"type\":\"token\",\"value\":\" \"}]}",
-            "the value is empty",
-        ),
-        (
-            "{\"identifiers\":[{\"all_of\":[{\"type\":\"token\",\"value\":\"zq77secret\"}]}]}",
-            "at least two different parts",
-        ),
-        (
-            "{\"identifiers\":[{\"all_of\":[]}]}",
-            "at least two different parts",
-        ),
-        (
-            "{\"identifiers\":[{\"all_of\":[{\"type\":\"username\",\"value\":\"zq77secret\"},{\"type\":\"username\",\"value\":\"ZQ77secret\"}]}]}",
-            "at least two different parts",
-        ),
-        (
-            "{\"identifiers\":[{\"all_of\":[{\"all_of\":[]},{\"type\":\"token\",\"value\":\"zq77secret\"}]}]}",
-            "`all_of` inside `all_of`",
-        ),
-        (
-            "{\"identifiers\":[{\"type\":\"token\",\"all_of\":[]}]}",
-            "`all_of` stands alone",
-        ),
-        (
-            "{\"identifiers\":[{\"all_of\":[\"zq77secret\",1]}]}",
-            "must be an object",
-        ),
-        (
-            "{\"identifiers\":[{\"all_of\":\"zq77secret\"}]}",
-            "`all_of` must be an array",
-        ),
-        ("{\"prev\":7,ID}", "`prev` must be a string"),
-        ("{\"subject\":\"zq77secret\0\",ID}", "NUL"),
-    ];
-    for (line, want) in table {
+    for (line, want) in BAD_LINES {
         let good = erase("s", "1", ",\"seq\":1");
         let text = format!(
             "{good}\n{}\n{}",

@@ -101,6 +101,9 @@ impl<'a> Listing<'a> {
 
     /// An entry of a walk: `None` if it is not to be listed.
     fn entry(&mut self, source: &Source, entry: &DirEntry) -> Option<Listed> {
+        if entry.depth() == 0 {
+            return None; // The SOURCE itself.
+        }
         let way = entry
             .path()
             .strip_prefix(&source.root)
@@ -108,7 +111,7 @@ impl<'a> Listing<'a> {
         if entry.file_type().is_dir() {
             let is_out = self.filter.excludes(way)
                 || matches!(&source.kind, Kind::Glob(pattern) if !pattern.may_match_below(way));
-            if is_out && entry.depth() > 0 {
+            if is_out {
                 self.walk.as_mut()?.skip_current_dir();
             }
             return None;

@@ -171,14 +171,17 @@ impl Original for Opened {
         if self.has_writer() {
             return Err(writer());
         }
-        if self.now()? != self.identity {
-            return Err(changed());
-        }
+        // The name first: a rename changes the descriptor's ctime too, and `vanished` says more than `changed`.
         match symlink_metadata(&self.path) {
-            Ok(meta) if Identity::of(&meta) == self.identity => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(vanished()),
-            Ok(_) => Err(changed()),
-            Err(error) => Err(io_error("looking at the file", &error)),
+            Ok(named) if Identity::of(&named) == self.identity => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(vanished()),
+            Ok(_) => return Err(changed()),
+            Err(error) => return Err(io_error("looking at the file", &error)),
+        }
+        if self.now()? == self.identity {
+            Ok(())
+        } else {
+            Err(changed())
         }
     }
 

@@ -85,7 +85,11 @@ fn user_id_values() {
             "9007199254740993",
             "{\"uid\":«9007199254740993»,\"uid\":9007199254740992}",
         ),
-        (UserId, "", "user_id= user_id=\"«»\" user_id:,"),
+        (
+            UserId,
+            "",
+            "/users//x /users/.json user_id= user_id=\"«»\" user_id:,",
+        ),
         (UserId, "aB", "uid=«aB» uid=ab"),
         (UserId, "42.0", "uid=«42.0» uid=42"),
         (UserId, "42", "{\"note\":\"1\",\"user\":{\"id\":42}}"),
@@ -120,11 +124,11 @@ fn username() {
     ]);
 }
 
-fn field_hits(values: &[(Type, &str)], field: Field<'_>, table: Option<&str>) -> Vec<ValueId> {
+fn field_hits(values: &[(Type, &str)], field: &Field<'_>, table: Option<&str>) -> Vec<ValueId> {
     let text = vec![b'.'; field.span.end];
     let unit = Unit {
         text: &text,
-        fields: &[field.clone()],
+        fields: std::slice::from_ref(field),
         table,
     };
     let mut hits = Vec::new();
@@ -144,8 +148,9 @@ fn structured_fields() {
         (UserId, "0"),
         (UserId, "true"),
     ];
-    let hits =
-        |path: &[&str], text: &str, place| field_hits(values, field(path, text, 3..9, place), None);
+    let hits = |path: &[&str], text: &str, place| {
+        field_hits(values, &field(path, text, 3..9, place), None)
+    };
     assert_eq!(hits(&["user_id"], "42", Place::JsonString), [0]);
     assert_eq!(hits(&["a", "customer", "ID"], "42", Place::JsonBare), [0]);
     assert_eq!(hits(&["user.id"], "42", Place::Cell), [0]);
@@ -176,7 +181,7 @@ fn the_column_id_of_user_tables() {
     let hits = |path: &[&str], table| {
         field_hits(
             &[(UserId, "42"), (Username, "42")],
-            field(path, "42", 0..2, Place::Cell),
+            &field(path, "42", 0..2, Place::Cell),
             table,
         )
     };
