@@ -4,6 +4,8 @@
 //! [`edit`] the edit lists, [`matcher`] the search, [`scrub`](mod@scrub) one artifact from start to finish.
 
 pub mod blob;
+pub mod codec;
+pub mod cli;
 pub mod config;
 pub mod edit;
 pub mod engine;

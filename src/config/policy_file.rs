@@ -72,6 +72,41 @@ pub fn parse(bytes: &[u8]) -> Result<File> {
     Ok(file)
 }
 
+/// The policy that a manifest's run line holds, as [`Policy::shown`] wrote it.
+pub fn of_run_line(shown: &serde_json::Value) -> Result<Policy> {
+    let bad = || Error::usage("the policy on the manifest's run line cannot be read").help("name one with --policy");
+    let list = |value: &serde_json::Value| -> Option<Vec<String>> {
+        value.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
+    };
+    let mut text = String::new();
+    for name in ["user_id", "username"] {
+        let fields = list(&shown["fields"][name]).ok_or_else(bad)?;
+        text += &format!("[identifiers.{name}]\nfields = {}\n", inline(&serde_json::json!(fields)));
+        if name == "user_id" {
+            text += &format!("paths = {}\n", inline(&shown["paths"]));
+        }
+    }
+    for rule in shown["rules"].as_array().ok_or_else(bad)? {
+        text += "[[rule]]\n";
+        for (key, value) in rule.as_object().ok_or_else(bad)? {
+            text += &format!("{} = {}\n", inline(&serde_json::json!(key)), inline(value));
+        }
+    }
+    parse(text.as_bytes()).map(|file| file.policy).map_err(|_| bad())
+}
+
+/// JSON as an inline TOML value: both write strings and lists alike, tables differ.
+fn inline(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Array(items) => format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", ")),
+        serde_json::Value::Object(map) => {
+            let pairs = map.iter().map(|(key, value)| format!("{} = {}", inline(&json!(key)), inline(value)));
+            format!("{{ {} }}", pairs.collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string().replace('\u{7f}', "\\u007f"),
+    }
+}
+
 /// The policy without a file: the defaults.
 pub fn none() -> File {
     let mut file = File::default();
@@ -424,6 +459,10 @@ include = ["*.log", "*.gz"]
         assert!(file.policy.rule(b"backup.tar!logs/a.jsonl", Some("invoices")).is_some());
         assert!(file.policy.rule(b"backup.tar!logs/x/a.jsonl", Some("invoices")).is_none());
         assert!(file.policy.rule(b"a/invoices/b.csv", None).is_none());
+        let again = of_run_line(&file.policy.shown).unwrap();
+        assert_eq!(again.fields, file.policy.fields);
+        assert_eq!(again.shown["rules"], file.policy.shown["rules"]);
+        assert_eq!(of_run_line(&none().policy.shown).unwrap().fields, Fields::default());
     }
 
     #[test]
