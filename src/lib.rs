@@ -4,6 +4,7 @@
 //! [`edit`] the edit lists, [`matcher`] the search, [`scrub`](mod@scrub) one artifact from start to finish.
 
 pub mod blob;
+pub mod container;
 pub mod codec;
 pub mod cli;
 pub mod config;

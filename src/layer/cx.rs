@@ -399,6 +399,16 @@ impl<'s> Cx<'s> {
 
     /// Goes down into a member's payload. `input` must be the payload alone, and is at its end afterwards.
     pub fn descend_member(&mut self, input: &mut Input<'_>, name: &[u8]) -> Result<Found> {
+        self.member(name, |cx| cx.descend(input))
+    }
+
+    /// A member that its container knows and does not read (an entry type of its own, bytes between members): kept byte for byte,
+    /// searched raw, and named with `reason`. `input` as for [`Cx::descend_member`].
+    pub fn raw_member(&mut self, input: &mut Input<'_>, name: &[u8], reason: &str) -> Result<Found> {
+        self.member(name, |cx| cx.unreadable(input, reason))
+    }
+
+    fn member(&mut self, name: &[u8], read: impl FnOnce(&mut Self) -> Result<Found>) -> Result<Found> {
         let base = name.rsplit(|b| *b == b'/').next().unwrap_or_default().to_vec();
         let outer = std::mem::replace(&mut self.hint_name, base);
         let trail = self.trail.len();
@@ -406,7 +416,7 @@ impl<'s> Cx<'s> {
         self.trail.extend_from_slice(name);
         self.depth += 1;
         self.members += 1;
-        let found = self.descend(input);
+        let found = read(self);
         self.depth -= 1;
         self.trail.truncate(trail);
         self.hint_name = outer;
