@@ -6,6 +6,10 @@
 //! Engines know values, boundaries, identifying fields and spellings; they know no formats, subjects or actions.
 
 pub mod reference;
+pub mod boundary;
+pub mod literal;
+pub mod mask;
+pub mod names;
 pub mod spelling;
 
 use std::fmt;
