@@ -213,6 +213,7 @@ impl Work<'_> {
         let mut line = Artifact::new(self.uri.to_owned(), Status::Clean, None);
         self.describe(&seen.tally, &mut line);
         line.notes = original.notes().iter().map(|note| note.text().to_owned()).collect();
+        line.notes.extend(masked(&seen.tally));
         let hit = !seen.found.is_empty();
         if let Some((reason, holds)) = &seen.tally.unsupported {
             line.status = Status::Unsupported;
@@ -318,7 +319,7 @@ impl Work<'_> {
         line.kept_bytes = Some(applied.kept);
         line.encoded_bytes = Some(applied.bytes - applied.kept);
         line.identity = Some(identity(&committed.identity));
-        line.notes = committed.notes.iter().map(|note| note.text().to_owned()).collect();
+        line.notes = committed.notes.iter().map(|note| note.text().to_owned()).chain(masked(tally)).collect();
         Ok(())
     }
 
@@ -346,6 +347,11 @@ fn partial(tally: &Tally, line: &mut Artifact) {
     }
     line.status = Status::Partial;
     line.reason = Some(if bad().any(|member| member.hit) { "holds matches" } else { "unsupported members" }.to_owned());
+}
+
+/// Names inside the artifact are no records: a note counts them.
+fn masked(tally: &Tally) -> Option<String> {
+    (tally.names > 0).then(|| format!("names masked: {}", tally.names))
 }
 
 fn members(tally: &Tally) -> Vec<Member> {
