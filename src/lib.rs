@@ -8,7 +8,6 @@ pub mod container;
 pub mod codec;
 pub mod cli;
 pub mod config;
-pub mod detect;
 pub mod edit;
 pub mod engine;
 pub mod error;
