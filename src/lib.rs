@@ -6,6 +6,7 @@
 pub mod blob;
 pub mod edit;
 pub mod error;
+pub mod format;
 pub mod input;
 pub mod judge;
 pub mod layer;
