@@ -118,7 +118,7 @@ fn separators() {
     for (text, name, column) in [
         ("a;b;c\n1;2,5;3\n4;5;6\n", "x.csv", "b"),
         ("a\tb\tc\n1\t2\t3\n", "x", "b"),
-        ("a,b\tc\n1\t2\t3\n", "x.tsv", "#2"),
+        ("a,b\tc\n1\t2\t3\n", "x.tsv", "c"),
         ("sep=;\na;b\n1;2\n", "x.csv", "b"),
         ("a;b\n1;2\n", "x.csv", "b"),
         ("a,b,c\n1,2\n3,4,5\n", "x.csv", "b"),
@@ -189,8 +189,9 @@ proptest! {
             }
             (Err(a), Err(b)) => {
                 prop_assert_eq!(a.to_string(), b.to_string());
-                // With a quote at its end it would have closed or stayed open: never a row of its own.
-                prop_assert!(bytes.contains(&b'"'));
+                // A separator at the end separates nothing: csv-core sees the open quote as well.
+                let open = [&*bytes, b",Z"].concat();
+                prop_assert!(oracle(&open, b',').last().unwrap().last().unwrap().ends_with(b",Z"));
             }
             _ => prop_assert!(false, "windows matter"),
         }
