@@ -79,7 +79,8 @@ impl Pseudonym {
     pub fn uuid(&self) -> String {
         let mut b = [0u8; 16];
         b.iter_mut().zip(self.0).for_each(|(to, from)| *to = from);
-        if let [_, _, _, _, _, _, v, _, w, ..] = &mut b {
+        let [_, _, _, _, _, _, v, _, w, ..] = &mut b;
+        {
             *v = *v & 0x0f | 0x80;
             *w = *w & 0x3f | 0x80;
         }

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::pseudonym::Pseudonym;
 use super::{Judge, text};
-use crate::matcher::{Chain, Hit, SubjectId, Type, Unit, ValueId, spelling};
+use crate::matcher::{Chain, Hit, SubjectId, Type, Unit, Value, ValueId, spelling};
 use crate::policy::{Action, Erase, FieldName};
 use crate::record::{Field, Place};
 
@@ -160,9 +160,7 @@ impl Job<'_> {
         let value = self.judge.needles.values.get(hit.value as usize);
         let text = match (self.action, self.pseudonym(subject)) {
             (Action::Pseudonymize, Some(pseudonym)) => {
-                let kind = value.map_or(Type::Literal, |value| value.kind);
-                let number = value.is_some_and(|value| value.bytes.iter().all(u8::is_ascii_digit));
-                alias(&pseudonym, kind, number, place)
+                value.map_or_else(|| ERASED.to_vec(), |value| alias(&pseudonym, value, place))
             }
             _ if place == Place::JsonBare => b"null".to_vec(),
             _ => ERASED.to_vec(),
@@ -270,22 +268,26 @@ fn clean(field: &Field<'_>, erase: Erase, alias: Option<&Pseudonym>) -> Option<(
     }
 }
 
-/// The pseudonym's form for a value of `kind`; `number`: the value is digits only.
-fn alias(pseudonym: &Pseudonym, kind: Type, number: bool, place: Place) -> Vec<u8> {
-    let bare = place == Place::JsonBare;
-    let text = match kind {
+/// The pseudonym's form for `value`; in a bare place only a number, else `null`.
+fn alias(pseudonym: &Pseudonym, value: &Value, place: Place) -> Vec<u8> {
+    let number = value.bytes.iter().all(u8::is_ascii_digit);
+    let text = match value.kind {
         Type::UserId if number => pseudonym.integer().to_string(),
-        _ if bare => "null".to_owned(),
+        _ if place == Place::JsonBare => "null".to_owned(),
         Type::Email => pseudonym.email(),
         Type::Uuid => pseudonym.uuid(),
         Type::Token | Type::Username | Type::UserId => pseudonym.token(),
-        // An unspecified address and zeros: stand-ins that no host and no subscriber has.
-        Type::Ip => "0.0.0.0".to_owned(),
-        Type::Phone => "0000000".to_owned(),
+        // Unspecified addresses and zeros: stand-ins that no host and no subscriber has.
+        Type::Ip if value.bytes.starts_with(&MAPPED) => "0.0.0.0".to_owned(),
+        Type::Ip => "::".to_owned(),
+        Type::Phone => "0".repeat(value.bytes.len().max(1)),
         Type::Literal => pseudonym.text(),
     };
     text.into_bytes()
 }
+
+/// How an IPv4 address begins in its IPv6 form (RFC 4291 §2.5.5.2).
+const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 
 /// `text` in the spelling of its place.
 fn spell(text: &[u8], chain: &Chain, place: Place) -> Vec<u8> {

@@ -34,19 +34,65 @@ pub struct Head {
     pub traits: [u64; 4],
 }
 
+/// Bytes of heads that wait for the reader: empty frames, padding and skippable frames bring heads without a decoded byte.
+const HEADS_WAITING: usize = 16 << 20;
+
 /// Where a decoder announces heads, in order of place.
 #[derive(Debug, Clone, Default)]
-pub struct Heads(Arc<Mutex<VecDeque<Head>>>);
+pub struct Heads {
+    queue: Arc<Mutex<Queue>>,
+    /// Only heads with names are wanted: nothing will be written back.
+    names_only: bool,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    heads: VecDeque<Head>,
+    bytes: usize,
+}
+
+impl Head {
+    /// What it takes in the queue, bytes.
+    fn weight(&self) -> usize {
+        size_of::<Self>() + self.bytes.len()
+    }
+}
 
 impl Heads {
-    /// Announces a head; called before the first decoded byte after it is returned.
-    pub fn push(&self, head: Head) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(head);
+    /// Keeps only heads with names, for who searches them and writes nothing.
+    pub fn names_only() -> Self {
+        Self { names_only: true, ..Self::default() }
     }
 
-    fn pop_until(&self, plain_at: u64) -> Option<Head> {
-        let mut queue = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if queue.front()?.plain_at > plain_at { None } else { queue.pop_front() }
+    /// Announces a head; called before the first decoded byte after it is returned. A limit error if more than 16 MiB of them
+    /// wait.
+    pub fn push(&self, head: Head) -> Result<()> {
+        if self.names_only && head.names.is_empty() {
+            return Ok(());
+        }
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.bytes += head.weight();
+        if queue.bytes > HEADS_WAITING {
+            return Err(Error::limit("frame heads without data between them (16 MiB)"));
+        }
+        queue.heads.push_back(head);
+        Ok(())
+    }
+
+    /// The next head that stands at or before `plain_at`.
+    pub fn pop_until(&self, plain_at: u64) -> Option<Head> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if queue.heads.front()?.plain_at > plain_at {
+            return None;
+        }
+        let head = queue.heads.pop_front()?;
+        queue.bytes -= head.weight();
+        Some(head)
+    }
+
+    fn next_at(&self) -> Option<u64> {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.heads.front().map(|head| head.plain_at)
     }
 }
 
@@ -64,10 +110,10 @@ pub trait Codec: Sync {
     /// A decoder of the whole of `source`. It checks every checksum, announces each head, and reports its end only when every
     /// byte of `source` is accounted for; trailing bytes are an error. One read never returns bytes of two frames.
     /// `second`: by another library than the encoder's and the first decoder's, where there is one.
-    fn decoder<'a>(&self, source: Box<dyn Source + 'a>, heads: Heads, second: bool, need: &mut Need<'_>) -> Result<Box<dyn Source + 'a>>;
+    fn decoder<'a>(&self, source: Box<dyn Source + 'a>, heads: Heads, second: bool, need: Need<'a>) -> Result<Box<dyn Source + 'a>>;
 
     /// An encoder that writes frames like those announced. `level`: as the option says, else by the head's traits.
-    fn encoder(&self, level: Option<i32>) -> Result<Box<dyn Encoder>>;
+    fn encoder<'a>(&self, level: Option<i32>, need: Need<'a>) -> Result<Box<dyn Encoder + 'a>>;
 
     /// Makes the checksums inside a head right again after its names were masked (same length).
     fn seal(&self, head: &mut [u8]) {
@@ -75,17 +121,21 @@ pub trait Codec: Sync {
     }
 }
 
-/// How a decoder asks for memory beyond its share: its bytes, and the word that names them in an error. Fails with
-/// `limit: --max-memory` if the run cannot give it.
-pub type Need<'n> = dyn FnMut(u64) -> Result<()> + 'n;
+/// How a decoder or encoder asks for memory, at any frame: all the bytes that it and its partner need at one time. Fails with
+/// `limit: --max-memory` if the run cannot give them.
+pub type Need<'n> = Box<dyn FnMut(u64) -> Result<()> + 'n>;
 
 /// Encodes frames one after another.
 pub trait Encoder {
+    /// The decoded stream had `old` bytes and will have `new`; called before the first frame, where that is known.
+    fn foretell(&mut self, old: u64, new: u64) {
+        let _ = (old, new);
+    }
     /// Ends the frame before, if one is open, and begins one with `head`'s bytes and traits; a verbatim head is only written.
     fn begin(&mut self, head: &Head, out: &mut Vec<u8>) -> Result<()>;
     /// Encodes `plain` into the open frame.
     fn write(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<()>;
-    /// Ends the open frame.
+    /// Ends the open frame, and the stream.
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<()>;
 }
 
@@ -137,9 +187,10 @@ impl Layer for CodecLayer {
 
     fn find(&'static self, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found> {
         let size = input.read_size();
-        let heads = Heads::default();
-        let second = cx.search.second;
-        let decoder = self.0.decoder(Box::new(Rest(input)), heads.clone(), second, &mut |bytes| cx.need(bytes))?;
+        let heads = Heads::names_only();
+        let (second, memory) = (cx.search.second, cx.memory());
+        let need: Need<'_> = Box::new(move |bytes| memory.need(bytes));
+        let decoder = self.0.decoder(Box::new(Rest(input)), heads.clone(), second, need)?;
         let (mut masked, mut name_hits) = (Vec::new(), super::cx::NameHits::default());
         let search = cx.search;
         let mut names = |mut head: Head| -> Result<()> {
@@ -186,11 +237,18 @@ impl Layer for CodecLayer {
         let heads = Heads::default();
         let shared = Arc::new(Mutex::new(Shared { pass, failed: None }));
         let source = Box::new(PassSource(Arc::clone(&shared)));
-        let decoder = self.0.decoder(source, heads.clone(), false, &mut |bytes| cx.need(bytes))?;
+        let (decoding, encoding) = (cx.memory(), cx.memory());
+        let decoder = self.0.decoder(source, heads.clone(), false, Box::new(move |bytes| decoding.need(bytes)))?;
+        let level = cx.search.level(self.0.name());
+        let mut encoder = self.0.encoder(level, Box::new(move |bytes| encoding.need(bytes)))?;
+        if let Some(new) = part.found.new_len(part.len) {
+            encoder.foretell(part.len, new);
+        }
         let mut coded = CodecPass {
             input: Input::new(decoder, cx.search.limits.window),
             heads,
-            encoder: self.0.encoder(cx.search.level(self.0.name()))?,
+            encoder,
+            open: false,
             masked: found.own.read(),
             next_mask: None,
             out: Vec::new(),
@@ -245,7 +303,9 @@ impl Source for PassSource<'_> {
 struct CodecPass<'p, 'e> {
     input: Input<'p>,
     heads: Heads,
-    encoder: Box<dyn Encoder>,
+    encoder: Box<dyn Encoder + 'p>,
+    /// Whether the last head that was begun is a frame's.
+    open: bool,
     masked: EditReader<'e>,
     next_mask: Option<crate::edit::Edit>,
     out: Vec<u8>,
@@ -255,15 +315,21 @@ struct CodecPass<'p, 'e> {
 impl CodecPass<'_, '_> {
     /// Begins the frames whose heads stand at or before the reader's offset.
     fn begin_frames(&mut self) -> Result<()> {
-        while let Some(mut head) = self.heads.pop_until(self.input.offset()) {
-            if let Some(mask) = self.next_mask.take_if(|mask| mask.span.start == head.at) {
-                head.bytes = mask.payload;
-                self.next_mask = self.masked.next()?;
-            }
-            self.encoder.begin(&head, &mut self.out)?;
-            self.send()?;
-        }
+        while self.begin_frame()? {}
         Ok(())
+    }
+
+    /// Begins the next frame whose head stands at or before the reader's offset; `false` if there is none.
+    fn begin_frame(&mut self) -> Result<bool> {
+        let Some(mut head) = self.heads.pop_until(self.input.offset()) else { return Ok(false) };
+        if let Some(mask) = self.next_mask.take_if(|mask| mask.span.start == head.at) {
+            head.bytes = mask.payload;
+            self.next_mask = self.masked.next()?;
+        }
+        self.encoder.begin(&head, &mut self.out)?;
+        self.open = !head.verbatim;
+        self.send()?;
+        Ok(true)
     }
 
     fn send(&mut self) -> Result<()> {
@@ -288,7 +354,7 @@ impl CodecPass<'_, '_> {
                 return Err(Error::new(Kind::Damaged, "the stream ended before its edits did"));
             }
             // Not past the next head: a frame's bytes stay in their frame.
-            let until = self.next_head().map_or(u64::MAX, |at| at.saturating_sub(self.input.offset()));
+            let until = self.heads.next_at().map_or(u64::MAX, |at| at.saturating_sub(self.input.offset()));
             let take = n.min(have as u64).min(until.max(1)) as usize;
             if keep {
                 let plain = self.input.unread().get(..take).unwrap_or_default();
@@ -299,11 +365,6 @@ impl CodecPass<'_, '_> {
             n -= take as u64;
         }
         Ok(())
-    }
-
-    fn next_head(&self) -> Option<u64> {
-        let queue = self.heads.0.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.front().map(|head| head.plain_at)
     }
 
     /// Ends the stream: everything was consumed.
@@ -338,9 +399,12 @@ impl Pass for CodecPass<'_, '_> {
         if bytes.is_empty() {
             return Ok(());
         }
-        // The head of the frame that the reader stands in must be out before its first new byte.
-        self.input.window(1)?;
-        self.begin_frames()?;
+        // The head of the frame that the reader stands in must be out before its first new byte. At the stream's end that is the
+        // frame before: what is announced there (padding, an empty last frame) stays behind it.
+        if !self.input.window(1)?.is_empty() {
+            self.begin_frames()?;
+        }
+        while !self.open && self.begin_frame()? {}
         self.encoder.write(bytes, &mut self.out)?;
         self.send()
     }

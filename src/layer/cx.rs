@@ -217,6 +217,30 @@ impl LargeSlot {
     }
 }
 
+/// The memory of one artifact's worker; clones speak for the same artifact.
+#[derive(Debug, Clone)]
+pub struct Memory<'s> {
+    slot: &'s LargeSlot,
+    /// Whether this artifact holds the large slot.
+    large: Arc<AtomicBool>,
+}
+
+impl Memory<'_> {
+    /// As [`Cx::need`].
+    pub fn need(&self, bytes: u64) -> Result<()> {
+        let large = self.large.load(Ordering::Relaxed);
+        if bytes <= self.slot.share || large && bytes <= self.slot.total {
+            return Ok(());
+        }
+        if bytes > self.slot.total {
+            return Err(Error::limit(format!("--max-memory ({} bytes); {bytes} bytes are needed at once", self.slot.total)));
+        }
+        self.slot.enter();
+        self.large.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
 /// One artifact's context.
 pub struct Cx<'s> {
     /// What is searched and how.
@@ -234,12 +258,12 @@ pub struct Cx<'s> {
     depth: usize,
     members: usize,
     budget: Budget,
-    large: bool,
+    memory: Memory<'s>,
 }
 
 impl Drop for Cx<'_> {
     fn drop(&mut self) {
-        if self.large {
+        if self.memory.large.load(Ordering::Relaxed) {
             self.search.large.leave();
         }
     }
@@ -260,7 +284,7 @@ impl<'s> Cx<'s> {
             depth: 0,
             members: 0,
             budget: Budget { used: Arc::new(AtomicU64::new(0)), max: search.limits.max_decoded },
-            large: false,
+            memory: Memory { slot: search.large, large: Arc::default() },
         }
     }
 
@@ -295,16 +319,12 @@ impl<'s> Cx<'s> {
     /// Asks for `bytes` of memory at one time. Within the worker's share: at once. Beyond it: waits for the large slot and keeps
     /// it until the artifact ends. Beyond the run's memory: `limit: --max-memory`.
     pub fn need(&mut self, bytes: u64) -> Result<()> {
-        let slot = self.search.large;
-        if bytes <= slot.share || self.large && bytes <= slot.total {
-            return Ok(());
-        }
-        if bytes > slot.total {
-            return Err(Error::limit(format!("--max-memory ({} bytes); {bytes} bytes are needed at once", slot.total)));
-        }
-        slot.enter();
-        self.large = true;
-        Ok(())
+        self.memory.need(bytes)
+    }
+
+    /// How those ask for memory who run while layers below them use this context.
+    pub fn memory(&self) -> Memory<'s> {
+        self.memory.clone()
     }
 
     /// Adds what was found in names.
@@ -379,6 +399,16 @@ impl<'s> Cx<'s> {
 
     /// Goes down into a member's payload. `input` must be the payload alone, and is at its end afterwards.
     pub fn descend_member(&mut self, input: &mut Input<'_>, name: &[u8]) -> Result<Found> {
+        self.member(name, |cx| cx.descend(input))
+    }
+
+    /// A member that its container knows and does not read (an entry type of its own, bytes between members): kept byte for byte,
+    /// searched raw, and named with `reason`. `input` as for [`Cx::descend_member`].
+    pub fn raw_member(&mut self, input: &mut Input<'_>, name: &[u8], reason: &str) -> Result<Found> {
+        self.member(name, |cx| cx.unreadable(input, reason))
+    }
+
+    fn member(&mut self, name: &[u8], read: impl FnOnce(&mut Self) -> Result<Found>) -> Result<Found> {
         let base = name.rsplit(|b| *b == b'/').next().unwrap_or_default().to_vec();
         let outer = std::mem::replace(&mut self.hint_name, base);
         let trail = self.trail.len();
@@ -386,7 +416,7 @@ impl<'s> Cx<'s> {
         self.trail.extend_from_slice(name);
         self.depth += 1;
         self.members += 1;
-        let found = self.descend(input);
+        let found = read(self);
         self.depth -= 1;
         self.trail.truncate(trail);
         self.hint_name = outer;

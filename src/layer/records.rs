@@ -77,8 +77,8 @@ fn grow(input: &mut Input<'_>, have: usize, cx: &mut Cx<'_>) -> Result<()> {
     }
     let want = (have * 2).clamp(1, usize::try_from(most).unwrap_or(usize::MAX));
     if want > 8 * WINDOW {
-        // The window, its old copy while it grows, and the decoded text of one level.
-        cx.need(want as u64 * 3)?;
+        // The window, and the copy of a part of it while it grows or is decoded.
+        cx.need(want as u64 + want as u64 / 2)?;
     }
     input.window(want)?;
     Ok(())

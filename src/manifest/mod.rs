@@ -52,6 +52,9 @@ pub struct Run {
     pub registry: RegistryLine,
     /// The policy as it applied.
     pub policy: serde_json::Value,
+    /// URIs of the SOURCEs' files and folders: policy globs are relative to them.
+    #[serde(default)]
+    pub sources: Vec<String>,
     /// Spellings that were searched.
     pub searched: Vec<String>,
     /// Id of the pseudonym key.

@@ -28,6 +28,8 @@ pub struct Writer {
     prev: String,
     root: Root,
     space: Arc<TempSpace>,
+    /// A write failed: what came after it would chain to a line that is not there.
+    failed: bool,
 }
 
 #[derive(Serialize)]
@@ -40,11 +42,22 @@ struct Chained<'l> {
 impl Writer {
     /// Lines go to `file` (opened by [`open`], at its end; `prev` is the digest of its last line) and, with `echo`, to stdout.
     pub fn new(file: Option<File>, prev: String, echo: bool, space: &Arc<TempSpace>) -> Self {
-        Self { file, echo, prev, root: Root::new(space), space: Arc::clone(space) }
+        Self { file, echo, prev, root: Root::new(space), space: Arc::clone(space), failed: false }
     }
 
     /// Appends a line. `durable`: on return it is on the disk.
+    ///
+    /// After a failure nothing more is written; a torn line is cut off again where the disk lets us.
     pub fn append(&mut self, line: &Line, durable: bool) -> Result<()> {
+        if self.failed {
+            return Err(Error::new(Kind::Io, "the manifest could not be written"));
+        }
+        let written = self.write(line, durable);
+        self.failed = written.is_err();
+        written
+    }
+
+    fn write(&mut self, line: &Line, durable: bool) -> Result<()> {
         if let Line::Run(_) = line {
             self.root = Root::new(&self.space);
         }
@@ -53,13 +66,21 @@ impl Writer {
         }
         let mut text = serde_json::to_string(&Chained { line, prev: &self.prev })
             .map_err(|_| Error::new(Kind::Io, "a manifest line cannot be written as JSON"))?;
-        self.prev = digest(text.as_bytes());
+        let prev = digest(text.as_bytes());
         text.push('\n');
         if let Some(file) = &mut self.file {
-            file.write_all(text.as_bytes()).map_err(|e| Error::io("writing the manifest", &e))?;
+            let before = file.metadata().map_err(|e| Error::io("reading the manifest's metadata", &e))?.len();
+            if let Err(error) = file.write_all(text.as_bytes()) {
+                // If this fails too the next run cuts the torn line off.
+                let _torn = file.set_len(before);
+                return Err(Error::io("writing the manifest", &error));
+            }
+            self.prev = prev;
             if durable {
                 file.sync_data().map_err(|e| Error::io("syncing the manifest", &e))?;
             }
+        } else {
+            self.prev = prev;
         }
         if self.echo {
             let mut out = io::stdout().lock();
