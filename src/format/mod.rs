@@ -8,7 +8,7 @@
 pub mod csv;
 pub mod json;
 pub mod jsonl;
-mod look;
+pub(crate) mod look;
 pub mod text;
 
 pub use look::is_log;
