@@ -11,6 +11,7 @@ pub mod config;
 pub mod edit;
 pub mod engine;
 pub mod error;
+pub mod format;
 pub mod input;
 pub mod job;
 pub mod judge;
