@@ -8,6 +8,8 @@
 pub mod gzip;
 #[cfg(all(test, any(feature = "gzip", feature = "zstd")))]
 mod testing;
+#[cfg(feature = "zstd")]
+pub mod zstd;
 
 use crate::layer::coded::CodecLayer;
 
@@ -15,4 +17,6 @@ use crate::layer::coded::CodecLayer;
 pub static TABLE: &[&CodecLayer] = &[
     #[cfg(feature = "gzip")]
     &CodecLayer(&gzip::Gzip),
+    #[cfg(feature = "zstd")]
+    &CodecLayer(&zstd::Zstd),
 ];
