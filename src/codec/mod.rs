@@ -6,7 +6,8 @@
 
 #[cfg(feature = "gzip")]
 pub mod gzip;
-#[cfg(all(test, any(feature = "gzip", feature = "zstd")))]
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+#[cfg(test)]
 mod testing;
 #[cfg(feature = "zstd")]
 pub mod zstd;

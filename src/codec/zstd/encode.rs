@@ -117,7 +117,7 @@ impl<'a> Frames<'a> {
         match (frame.content, self.foretold) {
             (None, _) => self.start(&frame, None)?,
             (Some(old), Some((before, after))) if old == before && !sized => {
-                self.start(&frame, Some(after))?
+                self.start(&frame, Some(after))?;
             }
             (Some(_), _) => open.held = Some(Vec::new()),
         }

@@ -49,13 +49,13 @@ pub enum Role {
 pub struct Frame {
     /// Its length in bytes, the magic number included.
     pub len: usize,
-    /// Window_Size; for a single segment the content size (RFC 8878 §3.1.1.1.2).
+    /// `Window_Size`; for a single segment the content size (RFC 8878 §3.1.1.1.2).
     pub window: u64,
-    /// Single_Segment_Flag.
+    /// `Single_Segment_Flag`.
     pub single: bool,
-    /// Frame_Content_Size.
+    /// `Frame_Content_Size`.
     pub content: Option<u64>,
-    /// Content_Checksum_Flag.
+    /// `Content_Checksum_Flag`.
     pub checksum: bool,
 }
 
@@ -140,7 +140,10 @@ pub fn parse(bytes: &[u8], at: u64) -> Result<Frame> {
             .fold(0, |sum, b| sum << 8 | u64::from(*b)))
     };
     let mut window = if single { 0 } else { window_size(number(1)?) };
-    let dictionary = number([0, 1, 2, 4][usize::from(descriptor & 3)])?;
+    let dictionary = number(match descriptor & 3 {
+        3 => 4,
+        n => usize::from(n),
+    })?;
     let content = match (descriptor >> 6, single) {
         (0, false) => None,
         (0, true) => Some(number(1)?),
@@ -168,7 +171,7 @@ pub fn parse(bytes: &[u8], at: u64) -> Result<Frame> {
     })
 }
 
-/// Window_Size of a Window_Descriptor (RFC 8878 §3.1.1.1.2).
+/// `Window_Size` of a `Window_Descriptor` (RFC 8878 §3.1.1.1.2).
 fn window_size(descriptor: u64) -> u64 {
     let base = 1_u64 << (10 + (descriptor >> 3));
     base + base / 8 * (descriptor & 7)

@@ -220,7 +220,7 @@ fn foreign_bytes_are_refused() {
 #[test]
 fn sniffing_looks_behind_skippable_frames() {
     let (bytes, _) = mixed();
-    assert!(Zstd.sniff(&bytes) && Zstd.sniff(&bytes[..3]) == false);
+    assert!(Zstd.sniff(&bytes) && !Zstd.sniff(&bytes[..3]));
     assert!(
         Zstd.sniff(&skippable(0, &noise(40))),
         "skippable frames alone are a stream"
