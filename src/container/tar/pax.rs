@@ -124,14 +124,14 @@ mod tests {
         }
         check(b"", 0).unwrap();
         check(b"6 a=b\n\0\0", 0).unwrap();
-        check(b"6 a=b\n7 a=\n\n", 0).unwrap();
+        check(b"6 a=b\n6 a=\n\n", 0).unwrap();
     }
 
     #[test]
     fn a_size_keeps_its_place() {
         let body = b"12 path=abc\n13 size=1024\n8 c=def\n";
         assert!(check(body, 0).is_ok());
-        assert_eq!(with_size(body, Some(9)), b"12 path=abc\n10 size=9\n8 c=def\n");
+        assert_eq!(with_size(body, Some(9)), b"12 path=abc\n9 size=9\n8 c=def\n");
         assert_eq!(with_size(body, None), b"12 path=abc\n8 c=def\n");
         assert_eq!(with_size(b"8 c=def\n", Some(10_000)), b"8 c=def\n14 size=10000\n");
     }
