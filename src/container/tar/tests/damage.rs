@@ -168,7 +168,7 @@ proptest! {
     /// Wild headers with right checksums: an error or an answer, the same for all read sizes, and lift is sound.
     #[test]
     fn wild_headers(kind in prop::sample::select(b"0\x00751234xgLKSDVAZ".to_vec()), magic in prop::sample::select(vec![GNU, POSIX, OLD]),
-                    size in 0usize..1200, at in 0usize..512, junk in prop::collection::vec(any::<u8>(), 0..24), body in prop::sample::select(vec![&b"x"[..], ALICE, BOBBY, b"20 GNU.sparse.size=9\n"])) {
+                    size in 0usize..1200, at in 0usize..512, junk in prop::collection::vec(any::<u8>(), 0..24), body in prop::sample::select(vec![&b"x"[..], b"alice@example.com\n", b"bobby@example.com\n", b"20 GNU.sparse.size=9\n"])) {
         let mut block = head(magic, kind, b"name", format!("{size:011o}\0").as_bytes());
         let end = (at + junk.len()).min(BLOCK);
         block[at..end].copy_from_slice(&junk[..end - at]);
@@ -208,7 +208,7 @@ fn texts_are_masked_wherever_they_hide() {
         pax::put(&mut body, b"comment", ALICE);
         body
     }));
-    archive.push(records(&[("comment", ALICE), ("SCHILY.xattr.user.alice@example.com", b"1"), ("LIBARCHIVE.xattr.x", BOBBY)]));
+    archive.push(records(&[("comment", ALICE), ("SCHILY.xattr.user.alice@example.com", b"1"), ("SCHILY.xattr.user.x", BOBBY)]));
     archive.push(member(POSIX, b'0', b"name", b""));
     archive.push(member(GNU, b'K', b"././@LongLink", &[b"link\0", ALICE].concat()));
     archive.push(member(GNU, b'2', b"name", b""));
