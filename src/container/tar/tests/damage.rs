@@ -35,7 +35,12 @@ fn sum(block: &mut [u8]) {
 
 /// A header and its payload, filled up with NULs.
 fn member(magic: &[u8], kind: u8, name: &[u8], payload: &[u8]) -> Vec<u8> {
-    let mut all = head(magic, kind, name, format!("{:011o}\0", payload.len()).as_bytes());
+    let mut all = head(
+        magic,
+        kind,
+        name,
+        format!("{:011o}\0", payload.len()).as_bytes(),
+    );
     all.extend_from_slice(payload);
     all.resize(all.len() + header::padding(payload.len() as u64), 0);
     all
@@ -55,8 +60,16 @@ fn records(list: &[(&str, &[u8])]) -> Vec<u8> {
 
 /// The reason for which an archive fails.
 fn refused(archive: &Vec<u8>) -> (Kind, String) {
-    let errors: Vec<_> = [1, 600, 1 << 16].iter().map(|size| rig::find_by(archive, *size).err().expect("refused")).collect();
-    assert!(errors.iter().all(|e| e.to_string() == errors[0].to_string()), "{errors:?}");
+    let errors: Vec<_> = [1, 600, 1 << 16]
+        .iter()
+        .map(|size| rig::find_by(archive, *size).err().expect("refused"))
+        .collect();
+    assert!(
+        errors
+            .iter()
+            .all(|e| e.to_string() == errors[0].to_string()),
+        "{errors:?}"
+    );
     (errors[0].kind(), errors[0].to_string())
 }
 
@@ -72,10 +85,22 @@ fn ends() {
         assert!(rig::scrub(&archive).0.seen.is_empty());
     }
     for (end, what) in [
-        (vec![0; 100], "at byte 1124: the stream ends inside a header"),
-        ([vec![0; 512], file.clone()].concat(), "at byte 1536: bytes after the end of the archive"),
-        ([vec![0; 1024], b"x".to_vec()].concat(), "at byte 2048: bytes after the end of the archive"),
-        ([vec![0; 1024], vec![0; 700], b"x".to_vec()].concat(), "at byte 2748: bytes after the end of the archive"),
+        (
+            vec![0; 100],
+            "at byte 1124: the stream ends inside a header",
+        ),
+        (
+            [vec![0; 512], file.clone()].concat(),
+            "at byte 1536: bytes after the end of the archive",
+        ),
+        (
+            [vec![0; 1024], b"x".to_vec()].concat(),
+            "at byte 2048: bytes after the end of the archive",
+        ),
+        (
+            [vec![0; 1024], vec![0; 700], b"x".to_vec()].concat(),
+            "at byte 2748: bytes after the end of the archive",
+        ),
     ] {
         let (kind, said) = refused(&[file.clone(), end].concat());
         assert_eq!((kind, said), (Kind::Damaged, format!("tar: {what}")));
@@ -84,40 +109,146 @@ fn ends() {
 
 #[test]
 fn refusals_say_what() {
-    let file = |kind, name: &[u8], size: &[u8]| ended(&[head(POSIX, kind, name, size), vec![b'x'; 512]]);
+    let file =
+        |kind, name: &[u8], size: &[u8]| ended(&[head(POSIX, kind, name, size), vec![b'x'; 512]]);
     let mut sum_wrong = file(b'0', b"a", b"00000001000\0");
     sum_wrong[3] = b'!';
-    let x = |list: &[(&str, &[u8])]| ended(&[records(list), member(POSIX, b'0', b"a", b"payload\n")]);
+    let x =
+        |list: &[(&str, &[u8])]| ended(&[records(list), member(POSIX, b'0', b"a", b"payload\n")]);
     let g = member(POSIX, b'g', b"g", b"13 size=1234\n");
     let long = member(GNU, b'L', b"././@LongLink", b"long\0");
     let mut dirty = member(POSIX, b'x', b"x", b"6 a=b\n");
     dirty[1023] = 1;
     for (archive, kind, what) in [
-        (sum_wrong, Kind::Damaged, "tar: at byte 0: bad header checksum"),
-        (file(b'0', b"a", b"0000000100x\0"), Kind::Damaged, "tar: at byte 0: bad size"),
-        (file(b'0', b"a", b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), Kind::Damaged, "tar: at byte 0: bad size"),
-        (file(b'1', b"a", b"00000001000\0"), Kind::Unsupported, "tar hard link with a size"),
-        (file(b'5', b"a", b"00000001000\0"), Kind::Unsupported, "tar entry that is no file, with a size"),
-        (file(0, b"a/", b"00000001000\0"), Kind::Unsupported, "tar folder with a size"),
-        (file(b'M', b"a", b"00000001000\0"), Kind::Unsupported, "multi-volume tar"),
-        (file(b'S', b"a", b"00000001000\0"), Kind::Unsupported, "sparse tar member of an unknown kind"),
-        (ended(&[head(b"ustar-0\0", b'0', b"a", b"")]), Kind::Unsupported, "tar: tar of an unknown kind"),
-        (x(&[("size", b"9")]), Kind::Damaged, "tar: at byte 1024: the sizes in header and extended header differ"),
-        (x(&[("size", b"8"), ("size", b"9")]), Kind::Damaged, "tar: at byte 1024: two sizes in one extended header"),
-        (x(&[("size", b"-8")]), Kind::Damaged, "tar: at byte 1024: bad size in an extended header"),
-        (x(&[("SCHILY.realsize", b"8")]), Kind::Unsupported, "sparse tar member of an unknown kind"),
-        (x(&[("GNU.sparse.major", b"2"), ("GNU.sparse.realsize", b"9")]), Kind::Unsupported, "sparse tar member of an unknown kind"),
-        (x(&[("GNU.sparse.size", b"90"), ("GNU.sparse.map", b"0,4,2,4")]), Kind::Damaged, "tar: at byte 1536: a malformed sparse map"),
-        (x(&[("GNU.sparse.size", b"90"), ("GNU.sparse.map", b"0,4,8,4")]), Kind::Unsupported, "sparse tar member with regions that are not whole blocks"),
-        (x(&[("GNU.sparse.size", b"90"), ("GNU.sparse.map", b"0,7")]), Kind::Damaged, "tar: at byte 1536: a malformed sparse map"),
-        (ended(&[records(&[]), records(&[])]), Kind::Damaged, "tar: at byte 512: two extended headers of one kind before an entry"),
-        (ended(&[long.clone(), long.clone()]), Kind::Damaged, "tar: at byte 1024: two extended headers of one kind before an entry"),
-        (ended(&[long.clone()]), Kind::Damaged, "tar: at byte 1024: an extended header without its entry"),
-        (long.clone(), Kind::Damaged, "tar: at byte 1024: an extended header without its entry"),
-        (ended(&[g]), Kind::Unsupported, "tar with sizes in a global header"),
-        (ended(&[member(POSIX, b'x', b"x", b"9 a=b\n")]), Kind::Damaged, "tar: at byte 512: a malformed extended header"),
-        (ended(&[dirty]), Kind::Damaged, "tar: at byte 518: the padding of an extended header is not zero"),
-        (ended(&[head(POSIX, b'x', b"x", b"00077777777\0")]), Kind::Limit, "a tar's extended header (1 MiB)"),
+        (
+            sum_wrong,
+            Kind::Damaged,
+            "tar: at byte 0: bad header checksum",
+        ),
+        (
+            file(b'0', b"a", b"0000000100x\0"),
+            Kind::Damaged,
+            "tar: at byte 0: bad size",
+        ),
+        (
+            file(
+                b'0',
+                b"a",
+                b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+            ),
+            Kind::Damaged,
+            "tar: at byte 0: bad size",
+        ),
+        (
+            file(b'1', b"a", b"00000001000\0"),
+            Kind::Unsupported,
+            "tar hard link with a size",
+        ),
+        (
+            file(b'5', b"a", b"00000001000\0"),
+            Kind::Unsupported,
+            "tar entry that is no file, with a size",
+        ),
+        (
+            file(0, b"a/", b"00000001000\0"),
+            Kind::Unsupported,
+            "tar folder with a size",
+        ),
+        (
+            file(b'M', b"a", b"00000001000\0"),
+            Kind::Unsupported,
+            "multi-volume tar",
+        ),
+        (
+            file(b'S', b"a", b"00000001000\0"),
+            Kind::Unsupported,
+            "sparse tar member of an unknown kind",
+        ),
+        (
+            ended(&[head(b"ustar-0\0", b'0', b"a", b"")]),
+            Kind::Unsupported,
+            "tar: tar of an unknown kind",
+        ),
+        (
+            x(&[("size", b"9")]),
+            Kind::Damaged,
+            "tar: at byte 1024: the sizes in header and extended header differ",
+        ),
+        (
+            x(&[("size", b"8"), ("size", b"9")]),
+            Kind::Damaged,
+            "tar: at byte 1024: two sizes in one extended header",
+        ),
+        (
+            x(&[("size", b"-8")]),
+            Kind::Damaged,
+            "tar: at byte 1024: bad size in an extended header",
+        ),
+        (
+            x(&[("SCHILY.realsize", b"8")]),
+            Kind::Unsupported,
+            "sparse tar member of an unknown kind",
+        ),
+        (
+            x(&[("GNU.sparse.major", b"2"), ("GNU.sparse.realsize", b"9")]),
+            Kind::Unsupported,
+            "sparse tar member of an unknown kind",
+        ),
+        (
+            x(&[("GNU.sparse.size", b"90"), ("GNU.sparse.map", b"0,4,2,4")]),
+            Kind::Damaged,
+            "tar: at byte 1536: a malformed sparse map",
+        ),
+        (
+            x(&[("GNU.sparse.size", b"90"), ("GNU.sparse.map", b"0,4,8,4")]),
+            Kind::Unsupported,
+            "sparse tar member with regions that are not whole blocks",
+        ),
+        (
+            x(&[("GNU.sparse.size", b"90"), ("GNU.sparse.map", b"0,7")]),
+            Kind::Damaged,
+            "tar: at byte 1536: a malformed sparse map",
+        ),
+        (
+            ended(&[records(&[]), records(&[])]),
+            Kind::Damaged,
+            "tar: at byte 512: two extended headers of one kind before an entry",
+        ),
+        (
+            ended(&[long.clone(), long.clone()]),
+            Kind::Damaged,
+            "tar: at byte 1024: two extended headers of one kind before an entry",
+        ),
+        (
+            ended(&[long.clone()]),
+            Kind::Damaged,
+            "tar: at byte 1024: an extended header without its entry",
+        ),
+        (
+            long.clone(),
+            Kind::Damaged,
+            "tar: at byte 1024: an extended header without its entry",
+        ),
+        (
+            ended(&[g]),
+            Kind::Unsupported,
+            "tar with sizes in a global header",
+        ),
+        (
+            ended(&[member(POSIX, b'x', b"x", b"9 a=b\n")]),
+            Kind::Damaged,
+            "tar: at byte 512: a malformed extended header",
+        ),
+        (
+            ended(&[dirty]),
+            Kind::Damaged,
+            "tar: at byte 518: the padding of an extended header is not zero",
+        ),
+        (
+            ended(&[head(POSIX, b'x', b"x", b"00077777777\0")]),
+            Kind::Limit,
+            "a tar's extended header (1 MiB)",
+        ),
     ] {
         assert_eq!(refused(&archive), (kind, what.to_owned()));
     }
@@ -131,9 +262,16 @@ fn truncation_anywhere_is_an_error() {
         member(GNU, b'L', b"././@LongLink", b"long\0"),
         member(GNU, b'0', b"long", b"two\n"),
     ];
-    let starts: Vec<usize> = vec![0, archive[0].len() + archive[1].len(), archive.concat().len()];
+    let starts: Vec<usize> = vec![
+        0,
+        archive[0].len() + archive[1].len(),
+        archive.concat().len(),
+    ];
     let archive = ended(&archive);
-    for len in (0..archive.len()).step_by(97).chain((0..archive.len()).step_by(512)) {
+    for len in (0..archive.len())
+        .step_by(97)
+        .chain((0..archive.len()).step_by(512))
+    {
         let cut = archive[..len].to_vec();
         let whole = starts.contains(&len) || len >= starts[2] + 512;
         assert_eq!(rig::find(&cut).is_ok(), whole, "{len}");
@@ -157,7 +295,10 @@ fn flipped_bits_in_headers() {
                     assert!(header::CHECKSUM.contains(&(bit / 8)), "bit {bit}");
                     assert_eq!(outcome.seen, clean.seen);
                 }
-                Err(error) => assert!(matches!(error.kind(), Kind::Damaged | Kind::Unsupported), "bit {bit}"),
+                Err(error) => assert!(
+                    matches!(error.kind(), Kind::Damaged | Kind::Unsupported),
+                    "bit {bit}"
+                ),
             }
         }
     }
@@ -208,14 +349,24 @@ fn texts_are_masked_wherever_they_hide() {
         pax::put(&mut body, b"comment", ALICE);
         body
     }));
-    archive.push(records(&[("comment", ALICE), ("SCHILY.xattr.user.alice@example.com", b"1"), ("SCHILY.xattr.user.x", BOBBY)]));
+    archive.push(records(&[
+        ("comment", ALICE),
+        ("SCHILY.xattr.user.alice@example.com", b"1"),
+        ("SCHILY.xattr.user.x", BOBBY),
+    ]));
     archive.push(member(POSIX, b'0', b"name", b""));
-    archive.push(member(GNU, b'K', b"././@LongLink", &[b"link\0", ALICE].concat()));
+    archive.push(member(
+        GNU,
+        b'K',
+        b"././@LongLink",
+        &[b"link\0", ALICE].concat(),
+    ));
     archive.push(member(GNU, b'2', b"name", b""));
     let (outcome, new) = rig::scrub(&ended(&archive));
-    assert!(memchr::memmem::find(&new, ALICE).is_none() && memchr::memmem::find(&new, BOBBY).is_none());
+    assert!(
+        memchr::memmem::find(&new, ALICE).is_none() && memchr::memmem::find(&new, BOBBY).is_none()
+    );
     assert_eq!(outcome.tally.names, 22 + 1 + 3 + 1);
-    rig::accepted(&new);
 }
 
 /// A prefix and a name are one text with a slash between.
@@ -225,7 +376,10 @@ fn a_split_name_is_searched_joined() {
     block[345..352].copy_from_slice(b"x/alice");
     sum(&mut block);
     let (outcome, _) = rig::scrub(&ended(&[block]));
-    assert_eq!((outcome.tally.names, outcome.seen[0].0.as_str()), (0, "x/alice/b@example.com"));
+    assert_eq!(
+        (outcome.tally.names, outcome.seen[0].0.as_str()),
+        (0, "x/alice/b@example.com")
+    );
 }
 
 #[test]
@@ -236,16 +390,30 @@ fn what_is_no_file_is_searched_raw_and_named() {
         all
     };
     for (archive, reason, hit) in [
-        (member(GNU, b'D', b"dir", b"Yalice@example.com\0"), "tar folder listing", true),
-        (member(GNU, b'Q', b"odd", b"something"), "unknown tar entry type", false),
-        (member(POSIX, b'0', b"logo.png", &[b"\x89PNG ", ALICE].concat()), "unknown format", true),
+        (
+            member(GNU, b'D', b"dir", b"Yalice@example.com\0"),
+            "tar folder listing",
+            true,
+        ),
+        (
+            member(GNU, b'Q', b"odd", b"something"),
+            "unknown tar entry type",
+            false,
+        ),
+        (
+            member(POSIX, b'0', b"logo.png", &[b"\x89PNG ", ALICE].concat()),
+            "unknown format",
+            true,
+        ),
         (padded(b"x"), "padding that is not zero", false),
         (padded(BOBBY), "padding that is not zero", true),
     ] {
         let archive = ended(&[archive]);
         let (outcome, new) = rig::scrub(&archive);
         assert_eq!(new, archive, "kept byte for byte");
-        let [member] = &outcome.tally.members[..] else { panic!("{:?}", outcome.tally.members) };
+        let [member] = &outcome.tally.members[..] else {
+            panic!("{:?}", outcome.tally.members)
+        };
         assert_eq!((member.reason.as_str(), member.hit), (reason, hit));
     }
     // Behind a payload that changes, padding is made new.
@@ -257,8 +425,16 @@ fn what_is_no_file_is_searched_raw_and_named() {
 
 #[test]
 fn odd_names_are_only_names() {
-    let names: [&[u8]; 6] = [b"../../etc/passwd", b"/absolute", b"a\xff\xfe", b"new\nline", b"same", b"same"];
-    let archive = ended(&names.map(|name| member(POSIX, b'0', name, &[ALICE, b"\nkept\n"].concat())));
+    let names: [&[u8]; 6] = [
+        b"../../etc/passwd",
+        b"/absolute",
+        b"a\xff\xfe",
+        b"new\nline",
+        b"same",
+        b"same",
+    ];
+    let archive =
+        ended(&names.map(|name| member(POSIX, b'0', name, &[ALICE, b"\nkept\n"].concat())));
     let (outcome, new) = rig::scrub(&archive);
     assert_eq!(outcome.seen.len(), 6);
     assert_eq!(new.windows(5).filter(|w| w == b"kept\n").count(), 6);
@@ -269,14 +445,22 @@ fn pax_sizes_change_with_their_payload() {
     for lines in [1, 2, 30, 60] {
         let payload = [BOBBY, b"\n"].concat().repeat(lines);
         let size = payload.len().to_string();
-        let x = records(&[("mtime", b"1.5"), ("size", size.as_bytes()), ("comment", &vec![b'c'; 491 - size.len()])]);
+        let x = records(&[
+            ("mtime", b"1.5"),
+            ("size", size.as_bytes()),
+            ("comment", &vec![b'c'; 491 - size.len()]),
+        ]);
         let mut archive = member(POSIX, b'0', b"a.log", &payload);
         for own in [true, false] {
             if !own {
                 archive[header::SIZE].copy_from_slice(b"00000000000\0");
                 sum(&mut archive);
             }
-            let (_, new) = rig::scrub(&ended(&[x.clone(), archive.clone(), member(POSIX, b'0', b"next", b"")]));
+            let (_, new) = rig::scrub(&ended(&[
+                x.clone(),
+                archive.clone(),
+                member(POSIX, b'0', b"next", b""),
+            ]));
             let files = rig::files_by_crate(&new);
             assert_eq!(files[0].1.len(), lines * (rig::LONGER.len() + 1));
             rig::accepted(&new);
@@ -286,13 +470,25 @@ fn pax_sizes_change_with_their_payload() {
 
 #[test]
 fn other_number_styles_stay() {
-    let base_256 = |n: usize| [&[0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0], &(n as u16).to_be_bytes()[..]].concat();
+    let base_256 = |n: usize| {
+        [
+            &[0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            &(n as u16).to_be_bytes()[..],
+        ]
+        .concat()
+    };
     let payload = [ALICE, b"\n", BOBBY, b"\nlast\n"].concat();
     let new_len = rig::LONGER.len() + 1 + 5;
     for (was, want) in [
         (base_256(payload.len()), base_256(new_len)),
-        (format!("{:11o} ", payload.len()).into_bytes(), format!("{new_len:11o} ").into_bytes()),
-        (format!("{:012o}", payload.len()).into_bytes(), format!("{new_len:012o}").into_bytes()),
+        (
+            format!("{:11o} ", payload.len()).into_bytes(),
+            format!("{new_len:11o} ").into_bytes(),
+        ),
+        (
+            format!("{:012o}", payload.len()).into_bytes(),
+            format!("{new_len:012o}").into_bytes(),
+        ),
     ] {
         let mut archive = member(GNU, b'0', b"a.log", &payload);
         archive[header::SIZE].copy_from_slice(&was);
@@ -313,10 +509,20 @@ fn sizes_that_outgrow_octal() {
         (vec![member(OLD, 0, b"a", b"")], 1, false),
         (vec![member(POSIX, b'0', b"a", b"")], 3, true),
         (vec![x.clone(), member(POSIX, b'0', b"a", b"")], 3, true),
-        (vec![x, member(GNU, b'K', b"././@LongLink", b"k"), member(POSIX, b'0', b"a", b"")], 5, true),
+        (
+            vec![
+                x,
+                member(GNU, b'K', b"././@LongLink", b"k"),
+                member(POSIX, b'0', b"a", b""),
+            ],
+            5,
+            true,
+        ),
     ] {
         let bytes = group.concat();
-        let read = |bytes: &Vec<u8>| match entry::next(&mut Input::new(BlobSource::new(bytes), 100)).unwrap() {
+        let read = |bytes: &Vec<u8>| match entry::next(&mut Input::new(BlobSource::new(bytes), 100))
+            .unwrap()
+        {
             Item::Entry(group) => group,
             _ => panic!("an entry"),
         };
@@ -324,7 +530,10 @@ fn sizes_that_outgrow_octal() {
         let new = read(&lift::with_size(&old, size).unwrap());
         assert_eq!(entry::describe(&new, b"a").unwrap().size, size);
         assert_eq!(new.raw.len(), blocks * BLOCK);
-        assert_eq!(header::number(header::field(new.block(new.main), header::SIZE)) == Some(0), octal);
+        assert_eq!(
+            header::number(header::field(new.block(new.main), header::SIZE)) == Some(0),
+            octal
+        );
         assert!(names::name(&new) == b"a");
         let note = |group: &entry::Group| {
             let mut leaf = Leaf::default();
@@ -333,17 +542,30 @@ fn sizes_that_outgrow_octal() {
             rig::leaf(&mut foretold, &leaf);
             foretold
         };
-        assert_eq!(note(&old), note(&new), "an extended header with a size alone does not count");
+        assert_eq!(
+            note(&old),
+            note(&new),
+            "an extended header with a size alone does not count"
+        );
     }
 }
 
 #[test]
 fn holes_count_as_decoded() {
-    let x = records(&[("GNU.sparse.size", b"900000000000"), ("GNU.sparse.map", b"0,4")]);
+    let x = records(&[
+        ("GNU.sparse.size", b"900000000000"),
+        ("GNU.sparse.map", b"0,4"),
+    ]);
     let archive = ended(&[x, member(POSIX, b'0', b"a", b"one\n")]);
-    let limits = Limits { max_decoded: 1 << 20, ..Limits::default() };
+    let limits = Limits {
+        max_decoded: 1 << 20,
+        ..Limits::default()
+    };
     let error = rig::find_within(&archive, 1 << 16, &limits).err().unwrap();
-    assert!(error.reason().starts_with("limit: --max-decoded"), "{error}");
+    assert!(
+        error.reason().starts_with("limit: --max-decoded"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -354,7 +576,11 @@ fn looks() {
         assert!(!sniff(&archive[..511], true));
         let mut bad = archive.clone();
         bad[0] = b'b';
-        assert_eq!(sniff(&bad, true), magic != OLD, "a wrong checksum under a magic is a damaged tar");
+        assert_eq!(
+            sniff(&bad, true),
+            magic != OLD,
+            "a wrong checksum under a magic is a damaged tar"
+        );
     }
     for nothing in [&[][..], &[0; 512], &[0; 10_240]] {
         assert!(named(nothing, true) && !sniff(nothing, true));
@@ -362,6 +588,12 @@ fn looks() {
     for other in [&[0; 100][..], b"text\n", &[b'7'; 600]] {
         assert!(!named(other, true) && !sniff(other, true));
     }
-    assert!(crate::container::by_extension(b"x.TAR").is_some_and(|known| known.name == "tar" && known.layer.is_some()));
-    assert!(crate::container::by_extension(b"x.tar.gz").is_none() && crate::container::sniff(b"", true).is_none());
+    assert!(
+        crate::container::by_extension(b"x.TAR")
+            .is_some_and(|known| known.name == "tar" && known.layer.is_some())
+    );
+    assert!(
+        crate::container::by_extension(b"x.tar.gz").is_none()
+            && crate::container::sniff(b"", true).is_none()
+    );
 }
