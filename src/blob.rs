@@ -51,6 +51,41 @@ impl Blob for Vec<u8> {
     }
 }
 
+/// A file opened to be read; its length is taken once. For what is not guarded against writers: the `verify` verb.
+#[derive(Debug)]
+pub struct FileBlob {
+    file: File,
+    meta: std::fs::Metadata,
+}
+
+impl FileBlob {
+    /// Opens the regular file at `path`; a link, FIFO or device is refused without waiting on it.
+    pub fn open(path: &Path) -> Result<Self> {
+        use rustix::fs::{Mode, OFlags, open};
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = File::from(open(path, flags, Mode::empty()).map_err(|e| Error::io("opening", &e.into()))?);
+        let meta = file.metadata().map_err(|e| Error::io("looking at a file", &e))?;
+        if !meta.is_file() {
+            return Err(Error::new(crate::error::Kind::Skipped, "special file"));
+        }
+        Ok(Self { file, meta })
+    }
+
+    /// Time of its last change.
+    pub fn modified(&self) -> Option<jiff::Timestamp> {
+        jiff::Timestamp::try_from(self.meta.modified().ok()?).ok()
+    }
+}
+
+impl Blob for FileBlob {
+    fn len(&self) -> u64 {
+        self.meta.len()
+    }
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+        self.file.read_at(buf, at)
+    }
+}
+
 /// The temporary space of a run: a folder, a bound, and what is in use of it.
 #[derive(Debug)]
 pub struct TempSpace {

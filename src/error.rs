@@ -81,11 +81,9 @@ impl Error {
         Self::new(Kind::Usage, what)
     }
 
-    /// An error of the operating system while `doing` something; only its kind is kept, not its text.
+    /// An error of the operating system while `doing` something; only its kind is kept, not its text. A system call that was
+    /// broken off is one like others: what ends a run is a signal's flag, not `EINTR`.
     pub fn io(doing: &'static str, error: &io::Error) -> Self {
-        if error.kind() == io::ErrorKind::Interrupted {
-            return Self::new(Kind::Interrupted, "interrupted");
-        }
         Self::new(Kind::Io, format!("{doing}: {}", error.kind()))
     }
 

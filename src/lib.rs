@@ -4,12 +4,26 @@
 //! [`edit`] the edit lists, [`matcher`] the search, [`scrub`](mod@scrub) one artifact from start to finish.
 
 pub mod blob;
+pub mod container;
+pub mod codec;
+pub mod cli;
+pub mod config;
+pub mod detect;
 pub mod edit;
+pub mod engine;
 pub mod error;
 pub mod input;
+pub mod job;
+pub mod judge;
+pub mod layer;
 pub mod limits;
+pub mod manifest;
 pub mod matcher;
 pub mod policy;
+pub mod progress;
 pub mod record;
 pub mod registry;
+pub mod scrub;
 pub mod span;
+pub mod store;
+pub mod verify;

@@ -3,6 +3,8 @@
 //! A bound that a user can set has its option named in the doc; the rest are constants of the design. What reaches a
 //! bound ends as `failed: limit` with the bound's name, never as a shortened or skipped search.
 
+/// Longest line of a registry, and longest row of a delimited one, bytes: far above any subject's identifiers.
+pub const MAX_REGISTRY_LINE: usize = 1 << 20;
 /// Bytes of a find window: stays in a core's L2 cache (ARCHITECTURE.md "Read with pread into windows").
 pub const WINDOW: usize = 256 * 1024;
 /// Bytes of a verify window: odd and prime, so that no cut of the second look falls where one of find's fell.

@@ -5,6 +5,13 @@
 //! `scan` and `scrub` use) and [`reference`](mod@reference) (portable and plain: what the `verify` verb and `--verify paranoid` use).
 //! Engines know values, boundaries, identifying fields and spellings; they know no formats, subjects or actions.
 
+pub mod reference;
+pub mod boundary;
+pub mod literal;
+pub mod mask;
+pub mod names;
+pub mod spelling;
+
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;

@@ -1,0 +1,314 @@
+//! What was typed: the argument types, and nothing else. No file is touched here.
+//!
+//! Every option can stand in the config file (`[options]`, dashes as underscores) or in an `UNWRITE_*` variable; the command
+//! line wins. A new option is one field here: parser, help, variable and config key come of it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Takes erased people out of data that was already written, and proves it.
+///
+/// Reads a deletion registry (who), a policy (what happens to a record of theirs) and sources (where); finds their records,
+/// rewrites the artifacts in place or into a mirror, and leaves a manifest that an auditor can check.
+#[derive(Debug, Parser)]
+#[command(name = "unwrite", version, max_term_width = 110, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 nothing to do or all done · 1 found (scan: something to change; verify: tampered, changed, incomplete or a \
+survivor) · 2 usage or configuration, nothing touched · 3 finished, but some artifacts failed, are partial, unsupported, \
+skipped or hold something by hold or by name · 4 another run holds an artifact · 130, 143 interrupted, nothing half-written";
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Say what scrub would do; nothing is written.
+    ///
+    /// Example: unwrite scan /var/log/app --registry erased.jsonl
+    #[command(after_help = "Exit 1 if something is to be changed, 0 if all is clean, 3 if something could not be read.")]
+    Scan(Box<Scan>),
+    /// Take the records of erased people out of artifacts, in place or into a mirror.
+    ///
+    /// Example: unwrite scrub /var/log/app --registry erased.jsonl --in-place
+    #[command(after_help = "Each result is decoded and scanned again before it replaces anything (see --verify). The original \
+        stays until the new artifact is complete, verified and durable.")]
+    Scrub(Box<Scrub>),
+    /// Check a manifest: it is intact, artifacts are what it says, and with a registry that none of theirs is left.
+    ///
+    /// Example: unwrite verify unwrite-01J….manifest.jsonl --registry erased.jsonl
+    Verify(Box<Verify>),
+    /// Look at a deletion registry.
+    #[command(subcommand)]
+    Registry(Registry),
+}
+
+/// `scan`.
+#[derive(Debug, Args)]
+pub struct Scan {
+    /// Who and by which rules.
+    #[command(flatten)]
+    pub who: Who,
+    /// Where.
+    #[command(flatten)]
+    pub walk: Walk,
+    /// What is said.
+    #[command(flatten)]
+    pub say: Say,
+}
+
+/// `scrub`.
+#[derive(Debug, Args)]
+pub struct Scrub {
+    /// Who and by which rules.
+    #[command(flatten)]
+    pub who: Who,
+    /// Where.
+    #[command(flatten)]
+    pub walk: Walk,
+    /// Rewrite artifacts where they lie.
+    #[arg(long, env = "UNWRITE_IN_PLACE")]
+    pub in_place: bool,
+    /// Write a mirror: a folder if it ends in `/` or is one, else a file where SOURCE is one file.
+    #[arg(long, value_name = "DEST", env = "UNWRITE_OUTPUT")]
+    pub output: Option<PathBuf>,
+    /// Replace targets in the mirror that have other bytes.
+    #[arg(long, env = "UNWRITE_OVERWRITE")]
+    pub overwrite: bool,
+    /// Also rewrite files with several names; the other names keep the old bytes until their turn.
+    #[arg(long, env = "UNWRITE_BREAK_HARDLINKS")]
+    pub break_hardlinks: bool,
+    /// Most dropped plus edited records: a number, or a percentage of an artifact's and the run's records.
+    #[arg(long, value_name = "N|P%", env = "UNWRITE_MAX_DROPPED")]
+    pub max_dropped: Option<String>,
+    /// Find everything before anything is committed.
+    #[arg(long, env = "UNWRITE_TWO_PASS")]
+    pub two_pass: bool,
+    /// How results are verified before they replace anything.
+    #[arg(long, value_enum, default_value = "full", env = "UNWRITE_VERIFY")]
+    pub verify: VerifyLevel,
+    /// Compression level of what is re-encoded, such as gzip=6 or zstd=3.
+    #[arg(long, value_name = "CODEC=N", env = "UNWRITE_LEVEL", value_delimiter = ',')]
+    pub level: Vec<String>,
+    /// What is said.
+    #[command(flatten)]
+    pub say: Say,
+}
+
+/// `verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// The manifest.
+    #[arg(value_name = "MANIFEST")]
+    pub manifest_file: PathBuf,
+    /// The registry: search the artifacts again for everybody who was in force at the run's time.
+    #[arg(short, long, value_name = "R", env = "UNWRITE_REGISTRY")]
+    pub registry: Option<PathBuf>,
+    /// Judge by this policy instead of the one on the manifest's run line.
+    #[arg(short, long, value_name = "P", env = "UNWRITE_POLICY")]
+    pub policy: Option<PathBuf>,
+    /// Search with the fast engine instead of the reference engine.
+    #[arg(long, env = "UNWRITE_FAST")]
+    pub fast: bool,
+    /// How the registry is read.
+    #[command(flatten)]
+    pub read: ReadRegistry,
+    /// Bounds.
+    #[command(flatten)]
+    pub bounds: Bounds,
+    /// What is said.
+    #[command(flatten)]
+    pub say: Say,
+}
+
+/// Who, and by which rules.
+#[derive(Debug, Args)]
+pub struct Who {
+    /// The deletion registry (.jsonl, .csv, .tsv, .txt).
+    #[arg(short, long, value_name = "R", env = "UNWRITE_REGISTRY")]
+    pub registry: Option<PathBuf>,
+    /// Identifiers, rules and foreign keys from this file instead of the config file.
+    #[arg(short, long, value_name = "P", env = "UNWRITE_POLICY")]
+    pub policy: Option<PathBuf>,
+    /// Key for pseudonyms: a file of at least 16 bytes.
+    #[arg(long, value_name = "FILE", env = "UNWRITE_KEY_FILE")]
+    pub key_file: Option<PathBuf>,
+    /// How the registry is read.
+    #[command(flatten)]
+    pub read: ReadRegistry,
+}
+
+/// How a registry is read.
+#[derive(Debug, Args)]
+pub struct ReadRegistry {
+    /// Config file (default: ./unwrite.toml if it is there).
+    #[arg(long, value_name = "FILE", env = "UNWRITE_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Type of the values of a .txt registry, instead of by their look.
+    #[arg(long = "type", value_name = "T", env = "UNWRITE_TYPE")]
+    pub kind: Option<String>,
+    /// Accept values that are too short to be safe.
+    #[arg(long, env = "UNWRITE_ALLOW_SHORT")]
+    pub allow_short: bool,
+    /// Accept a registry without anybody in it.
+    #[arg(long, env = "UNWRITE_ALLOW_EMPTY_REGISTRY")]
+    pub allow_empty_registry: bool,
+    /// Refuse a registry whose newest event (else whose mtime) is older, such as 36h or 7d.
+    #[arg(long, value_name = "DURATION", env = "UNWRITE_MAX_REGISTRY_AGE")]
+    pub max_registry_age: Option<String>,
+    /// Refuse a registry whose newest event has a lower number.
+    #[arg(long, value_name = "N", env = "UNWRITE_MIN_REGISTRY_SEQ")]
+    pub min_registry_seq: Option<u64>,
+}
+
+/// Where.
+#[derive(Debug, Args)]
+pub struct Walk {
+    /// Files, folders (symlinks in them are not followed) or quoted globs.
+    #[arg(value_name = "SOURCE", required = true)]
+    pub sources: Vec<PathBuf>,
+    /// Only artifacts whose path below SOURCE, or name, matches.
+    #[arg(long, value_name = "GLOB", env = "UNWRITE_INCLUDE", value_delimiter = ',')]
+    pub include: Vec<String>,
+    /// Not those whose path below SOURCE, or name, matches.
+    #[arg(long, value_name = "GLOB", env = "UNWRITE_EXCLUDE", value_delimiter = ',')]
+    pub exclude: Vec<String>,
+    /// Only artifacts last modified this long ago or longer, such as 1h or 2d.
+    #[arg(long, value_name = "DURATION", env = "UNWRITE_MIN_AGE")]
+    pub min_age: Option<String>,
+    /// Accept a SOURCE that is not there, and filters that leave nothing.
+    #[arg(long, env = "UNWRITE_ALLOW_NO_SOURCE")]
+    pub allow_no_source: bool,
+    /// Record format to take instead of what is detected (see `unwrite scan --help`'s list).
+    #[arg(long, value_name = "F", env = "UNWRITE_FORMAT")]
+    pub format: Option<String>,
+    /// Outermost codec to take instead of what is detected; `none` for none.
+    #[arg(long, value_name = "C", env = "UNWRITE_CODEC")]
+    pub codec: Option<String>,
+    /// Bounds.
+    #[command(flatten)]
+    pub bounds: Bounds,
+}
+
+/// Bounds.
+#[derive(Debug, Args)]
+pub struct Bounds {
+    /// Artifacts worked on at one time (default: the number of cores).
+    #[arg(short, long, value_name = "N", env = "UNWRITE_JOBS")]
+    pub jobs: Option<usize>,
+    /// Memory for the run besides the registry [default: 256MiB].
+    #[arg(long, value_name = "SIZE", env = "UNWRITE_MAX_MEMORY")]
+    pub max_memory: Option<String>,
+    /// Folder for temporary files (they have no name and vanish with the run) [default: the system's].
+    #[arg(long, value_name = "DIR", env = "UNWRITE_TEMP_DIR")]
+    pub temp_dir: Option<PathBuf>,
+    /// Bytes of temporary files at one time [default: 64GiB].
+    #[arg(long, value_name = "SIZE", env = "UNWRITE_MAX_TEMP")]
+    pub max_temp: Option<String>,
+    /// Decoded bytes of one artifact over all its layers [default: 16TiB].
+    #[arg(long, value_name = "SIZE", env = "UNWRITE_MAX_DECODED")]
+    pub max_decoded: Option<String>,
+    /// Longest record [default: 128MiB].
+    #[arg(long, value_name = "SIZE", env = "UNWRITE_MAX_RECORD")]
+    pub max_record: Option<String>,
+}
+
+/// What is said, and where.
+#[derive(Debug, Args)]
+pub struct Say {
+    /// Write the manifest here, or continue it (scrub's default: ./unwrite-<run_id>.manifest.jsonl).
+    #[arg(short, long, value_name = "M", env = "UNWRITE_MANIFEST")]
+    pub manifest: Option<PathBuf>,
+    /// Print the manifest's lines on stdout instead of a table.
+    #[arg(long, env = "UNWRITE_JSON")]
+    pub json: bool,
+    /// Print nothing but errors.
+    #[arg(short, long, env = "UNWRITE_QUIET")]
+    pub quiet: bool,
+    /// Say more on stderr; twice for more still.
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// When a progress bar is shown.
+    #[arg(long, value_enum, default_value = "auto", env = "UNWRITE_PROGRESS")]
+    pub progress: ProgressWhen,
+}
+
+/// `registry …`.
+#[derive(Debug, Subcommand)]
+pub enum Registry {
+    /// Read a registry and say whether it is sound: chain, types, lengths, who is in force.
+    Check(RegistryFile),
+    /// List its subjects by reference, with state and counts.
+    List(RegistryList),
+}
+
+/// `registry check`.
+#[derive(Debug, Args)]
+pub struct RegistryFile {
+    /// The registry.
+    #[arg(value_name = "REGISTRY")]
+    pub file: PathBuf,
+    /// How it is read.
+    #[command(flatten)]
+    pub read: ReadRegistry,
+    /// Say more.
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// `registry list`.
+#[derive(Debug, Args)]
+pub struct RegistryList {
+    /// The registry.
+    #[command(flatten)]
+    pub file: RegistryFile,
+    /// Show the identifiers' values: personal data on your screen.
+    #[arg(long)]
+    pub reveal: bool,
+}
+
+/// `--verify`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum VerifyLevel {
+    /// As full, and scanned by the slow reference engine too.
+    Paranoid,
+    /// Decoded by another library, compared with what was foretold, scanned again.
+    Full,
+    /// Decoded by another library and compared with what was foretold.
+    Decode,
+    /// Not at all (noted in the manifest).
+    None,
+}
+
+/// `--progress`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProgressWhen {
+    /// Where stderr is a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The config file that was typed, before anything else is parsed: its options are defaults of the rest.
+pub fn config_of(arguments: &[OsString]) -> Option<PathBuf> {
+    let mut rest = arguments.iter().skip(1);
+    while let Some(argument) = rest.next() {
+        if argument == "--" {
+            break;
+        }
+        if argument == "--config" {
+            return rest.next().map(PathBuf::from);
+        }
+        if let Some(value) = argument.to_str().and_then(|text| text.strip_prefix("--config=")) {
+            return Some(PathBuf::from(value));
+        }
+    }
+    std::env::var_os("UNWRITE_CONFIG").map(PathBuf::from)
+}

@@ -1,0 +1,60 @@
+//! The progress bar: bytes, rate, time to go, artifacts. Silent unless stderr is a terminal.
+
+use std::io::IsTerminal;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::job;
+use crate::progress::Progress;
+
+/// A bar on stderr, or nothing.
+pub struct Bar {
+    bar: ProgressBar,
+    artifacts: std::sync::atomic::AtomicU64,
+    done: std::sync::atomic::AtomicU64,
+}
+
+impl Bar {
+    /// A bar if `when` says so.
+    pub fn new(when: job::Progress, quiet: bool) -> Self {
+        let show = match when {
+            job::Progress::Auto => !quiet && std::io::stderr().is_terminal(),
+            job::Progress::Always => true,
+            job::Progress::Never => false,
+        };
+        let target = if show { ProgressDrawTarget::stderr_with_hz(5) } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(0), target);
+        let template = "{bytes:>10}/{total_bytes} {bar:24} {bytes_per_sec:>12} ETA {eta} {msg}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        Self { bar, artifacts: 0.into(), done: 0.into() }
+    }
+
+    /// Takes it off the screen.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn message(&self) {
+        use std::sync::atomic::Ordering::Relaxed;
+        self.bar.set_message(format!("{}/{} artifacts", self.done.load(Relaxed), self.artifacts.load(Relaxed)));
+    }
+}
+
+impl Progress for Bar {
+    fn expect(&self, artifacts: u64, bytes: u64) {
+        self.artifacts.fetch_add(artifacts, std::sync::atomic::Ordering::Relaxed);
+        self.bar.inc_length(bytes);
+        self.message();
+    }
+
+    fn read(&self, bytes: u64) {
+        self.bar.inc(bytes);
+    }
+
+    fn done(&self) {
+        self.done.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.message();
+    }
+}

@@ -1,0 +1,265 @@
+//! What was typed → what is built: the config file's options become defaults, strings become a job.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Command};
+use jiff::Timestamp;
+
+use super::args::{self, Bounds, ReadRegistry, Say, VerifyLevel, Walk};
+use crate::config::policy_file::{self, File};
+use crate::config::units::{duration, nearest, size};
+use crate::detect;
+use crate::error::{At, Error, Result};
+use crate::job::{Job, Mode, Progress, Verify};
+use crate::judge::pseudonym::Key;
+use crate::limits::Limits;
+use crate::matcher::Type;
+use crate::registry::{self, Form, Options, Registry};
+
+/// The config file of a run.
+#[derive(Debug, Default)]
+pub struct Config {
+    /// Where it was read, if there is one.
+    pub path: Option<PathBuf>,
+    /// What stands in it.
+    pub file: File,
+}
+
+/// Reads the config file: `--config`, `UNWRITE_CONFIG`, else `./unwrite.toml` if it is there.
+pub fn config(arguments: &[OsString]) -> Result<Config> {
+    let path = match args::config_of(arguments) {
+        Some(path) => Some(path),
+        None => Some(PathBuf::from("unwrite.toml")).filter(|path| path.exists()),
+    };
+    let file = path.as_deref().map_or_else(|| Ok(policy_file::none()), policy_file::read)?;
+    Ok(Config { path, file })
+}
+
+/// Makes the options of the config file the defaults of every verb that has them.
+pub fn with_defaults(mut command: Command, file: &File) -> Result<Command> {
+    command.build();
+    let mut known: Vec<String> = Vec::new();
+    for sub in command.get_subcommands() {
+        known.extend(sub.get_arguments().filter_map(|arg| arg.get_long()).map(|long| long.replace('-', "_")));
+    }
+    known.retain(|name| !["help", "version", "config", "reveal"].contains(&name.as_str()));
+    for option in &file.options {
+        if !known.contains(&option.name) {
+            let near = nearest(&option.name, known.iter().map(String::as_str));
+            let what = near.map_or("unknown option".to_owned(), |near| format!("unknown option; did you mean `{near}`?"));
+            return Err(Error::usage(what).layer("config").at(At::Line(option.line)));
+        }
+    }
+    let verbs: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    for verb in verbs {
+        command = command.mut_subcommand(verb, |sub| {
+            let own: Vec<_> = file
+                .options
+                .iter()
+                .filter(|option| sub.get_arguments().any(|arg| arg.get_long().map(|l| l.replace('-', "_")) == Some(option.name.clone())))
+                .collect();
+            own.into_iter().fold(sub, |sub, option| {
+                sub.mut_args(|arg| {
+                    if arg.get_long().map(|long| long.replace('-', "_")).as_deref() == Some(option.name.as_str()) {
+                        arg.default_values(option.values.clone())
+                    } else {
+                        arg
+                    }
+                })
+            })
+        });
+    }
+    Ok(command)
+}
+
+/// Which of two options that exclude each other was typed nearer to the user.
+#[derive(Debug, Default)]
+pub struct Typed {
+    in_place: u8,
+    output: u8,
+}
+
+impl Typed {
+    /// Reads it off the matches: command line over variable over file.
+    pub fn of(matches: &ArgMatches) -> Self {
+        let rank = |id| match matches.value_source(id) {
+            Some(ValueSource::CommandLine) => 3,
+            Some(ValueSource::EnvVariable) => 2,
+            Some(_) => 1,
+            None => 0,
+        };
+        Self { in_place: rank("in_place"), output: rank("output") }
+    }
+
+    /// The mode of a scrub.
+    pub fn mode(&self, in_place: bool, output: Option<&Path>) -> Result<Mode> {
+        match (in_place, output) {
+            (true, Some(_)) if self.in_place == self.output => {
+                Err(Error::usage("--in-place and --output exclude each other"))
+            }
+            (true, Some(output)) if self.output > self.in_place => Ok(Mode::Output(output.to_owned())),
+            (true, _) => Ok(Mode::InPlace),
+            (false, Some(output)) => Ok(Mode::Output(output.to_owned())),
+            (false, None) => Err(Error::usage("say where the result goes: --in-place, or --output DEST")),
+        }
+    }
+}
+
+/// Bounds of a run.
+pub fn limits(bounds: &Bounds) -> Result<Limits> {
+    let mut limits = Limits::default();
+    let named = |option: &'static str, text: &Option<String>, into: &mut u64| -> Result<()> {
+        if let Some(text) = text {
+            *into = size(text).map_err(|error| Error::usage(format!("{option}: {error}")))?;
+        }
+        Ok(())
+    };
+    named("--max-memory", &bounds.max_memory, &mut limits.max_memory)?;
+    named("--max-temp", &bounds.max_temp, &mut limits.max_temp)?;
+    named("--max-decoded", &bounds.max_decoded, &mut limits.max_decoded)?;
+    named("--max-record", &bounds.max_record, &mut limits.max_record)?;
+    Ok(limits)
+}
+
+/// Workers: as typed, else the cores.
+pub fn jobs(bounds: &Bounds) -> Result<usize> {
+    match bounds.jobs {
+        Some(0) => Err(Error::usage("--jobs must be at least 1")),
+        Some(jobs) => Ok(jobs.min(1024)),
+        None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+    }
+}
+
+/// A job with what `scan` and `scrub` share.
+pub fn job(walk: &Walk, say: &Say, mode: Mode) -> Result<Job> {
+    let known = |kind: &str| detect::names().iter().filter(|row| row.kind == kind).map(|row| row.name).collect::<Vec<_>>();
+    check_name("--format", walk.format.as_deref(), &known("records"))?;
+    let mut codecs = known("codec");
+    codecs.push("none");
+    check_name("--codec", walk.codec.as_deref(), &codecs)?;
+    let min_age = walk.min_age.as_deref().map(duration).transpose();
+    Ok(Job {
+        mode,
+        sources: walk.sources.clone(),
+        include: walk.include.clone(),
+        exclude: walk.exclude.clone(),
+        min_age: min_age.map_err(|error| Error::usage(format!("--min-age: {error}")))?,
+        allow_no_source: walk.allow_no_source,
+        overwrite: false,
+        break_hardlinks: false,
+        verify: Verify::Full,
+        max_dropped: None,
+        two_pass: false,
+        jobs: jobs(&walk.bounds)?,
+        limits: limits(&walk.bounds)?,
+        temp_dir: walk.bounds.temp_dir.clone().unwrap_or_else(std::env::temp_dir),
+        format: walk.format.clone(),
+        codec: walk.codec.clone(),
+        levels: Vec::new(),
+        manifest: say.manifest.clone(),
+        json: say.json,
+        quiet: say.quiet,
+        progress: match say.progress {
+            args::ProgressWhen::Auto => Progress::Auto,
+            args::ProgressWhen::Always => Progress::Always,
+            args::ProgressWhen::Never => Progress::Never,
+        },
+        own_files: Vec::new(),
+    })
+}
+
+/// Words of an option are checked against what there is; the value itself is not echoed.
+fn check_name(option: &str, value: Option<&str>, known: &[&str]) -> Result<()> {
+    match value {
+        Some(value) if !known.contains(&value) => Err(Error::usage(format!("{option}: expected one of: {}", known.join(", ")))),
+        _ => Ok(()),
+    }
+}
+
+/// `--level CODEC=N`.
+pub fn levels(typed: &[String]) -> Result<Vec<(String, i32)>> {
+    let bad = || Error::usage("--level: expected CODEC=N such as gzip=6 or zstd=3");
+    typed
+        .iter()
+        .map(|text| {
+            let (codec, level) = text.split_once('=').ok_or_else(bad)?;
+            let range = match codec {
+                "gzip" => 1..=9,
+                "zstd" => -7..=22,
+                _ => return Err(bad()),
+            };
+            let level = level.parse().ok().filter(|level| range.contains(level)).ok_or_else(bad)?;
+            Ok((codec.to_owned(), level))
+        })
+        .collect()
+}
+
+/// `--verify`.
+pub fn verify(level: VerifyLevel) -> Verify {
+    match level {
+        VerifyLevel::Paranoid => Verify::Paranoid,
+        VerifyLevel::Full => Verify::Full,
+        VerifyLevel::Decode => Verify::Decode,
+        VerifyLevel::None => Verify::None,
+    }
+}
+
+/// The options with which a registry is read.
+pub fn registry_options(typed: &ReadRegistry, now: Timestamp) -> Result<Options> {
+    let mut options = Options::new(now);
+    options.allow_short = typed.allow_short;
+    options.allow_empty = typed.allow_empty_registry;
+    if let Some(kind) = &typed.kind {
+        let names: Vec<_> = Type::ALL.iter().map(|kind| kind.name()).collect();
+        let unknown = || Error::usage(format!("--type: expected one of: {}", names.join(", ")));
+        options.txt_type = Some(Type::from_name(kind).ok_or_else(unknown)?);
+    }
+    let age = typed.max_registry_age.as_deref().map(duration).transpose();
+    options.max_age = age.map_err(|error| Error::usage(format!("--max-registry-age: {error}")))?;
+    options.min_seq = typed.min_registry_seq;
+    Ok(options)
+}
+
+/// Reads the registry at `path`.
+pub fn registry(path: &Path, options: &Options) -> Result<Registry> {
+    let form = Form::of(path)?;
+    let cannot = |e: &std::io::Error| Error::usage(format!("cannot read the registry: {}", e.kind()));
+    let file = std::fs::File::open(path).map_err(|e| cannot(&e))?;
+    let meta = file.metadata().map_err(|e| cannot(&e))?;
+    if !meta.is_file() {
+        return Err(Error::usage("the registry is not a regular file"));
+    }
+    let mtime = meta.modified().ok().and_then(|time| Timestamp::try_from(time).ok()).unwrap_or(options.now);
+    let input = std::io::BufReader::with_capacity(1 << 16, file);
+    registry::read(input, form, mtime, options).map_err(|error| error.layer("registry"))
+}
+
+/// The policy that applies: `--policy` replaces identifiers, rules and foreign keys of the config file.
+pub fn policy(typed: Option<&Path>, config: Config) -> Result<(File, Vec<PathBuf>)> {
+    let mut own: Vec<PathBuf> = config.path.into_iter().collect();
+    match typed {
+        Some(path) => {
+            own.push(path.to_owned());
+            Ok((policy_file::read(path)?, own))
+        }
+        None => Ok((config.file, own)),
+    }
+}
+
+/// The key of `--key-file`, which a policy with pseudonyms must have.
+pub fn key(path: Option<&Path>, wanted: bool) -> Result<Option<Key>> {
+    match path {
+        Some(path) => {
+            let meta = std::fs::metadata(path);
+            if meta.is_ok_and(|meta| meta.len() > 1 << 20) {
+                return Err(Error::usage("the key file is larger than 1 MiB"));
+            }
+            let bytes = std::fs::read(path).map_err(|e| Error::usage(format!("cannot read the key file: {}", e.kind())))?;
+            Key::new(bytes).map(Some)
+        }
+        None if wanted => Err(Error::usage("the policy asks for pseudonyms").help("give a key with --key-file")),
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,119 @@
+//! The command line: what was typed becomes a job, the job's report becomes words and an exit code.
+//!
+//! [`main`] is the whole program: it makes the process safe (no core dumps, a panic hook that prints the place only, signals that
+//! set a flag), parses, runs a verb, and returns the exit code. Each verb is a file.
+
+pub mod args;
+mod audit;
+mod bar;
+mod build;
+mod process;
+mod registry;
+mod scrub;
+mod summary;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use crate::error::{Error, Kind, Result};
+use args::{Cli, Verb};
+
+/// Exit codes, the highest in this order wins (SPEC "Exit codes").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Nothing to do, or all done.
+    Ok = 0,
+    /// Found.
+    Found = 1,
+    /// Usage or configuration; nothing touched.
+    Usage = 2,
+    /// Something needs a look.
+    Trouble = 3,
+    /// Another run holds an artifact.
+    Locked = 4,
+    /// SIGINT.
+    Interrupted = 130,
+    /// SIGTERM.
+    Terminated = 143,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// The program.
+pub fn main() -> ExitCode {
+    process::harden();
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    match run(&arguments) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            say(&format!("unwrite: {error}"));
+            let exit = match error.kind() {
+                Kind::Locked => Exit::Locked,
+                Kind::Interrupted => process::interrupted(),
+                Kind::Usage => Exit::Usage,
+                _ => Exit::Trouble,
+            };
+            exit.into()
+        }
+    }
+}
+
+/// Writes a line to stderr; a closed stderr is no reason to stop.
+fn say(line: &str) {
+    use std::io::Write;
+    let _closed = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// Writes to stdout; a reader that went away (`| head`) is the end of output, not a failure.
+fn print(text: &str) -> Result<()> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::io("writing to stdout", &error)),
+        _ => Ok(()),
+    }
+}
+
+fn run(arguments: &[OsString]) -> Result<Exit> {
+    let config = build::config(arguments)?;
+    let command = build::with_defaults(Cli::command(), &config.file)?;
+    let matches = match command.try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) => {
+            let _closed = error.print();
+            return Ok(if error.use_stderr() { Exit::Usage } else { Exit::Ok });
+        }
+    };
+    let cli = Cli::from_arg_matches(&matches).map_err(|_| Error::usage("the arguments cannot be read"))?;
+    let sub = matches.subcommand().map(|(_, sub)| sub);
+    match cli.verb {
+        Verb::Scan(scan) => {
+            process::logging(scan.say.verbose);
+            scrub::scan(&scan, config)
+        }
+        Verb::Scrub(scrub) => {
+            process::logging(scrub.say.verbose);
+            let typed = sub.map(|sub| build::Typed::of(sub)).unwrap_or_default();
+            scrub::scrub(&scrub, &typed, config)
+        }
+        Verb::Verify(verify) => {
+            process::logging(verify.say.verbose);
+            audit::verify(&verify, config)
+        }
+        Verb::Registry(args::Registry::Check(check)) => {
+            process::logging(check.verbose);
+            registry::check(&check)
+        }
+        Verb::Registry(args::Registry::List(list)) => {
+            process::logging(list.file.verbose);
+            registry::list(&list)
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The process itself: signals, panics, core dumps, logging.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use super::Exit;
+
+static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+static SIGNAL: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
+
+/// Before anything is read: no core dumps, not traceable, no data in panics (P4), signals that only set a flag.
+pub fn harden() {
+    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
+    // Best effort both: a process that may not lower its limit has no core either way once it is not dumpable.
+    let _kept = rustix::process::setrlimit(rustix::process::Resource::Core, none);
+    let _kept = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
+        super::say(&format!("unwrite: internal error{place}; please report this line"));
+    }));
+    crate::store::disk::ignore_signals();
+    let (stop, signal) = (stop(), SIGNAL.get_or_init(Arc::default));
+    for number in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        // The second signal of a kind ends the process as it would have without us.
+        let _kept = signal_hook::flag::register_conditional_shutdown(number, 128 + number, Arc::clone(&stop));
+        let _kept = signal_hook::flag::register(number, Arc::clone(&stop));
+        let _kept = signal_hook::flag::register_usize(number, Arc::clone(signal), number as usize);
+    }
+}
+
+/// Set once a signal asks the run to stop.
+pub fn stop() -> Arc<AtomicBool> {
+    Arc::clone(STOP.get_or_init(Arc::default))
+}
+
+/// The exit code of the signal that came.
+pub fn interrupted() -> Exit {
+    let number = SIGNAL.get().map_or(0, |signal| signal.load(Ordering::Relaxed));
+    if number == libc::SIGTERM as usize { Exit::Terminated } else { Exit::Interrupted }
+}
+
+/// Diagnostics on stderr: warnings, with `-v` what is done, with `-vv` more. Events carry numbers and masked names only.
+pub fn logging(verbose: u8) {
+    let level = match verbose {
+        0 => tracing::Level::WARN,
+        1 => tracing::Level::INFO,
+        2 => tracing::Level::DEBUG,
+        _ => tracing::Level::TRACE,
+    };
+    let logger = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
+    let color = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    // Set once a process; a second call would be a test's.
+    let _set = logger.with_ansi(color && std::io::IsTerminal::is_terminal(&std::io::stderr())).without_time().try_init();
+}

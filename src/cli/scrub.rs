@@ -1,0 +1,85 @@
+//! `scan` and `scrub`.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::args::{Scan, Scrub, Who};
+use super::build::{self, Config, Typed};
+use super::{Exit, bar, print, process, say, summary};
+use crate::engine::{self, Given, Report};
+use crate::error::{Error, Kind, Result};
+use crate::job::{Job, MaxDropped, Mode};
+
+/// `unwrite scan`.
+pub fn scan(typed: &Scan, config: Config) -> Result<Exit> {
+    let job = build::job(&typed.walk, &typed.say, Mode::Scan)?;
+    go(job, &typed.who, config)
+}
+
+/// `unwrite scrub`.
+pub fn scrub(typed: &Scrub, source: &Typed, config: Config) -> Result<Exit> {
+    let mode = source.mode(typed.in_place, typed.output.as_deref())?;
+    let mut job = build::job(&typed.walk, &typed.say, mode)?;
+    job.overwrite = typed.overwrite;
+    job.break_hardlinks = typed.break_hardlinks;
+    job.two_pass = typed.two_pass;
+    job.verify = build::verify(typed.verify);
+    let most = typed.max_dropped.as_deref().map(MaxDropped::parse).transpose();
+    job.max_dropped = most.map_err(|error| Error::usage(format!("--max-dropped: {error}")))?;
+    job.levels = build::levels(&typed.level)?;
+    if job.verify == crate::job::Verify::None {
+        say("unwrite: WARNING: --verify none: results replace originals without a second look");
+    }
+    go(job, &typed.who, config)
+}
+
+fn go(mut job: Job, who: &Who, config: Config) -> Result<Exit> {
+    let now = Timestamp::now();
+    let path: &Path = who.registry.as_deref().ok_or_else(|| {
+        Error::usage("no deletion registry was named").help("give one with --registry, UNWRITE_REGISTRY or in the config file")
+    })?;
+    let options = build::registry_options(&who.read, now)?;
+    let (file, own) = build::policy(who.policy.as_deref(), config)?;
+    let key = build::key(who.key_file.as_deref(), file.wants_key)?;
+    let registry = build::registry(path, &options)?;
+    tracing::info!(in_force = registry.in_force, held = registry.held, pending = registry.pending, "registry read");
+    job.own_files = own;
+    job.own_files.extend([Some(path), who.key_file.as_deref(), job.manifest.as_deref()].into_iter().flatten().map(PathBuf::from));
+    let bar = bar::Bar::new(job.progress, job.quiet);
+    let stop = process::stop();
+    let given = Given {
+        registry: &registry,
+        registry_path: path,
+        policy: &file.policy,
+        key: key.as_ref(),
+        now,
+        interrupted: &stop,
+        progress: &bar,
+    };
+    let report = engine::run(&job, &given);
+    bar.finish();
+    let report = report?;
+    for note in &report.notes {
+        say(&format!("unwrite: {note}"));
+    }
+    if report.interrupted {
+        return Err(Error::new(Kind::Interrupted, "interrupted; what was committed stands, the rest is as it was"));
+    }
+    if !job.json && !job.quiet {
+        print(&summary::text(&report, &job))?;
+    }
+    Ok(exit(&report, &job))
+}
+
+fn exit(report: &Report, job: &Job) -> Exit {
+    if report.locked {
+        Exit::Locked
+    } else if report.troubled {
+        Exit::Trouble
+    } else if job.mode == Mode::Scan && report.hit {
+        Exit::Found
+    } else {
+        Exit::Ok
+    }
+}

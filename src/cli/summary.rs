@@ -1,0 +1,35 @@
+//! The table at the end of a run.
+
+use std::fmt::Write;
+
+use crate::engine::Report;
+use crate::job::{Job, Mode};
+use crate::manifest::Status;
+
+/// What a run came to, for people.
+pub fn text(report: &Report, job: &Job) -> String {
+    let mut out = String::new();
+    for status in Status::ALL {
+        if let Some(n) = report.artifacts.get(&status).filter(|n| **n > 0) {
+            row(&mut out, &status.name().replace('_', " "), *n, if *n == 1 { "artifact" } else { "artifacts" });
+        }
+    }
+    let verb = if job.mode == Mode::Scan { "to drop" } else { "dropped" };
+    let edit = if job.mode == Mode::Scan { "to edit" } else { "edited" };
+    row(&mut out, "read", report.read, "records");
+    row(&mut out, verb, report.records.dropped, "records");
+    row(&mut out, edit, report.records.edited, "records");
+    row(&mut out, "of", report.subjects as u64, if report.subjects == 1 { "subject" } else { "subjects" });
+    for (uri, status, reason) in &report.attention {
+        let _infallible = writeln!(out, "{}: {uri}: {reason}", status.name());
+    }
+    if let Some(manifest) = &report.manifest {
+        // The user's own argument, or our own name: shown as it was typed unless it cannot be.
+        let _infallible = writeln!(out, "manifest: {}", crate::judge::shown(manifest.as_os_str().as_encoded_bytes()));
+    }
+    out
+}
+
+fn row(out: &mut String, what: &str, n: u64, unit: &str) {
+    let _infallible = writeln!(out, "{what:>14} {n:>12} {unit}");
+}

@@ -1,0 +1,18 @@
+//! Codecs: one file each, joined in one table.
+//!
+//! A codec is a [`Codec`](crate::layer::coded::Codec): a decoder that announces frames and checks every checksum, an encoder
+//! that begins frames with the announced heads, and a magic. [`CodecLayer`] makes a layer of it. The table is what detection,
+//! help and the test matrix read. A codec knows no container and no record format, and never sees a file.
+
+#[cfg(feature = "gzip")]
+pub mod gzip;
+#[cfg(all(test, any(feature = "gzip", feature = "zstd")))]
+mod testing;
+
+use crate::layer::coded::CodecLayer;
+
+/// The codecs that were built in, in the order in which they are tried.
+pub static TABLE: &[&CodecLayer] = &[
+    #[cfg(feature = "gzip")]
+    &CodecLayer(&gzip::Gzip),
+];

@@ -1,0 +1,57 @@
+//! Containers: streams that hold members, each with a name and a payload of its own.
+//!
+//! A container implements [`Layer`] itself: find walks its members forward and goes down into each, lift plays only what changes.
+//! This is the table that `detect` joins with those of codecs and formats. What a stream looks like is known even where the
+//! feature that reads it is left out, so that it is `unsupported` by name and never taken for text.
+
+pub mod tar;
+
+use crate::layer::Layer;
+
+/// What is known of one container.
+pub struct Known {
+    /// The name in `layers`, in `--format` and in errors.
+    pub name: &'static str,
+    /// Extensions, lower case, with their dot.
+    pub extensions: &'static [&'static str],
+    /// Whether a stream with these first bytes is one (`whole`: they are all of it).
+    pub sniff: fn(head: &[u8], whole: bool) -> bool,
+    /// Whether a stream that is *named* so may be one: also an empty archive, which has no look of its own.
+    pub named: fn(head: &[u8], whole: bool) -> bool,
+    /// The layer that reads it; `None` if its feature is left out.
+    pub layer: Option<&'static dyn Layer>,
+}
+
+/// Every container that is known by look or name.
+pub static KNOWN: &[Known] = &[Known {
+    name: "tar",
+    extensions: &[".tar"],
+    sniff: tar::sniff,
+    named: tar::named,
+    #[cfg(feature = "tar")]
+    layer: Some(&tar::TAR),
+    #[cfg(not(feature = "tar"))]
+    layer: None,
+}];
+
+/// The containers that are built in.
+pub static TABLE: &[&'static dyn Layer] = &[
+    #[cfg(feature = "tar")]
+    &tar::TAR,
+];
+
+/// The container that a stream starting with `head` is, judged by its bytes alone.
+pub fn sniff(head: &[u8], whole: bool) -> Option<&'static Known> {
+    KNOWN.iter().find(|known| (known.sniff)(head, whole))
+}
+
+/// The container that `name` says by its extension, compared without case.
+pub fn by_extension(name: &[u8]) -> Option<&'static Known> {
+    KNOWN.iter().find(|known| {
+        known.extensions.iter().any(|extension| {
+            let at = name.len().checked_sub(extension.len());
+            let end = at.and_then(|at| name.get(at..)).unwrap_or_default();
+            end.eq_ignore_ascii_case(extension.as_bytes())
+        })
+    })
+}

@@ -1,0 +1,536 @@
+//! The only file that names threads: list, fan out, collect.
+//!
+//! Artifacts are listed in batches of at most [`LIST_BATCH`], worked on largest first by `--jobs` workers, and their lines appended
+//! to the manifest as they are done. Names of one inode wait until its first name is done. A signal stops workers between
+//! windows; what was not committed stays as it was, and the run has no summary.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::BufReader;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+
+use crate::blob::TempSpace;
+use crate::detect::TABLES;
+use crate::error::{Error, Kind, Result};
+use crate::job::{Job, MaxDropped, Mode, Verify};
+use crate::judge::Judge;
+use crate::judge::pseudonym::Key;
+use crate::layer::{LargeSlot, Search};
+use crate::limits::{LIST_BATCH, Limits, VERIFY_WINDOW};
+use crate::manifest::writer::{self, Writer};
+use crate::manifest::{Artifact, Line, RegistryLine, Run as RunLine, SCHEMA, Status, Summary, SummaryRecords, settle};
+use crate::matcher::literal::Literal;
+use crate::matcher::mask::Masker;
+use crate::matcher::reference::Reference;
+use crate::matcher::{Engine, Plan};
+use crate::policy::Policy;
+use crate::progress::Progress;
+use crate::registry::Registry;
+use crate::scrub::{self, Blast, Outcome, Task};
+use crate::store::disk::{Dest, Disk, Filter, Listing, Own, RootLock, Source, link, sweep};
+use crate::store::{self, Listed, Object};
+use crate::verify::{self, Blind};
+
+/// What a run is given besides its options.
+pub struct Given<'g> {
+    /// Who.
+    pub registry: &'g Registry,
+    /// Where that was read, as typed.
+    pub registry_path: &'g Path,
+    /// By which rules.
+    pub policy: &'g Policy,
+    /// For pseudonyms.
+    pub key: Option<&'g Key>,
+    /// The one "now".
+    pub now: Timestamp,
+    /// Set by a signal.
+    pub interrupted: &'g AtomicBool,
+    /// Told of what is done.
+    pub progress: &'g dyn Progress,
+}
+
+/// What a run came to.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// ULID of the run.
+    pub run_id: String,
+    /// Artifacts by status.
+    pub artifacts: std::collections::BTreeMap<Status, u64>,
+    /// Records dropped and edited.
+    pub records: SummaryRecords,
+    /// Records read.
+    pub read: u64,
+    /// Subjects for whom something changed, or would.
+    pub subjects: usize,
+    /// Where the manifest is, if one was written.
+    pub manifest: Option<PathBuf>,
+    /// Lines of artifacts that need a look (masked URI, status, reason), the first hundred.
+    pub attention: Vec<(String, Status, String)>,
+    /// Something is to be changed (scan).
+    pub hit: bool,
+    /// Something needs a look: exit 3.
+    pub troubled: bool,
+    /// Another run holds an artifact: exit 4.
+    pub locked: bool,
+    /// A signal ended it.
+    pub interrupted: bool,
+    /// Things said on stderr at the end.
+    pub notes: Vec<String>,
+}
+
+/// Searches and scrubs everything that `job` names.
+pub fn run(job: &Job, given: &Given<'_>) -> Result<Report> {
+    let space = TempSpace::new(job.temp_dir.clone(), job.limits.max_temp);
+    let plan = Plan { needles: Arc::clone(&given.registry.needles), fields: Arc::new(given.policy.fields.clone()) };
+    let literal = Literal::new(&plan)?;
+    let masker = Masker::new(&plan)?;
+    let mask = |name: &[u8]| masker.mask(name);
+    let judge = Judge::new(&given.registry.needles, &given.policy.fields, given.key);
+    let large = LargeSlot::new(job.limits.max_memory, job.jobs);
+    let search = Search {
+        engine: &literal,
+        needles: &given.registry.needles,
+        judge: &judge,
+        policy: given.policy,
+        mask: &mask,
+        detect: &TABLES,
+        limits: &job.limits,
+        space: &space,
+        large: &large,
+        second: false,
+        format: job.format.as_deref(),
+        codec: job.codec.as_deref(),
+        levels: &job.levels,
+        interrupted: given.interrupted,
+    };
+    // The reference engine is built only where it is asked for.
+    let reference = (job.verify == Verify::Paranoid).then(|| Reference::new(&plan));
+    let limits = Limits { window: VERIFY_WINDOW, ..job.limits.clone() };
+    let blind = Blind;
+    let engines: Vec<&dyn Engine> = match job.verify {
+        Verify::None => Vec::new(),
+        Verify::Decode => vec![&blind],
+        Verify::Full => vec![&literal],
+        Verify::Paranoid => vec![&literal as &dyn Engine].into_iter().chain(reference.as_ref().map(|r| r as _)).collect(),
+    };
+    let second: Vec<Search<'_>> =
+        engines.into_iter().map(|engine| Search { engine, second: true, limits: &limits, ..copy(&search) }).collect();
+    let second: Vec<&Search<'_>> = second.iter().collect();
+    Fleet { job, given, search: &search, second: &second, space: &space, uri: &|path| masked(&search, path) }.go()
+}
+
+/// A search like another one: all its parts are references.
+fn copy<'s>(search: &Search<'s>) -> Search<'s> {
+    Search { ..*search }
+}
+
+fn masked(search: &Search<'_>, path: &Path) -> String {
+    store::uri(&(search.mask)(path.as_os_str().as_bytes()))
+}
+
+/// A run on its way.
+struct Fleet<'f> {
+    job: &'f Job,
+    given: &'f Given<'f>,
+    search: &'f Search<'f>,
+    second: &'f [&'f Search<'f>],
+    space: &'f Arc<TempSpace>,
+    uri: &'f dyn Fn(&Path) -> String,
+}
+
+impl Fleet<'_> {
+    fn go(&self) -> Result<Report> {
+        let (job, given) = (self.job, self.given);
+        let mut report = Report { run_id: ulid::Ulid::new().to_string(), ..Report::default() };
+        let sources = self.sources()?;
+        let filter = Filter::new(&job.include, &job.exclude, job.min_age, std::time::SystemTime::now())?;
+        let dest = match &job.mode {
+            Mode::Output(dest) => Some(Dest::plan(dest.as_os_str(), &sources)?),
+            _ => None,
+        };
+        let mut own = Own::default();
+        job.own_files.iter().for_each(|path| own.add(path));
+        let in_place = job.mode == Mode::InPlace;
+        let locks = RootLock::take(&sources, in_place)?;
+        report.notes.extend(locks.notes.iter().map(|note| note.text().to_owned()));
+        self.refuse_nothing(&sources, &filter, &own)?;
+        let manifest = self.open_manifest(&sources, &mut report, &mut own)?;
+        let manifest = Mutex::new(manifest);
+        self.sweep(&sources, dest.as_ref(), &mut report);
+        let blast = Blast::new(job.max_dropped);
+        let run = scrub::Run {
+            search: self.search,
+            second: self.second,
+            disk: &Disk::default(),
+            mode: &job.mode,
+            verify: job.verify,
+            overwrite: job.overwrite,
+            break_hardlinks: job.break_hardlinks,
+            blast: &blast,
+            manifest: &manifest,
+            progress: given.progress,
+        };
+        if job.two_pass && job.mode != Mode::Scan {
+            self.first_pass(&sources, &filter, &own, &run)?;
+        }
+        let mut books = Books { report, subjects: std::collections::HashSet::new() };
+        self.batches(&sources, &filter, &own, dest.as_ref(), &run, &mut books)?;
+        let mut report = books.report;
+        report.subjects = books.subjects.len();
+        report.interrupted = given.interrupted.load(Ordering::Relaxed);
+        if !report.interrupted {
+            let mut manifest = manifest.lock().unwrap_or_else(PoisonError::into_inner);
+            let root = manifest.root()?;
+            manifest.append(&Line::Summary(summary(&report, root)), true)?;
+        }
+        drop(locks);
+        Ok(report)
+    }
+
+    fn sources(&self) -> Result<Vec<Source>> {
+        let mut sources = Vec::new();
+        for given in &self.job.sources {
+            match Source::parse(given.as_os_str()) {
+                Ok(source) => sources.push(source),
+                Err(_) if self.job.allow_no_source => {}
+                Err(error) => return Err(Error::usage(format!("{}: {error}", (self.uri)(given)))),
+            }
+        }
+        Ok(sources)
+    }
+
+    /// A filter that leaves nothing is a slip (SPEC "Commands"): found before anything is touched.
+    fn refuse_nothing(&self, sources: &[Source], filter: &Filter, own: &Own) -> Result<()> {
+        if self.job.allow_no_source || Listing::new(sources, filter, own).next().is_some() {
+            return Ok(());
+        }
+        Err(Error::usage("nothing is left to be read").help("check SOURCE and the filters; --allow-no-source accepts it"))
+    }
+
+    /// Removes what a killed run left, in every SOURCE that is written to.
+    fn sweep(&self, sources: &[Source], dest: Option<&Dest>, report: &mut Report) {
+        let mut folders: Vec<(PathBuf, bool)> = Vec::new();
+        match (&self.job.mode, dest) {
+            (Mode::InPlace, _) => {
+                folders.extend(sources.iter().map(|source| (source.folder().to_owned(), !source.is_file())));
+            }
+            (Mode::Output(_), Some(dest)) => folders.push((dest.folder().to_owned(), !dest.is_file())),
+            _ => {}
+        }
+        for (folder, deep) in folders {
+            let swept = sweep(&folder, deep);
+            if swept.removed > 0 {
+                report.notes.push(format!("removed {} left-over drafts of an earlier run", swept.removed));
+            }
+            for path in swept.written.iter().chain(&swept.failed) {
+                report.troubled = true;
+                report.notes.push(format!("a left-over of an earlier run needs a look: {}", (self.uri)(path)));
+            }
+        }
+    }
+
+    /// Opens or continues the manifest, settles what a crash left open, and writes the run line.
+    fn open_manifest(&self, sources: &[Source], report: &mut Report, own: &mut Own) -> Result<Writer> {
+        let job = self.job;
+        let default = || PathBuf::from(format!("unwrite-{}.manifest.jsonl", report.run_id));
+        let path = match (&job.manifest, &job.mode) {
+            (Some(path), _) => Some(path.clone()),
+            (None, Mode::Scan) => None,
+            (None, _) => Some(default()),
+        };
+        let mut writer = match &path {
+            None => Writer::new(None, writer::FIRST_PREV.to_owned(), job.json, self.space),
+            Some(path) => {
+                let file = writer::open(path)?;
+                own.add(path);
+                self.continue_manifest(file)?
+            }
+        };
+        report.manifest = path;
+        writer.append(&Line::Run(Box::new(self.run_line(&report.run_id, sources))), true)?;
+        Ok(writer)
+    }
+
+    fn continue_manifest(&self, file: File) -> Result<Writer> {
+        let copy = file.try_clone().map_err(|e| Error::io("opening the manifest", &e))?;
+        let mut reader = crate::manifest::reader::Reader::new(BufReader::new(copy));
+        let mut open = settle::Open::default();
+        let tampered = |error: Error| {
+            Error::usage(format!("the manifest cannot be continued: {error}")).help("name another file with --manifest")
+        };
+        while let Some(read) = reader.next().map_err(tampered)? {
+            open.follow(&read.line);
+        }
+        if reader.torn {
+            file.set_len(reader.end).map_err(|e| Error::io("cutting a torn line off the manifest", &e))?;
+        }
+        let mut writer = Writer::new(Some(file), reader.prev().to_owned(), self.job.json, self.space);
+        for intent in open.intents() {
+            let names = |name: &[u8]| (self.search.mask)(name);
+            let found = verify::audit::digest_of(&intent.uri, intent.output.as_deref(), intent.identity.as_ref(), &names);
+            writer.artifact(settle::close(intent, found.as_ref()))?;
+        }
+        Ok(writer)
+    }
+
+    fn run_line(&self, run_id: &str, sources: &[Source]) -> RunLine {
+        let (job, given) = (self.job, self.given);
+        let registry = given.registry;
+        RunLine {
+            schema: SCHEMA,
+            run_id: run_id.to_owned(),
+            tool: concat!("unwrite ", env!("CARGO_PKG_VERSION")).to_owned(),
+            started_at: Timestamp::now().to_string(),
+            as_of: given.now.to_string(),
+            mode: job.mode.name().to_owned(),
+            verify: job.verify.name().to_owned(),
+            registry: RegistryLine {
+                uri: (self.uri)(given.registry_path),
+                sha256: registry.sha256.clone(),
+                seq: registry.seq,
+                in_force: registry.in_force,
+                held: registry.held,
+                pending: registry.pending,
+            },
+            policy: mask_strings(&given.policy.shown, self.search),
+            sources: sources.iter().map(|source| (self.uri)(source.place())).collect(),
+            searched: ["raw", "percent", "json", "html", "qp"].map(str::to_owned).to_vec(),
+            key: given.key.map(Key::id),
+        }
+    }
+
+    /// `--two-pass`: finds everything first; if the run as a whole is over the blast radius nothing is committed.
+    fn first_pass(&self, sources: &[Source], filter: &Filter, own: &Own, run: &scrub::Run<'_>) -> Result<()> {
+        let Some(limit) = self.job.max_dropped else { return Ok(()) };
+        let dry = scrub::Run { mode: &Mode::Scan, ..copy_run(run) };
+        let (mut changed, mut read) = (0, 0);
+        let mut listing = Listing::new(sources, filter, own);
+        loop {
+            let batch: Vec<Listed> = listing.by_ref().take(LIST_BATCH).collect();
+            if batch.is_empty() {
+                break;
+            }
+            let tasks = batch.into_iter().filter_map(|listed| match listed {
+                Listed::Object(object) => Some(Task { object, target: None }),
+                _ => None,
+            });
+            self.fan_out(largest_first(tasks.collect()), &dry, &mut |_, outcome| {
+                let records = outcome.line.records.unwrap_or_default();
+                let over = matches!(limit, MaxDropped::Percent(_))
+                    && limit.exceeded(records.dropped + records.edited, records.read);
+                if !over {
+                    changed += records.dropped + records.edited;
+                    read += records.read;
+                }
+                Ok(())
+            })?;
+        }
+        if limit.exceeded(changed, read) {
+            run.blast.trip();
+        }
+        Ok(())
+    }
+
+    fn batches(
+        &self,
+        sources: &[Source],
+        filter: &Filter,
+        own: &Own,
+        dest: Option<&Dest>,
+        run: &scrub::Run<'_>,
+        books: &mut Books,
+    ) -> Result<()> {
+        let mut listing = Listing::new(sources, filter, own);
+        let mut linked: HashMap<(u64, u64), (Artifact, bool)> = HashMap::new();
+        loop {
+            let batch: Vec<Listed> = listing.by_ref().take(LIST_BATCH).collect();
+            if batch.is_empty() || self.given.interrupted.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let (mut tasks, mut later) = (Vec::new(), Vec::new());
+            for listed in batch {
+                match listed {
+                    Listed::Object(object) => match self.task(object, dest) {
+                        Ok(task) => tasks.push(task),
+                        Err(line) => books.enter(run, *line, false, false)?,
+                    },
+                    Listed::SameInode { object, first } => later.push((object, first)),
+                    Listed::Skipped { shown, why } => {
+                        let line = Artifact::new((self.uri)(&shown), Status::Skipped, Some(why.reason().to_owned()));
+                        books.enter_quietly(run, line, why.is_quiet())?;
+                    }
+                    Listed::Failed { shown, error } => {
+                        let line = Artifact::new((self.uri)(&shown), Status::Failed, Some(error.reason()));
+                        books.enter(run, line, false, false)?;
+                    }
+                }
+            }
+            let bytes = tasks.iter().map(|task| task.object.identity.size).sum();
+            self.given.progress.expect(tasks.len() as u64, bytes);
+            self.fan_out(largest_first(tasks), run, &mut |task, outcome| {
+                if outcome.interrupted {
+                    return Ok(());
+                }
+                if task.object.links > 1 {
+                    let key = (task.object.identity.dev, task.object.identity.ino);
+                    linked.insert(key, (outcome.line.clone(), outcome.hit));
+                }
+                books.enter(run, outcome.line, outcome.hit, outcome.locked)
+            })?;
+            for (object, first) in later {
+                let line = self.other_name(object, &first, dest, run, &linked)?;
+                books.enter(run, line.line, line.hit, line.locked)?;
+            }
+        }
+    }
+
+    fn task(&self, object: Object, dest: Option<&Dest>) -> std::result::Result<Task, Box<Artifact>> {
+        match dest.map(|dest| dest.target(&object)).transpose() {
+            Ok(target) => Ok(Task { object, target }),
+            Err(error) => Err(Box::new(Artifact::new(
+                (self.uri)(&object.shown),
+                Status::Failed,
+                Some(error.reason()),
+            ))),
+        }
+    }
+
+    /// Another name of an inode that was read: its own line, and in a mirror its own name for the same new inode.
+    fn other_name(
+        &self,
+        object: Object,
+        first: &Object,
+        dest: Option<&Dest>,
+        run: &scrub::Run<'_>,
+        linked: &HashMap<(u64, u64), (Artifact, bool)>,
+    ) -> Result<Outcome> {
+        let key = (first.identity.dev, first.identity.ino);
+        let known = linked.get(&key).cloned();
+        let Some((mut line, hit)) = known.filter(|_| self.job.mode != Mode::InPlace) else {
+            let task = Task { target: dest.map(|dest| dest.target(&object)).transpose()?, object };
+            return Ok(scrub::scrub(&task, run));
+        };
+        line.uri = (self.uri)(&object.shown);
+        line.duration_ms = 0;
+        let through = matches!(line.status, Status::Copied | Status::Rewritten | Status::Partial);
+        if let (Some(dest), true) = (dest, through) {
+            let (one, other) = (dest.target(first)?, dest.target(&object)?);
+            let made = link(&one, &other, &object.path, &object.relative, self.job.overwrite);
+            if let Err(error) = made {
+                (line.status, line.reason) = (Status::Failed, Some(error.reason()));
+            }
+            line.output = Some((self.uri)(&other));
+        }
+        Ok(Outcome { line, hit, locked: false, interrupted: false })
+    }
+
+    /// Works on `tasks` by `--jobs` workers, in order; `take` gets each outcome, one at a time.
+    fn fan_out(
+        &self,
+        tasks: Vec<Task>,
+        run: &scrub::Run<'_>,
+        take: &mut (dyn FnMut(&Task, Outcome) -> Result<()> + Send),
+    ) -> Result<()> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(self.job.jobs)
+            .build()
+            .map_err(|_| Error::new(Kind::Io, "threads cannot be started"))?;
+        let next = AtomicUsize::new(0);
+        let taker = Mutex::new((take, None::<Error>));
+        let stop = AtomicBool::new(false);
+        let work = || {
+            while !stop.load(Ordering::Relaxed) && !self.given.interrupted.load(Ordering::Relaxed) {
+                let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
+                let outcome = scrub::scrub(task, run);
+                run.progress.done();
+                let mut taker = taker.lock().unwrap_or_else(PoisonError::into_inner);
+                let (take, failed) = &mut *taker;
+                if let Err(error) = take(task, outcome) {
+                    *failed = Some(error);
+                    stop.store(true, Ordering::Relaxed);
+                }
+            }
+        };
+        pool.scope(|scope| {
+            for _ in 0..self.job.jobs.min(tasks.len()) {
+                scope.spawn(|_| work());
+            }
+        });
+        let (_, failed) = taker.into_inner().unwrap_or_else(PoisonError::into_inner);
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+/// Results on their way to manifest and report.
+struct Books {
+    report: Report,
+    subjects: std::collections::HashSet<String>,
+}
+
+impl Books {
+    fn enter(&mut self, run: &scrub::Run<'_>, line: Artifact, hit: bool, locked: bool) -> Result<()> {
+        let report = &mut self.report;
+        report.troubled |= line.attention();
+        report.hit |= hit;
+        report.locked |= locked;
+        if line.attention() && report.attention.len() < 100 {
+            let reason = line.reason.clone().unwrap_or_else(|| {
+                let left: Vec<_> = line.left.keys().map(|word| format!("left: {word}")).collect();
+                left.join(", ")
+            });
+            report.attention.push((line.uri.clone(), line.status, reason));
+        }
+        self.enter_quietly(run, line, true)
+    }
+
+    fn enter_quietly(&mut self, run: &scrub::Run<'_>, line: Artifact, quiet: bool) -> Result<()> {
+        let report = &mut self.report;
+        report.troubled |= !quiet;
+        *report.artifacts.entry(line.status).or_default() += 1;
+        let records = line.records.unwrap_or_default();
+        report.read += records.read;
+        if matches!(line.status, Status::Rewritten | Status::WouldRewrite | Status::Partial) {
+            report.records.dropped += records.dropped;
+            report.records.edited += records.edited;
+            self.subjects.extend(line.subjects.keys().cloned());
+        }
+        run.manifest.lock().unwrap_or_else(PoisonError::into_inner).artifact(line)
+    }
+}
+
+fn largest_first(mut tasks: Vec<Task>) -> Vec<Task> {
+    tasks.sort_by_key(|task| std::cmp::Reverse(task.object.identity.size));
+    tasks
+}
+
+fn copy_run<'r>(run: &scrub::Run<'r>) -> scrub::Run<'r> {
+    scrub::Run { ..*run }
+}
+
+fn summary(report: &Report, root: String) -> Summary {
+    let count = |status: Status| report.artifacts.get(&status).copied().unwrap_or_default();
+    Summary {
+        finished_at: Timestamp::now().to_string(),
+        artifacts: Status::ALL.into_iter().map(|status| (status.name().to_owned(), count(status))).collect(),
+        records: report.records,
+        root,
+        signature: None,
+    }
+}
+
+/// The policy as the run line shows it: a glob or field name may hold an identifier.
+fn mask_strings(value: &serde_json::Value, search: &Search<'_>) -> serde_json::Value {
+    use serde_json::Value;
+    let text = |text: &str| String::from_utf8_lossy(&(search.mask)(text.as_bytes())).into_owned();
+    match value {
+        Value::String(string) => Value::String(text(string)),
+        Value::Array(items) => items.iter().map(|item| mask_strings(item, search)).collect(),
+        Value::Object(map) => map.iter().map(|(key, value)| (text(key), mask_strings(value, search))).collect(),
+        other => other.clone(),
+    }
+}

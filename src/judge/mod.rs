@@ -1,0 +1,270 @@
+//! A record → a verdict: who matches, what the policy says, and which bytes that changes.
+//!
+//! [`Judge`] is pure: hits, fields and the rule go in, a [`Ruling`] comes out. It knows subjects, holds, `before` and `all_of`;
+//! how a replacement is written in its place is [`replace`], pseudonyms are [`pseudonym`]. It reads no stream and counts nothing.
+
+pub mod pseudonym;
+pub mod replace;
+pub mod stamp;
+mod text;
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use jiff::Timestamp;
+
+use crate::matcher::{Claim, Hit, Needles, SubjectId, Unit, ValueId};
+use crate::policy::{Action, Fields, Rule};
+use crate::record::{Field, Part, Place};
+use pseudonym::Key;
+
+/// What becomes of one record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing changes.
+    Keep,
+    /// It goes, with its separator.
+    Drop,
+    /// These ranges of the unit give way to these bytes: sorted, disjoint.
+    Edit(Vec<(Range<usize>, Vec<u8>)>),
+}
+
+/// A verdict and what is to be counted for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ruling {
+    /// What becomes of the record.
+    pub verdict: Verdict,
+    /// Subjects for whom it changes; empty if nothing does.
+    pub subjects: BTreeSet<SubjectId>,
+    /// Left for the action `report`.
+    pub report: bool,
+    /// Left, wholly or in part, for a hold.
+    pub held: bool,
+}
+
+impl Ruling {
+    fn keep() -> Self {
+        Self { verdict: Verdict::Keep, subjects: BTreeSet::new(), report: false, held: false }
+    }
+}
+
+/// What a name's hits come to.
+#[derive(Debug, Default)]
+pub struct NameRuling {
+    /// Values that are masked.
+    values: BTreeSet<ValueId>,
+    /// Whose.
+    pub subjects: BTreeSet<SubjectId>,
+    /// A held subject's value stands in it and is left.
+    pub held: bool,
+}
+
+impl NameRuling {
+    /// Whether occurrences of `value` are masked.
+    pub fn masks(&self, value: ValueId) -> bool {
+        self.values.contains(&value)
+    }
+}
+
+/// Decides; one value a run.
+#[derive(Debug)]
+pub struct Judge<'n> {
+    needles: &'n Needles,
+    fields: &'n Fields,
+    key: Option<&'n Key>,
+}
+
+/// The claims that hold on one record.
+struct Holding<'n> {
+    in_force: Vec<&'n Claim>,
+    held: Vec<&'n Claim>,
+}
+
+impl<'n> Judge<'n> {
+    /// Judges for `needles`; `key` for pseudonyms.
+    pub fn new(needles: &'n Needles, fields: &'n Fields, key: Option<&'n Key>) -> Self {
+        Self { needles, fields, key }
+    }
+
+    /// Whether any claim asks for the record's time.
+    pub fn wants_time(&self) -> bool {
+        self.needles.claims.iter().any(|claim| claim.before.is_some())
+    }
+
+    /// What the hits in a name come to: in-force values are masked, unless a held subject shares them.
+    pub fn name(&self, hits: &[Hit]) -> NameRuling {
+        let values: BTreeSet<ValueId> = hits.iter().map(|hit| hit.value).collect();
+        let holding = self.holding(&values, None);
+        let kept: BTreeSet<ValueId> = self.shared(&holding);
+        let mut ruling = NameRuling { held: !holding.held.is_empty(), ..NameRuling::default() };
+        for claim in holding.in_force {
+            let mut any = false;
+            for value in claim.values.iter().filter(|value| !kept.contains(value)) {
+                any = true;
+                ruling.values.insert(*value);
+            }
+            if any {
+                ruling.subjects.insert(claim.subject);
+            }
+        }
+        ruling
+    }
+
+    /// The ruling on each record of a unit. `records` are ranges of `unit.text`, in order; `hits` as the engine gives them;
+    /// `time` the time of a record that has none of its own.
+    pub fn unit(
+        &self,
+        unit: &Unit<'_>,
+        records: &[(Range<usize>, Part)],
+        hits: &[Hit],
+        rule: Option<&Rule>,
+        mtime: Option<Timestamp>,
+    ) -> Vec<Ruling> {
+        records
+            .iter()
+            .map(|(range, part)| {
+                let own: Vec<&Hit> =
+                    hits.iter().filter(|hit| hit.span.start < range.end && range.start < hit.span.end).collect();
+                if own.is_empty() { Ruling::keep() } else { self.record(unit, range, *part, &own, rule, mtime) }
+            })
+            .collect()
+    }
+
+    fn record(
+        &self,
+        unit: &Unit<'_>,
+        range: &Range<usize>,
+        part: Part,
+        hits: &[&Hit],
+        rule: Option<&Rule>,
+        mtime: Option<Timestamp>,
+    ) -> Ruling {
+        let values: BTreeSet<ValueId> = hits.iter().map(|hit| hit.value).collect();
+        let fields = within(unit.fields, range);
+        let record = unit.text.get(range.clone()).unwrap_or_default();
+        let time = self.wants_time().then(|| {
+            let named = rule.and_then(|rule| rule.time_field.as_ref()).and_then(|name| {
+                let field = fields.iter().find(|field| field.place != Place::JsonKey && name.matches(&field.path))?;
+                stamp::value(&field.text)
+            });
+            named.or_else(|| stamp::of_line(record, mtime)).or(mtime)
+        });
+        let holding = self.holding(&values, time);
+        let mut ruling = Ruling::keep();
+        ruling.held = !holding.held.is_empty();
+        if holding.in_force.is_empty() {
+            return ruling;
+        }
+        let action = rule.and_then(|rule| rule.action).unwrap_or_default();
+        if action == Action::Report && !ruling.held {
+            ruling.report = true;
+            return ruling;
+        }
+        let kept = self.shared(&holding);
+        let action = match action {
+            Action::Drop if part == Part::Data && !ruling.held => {
+                let shared = rule.is_some_and(|rule| rule.shared_redact)
+                    && text::names_another(&self.known(&holding), self.fields, record, fields);
+                if shared { Action::Redact } else { Action::Drop }
+            }
+            Action::Drop => Action::Redact,
+            // Of a held record only the values of others are taken out, and nothing is reported as done.
+            Action::Report => return ruling,
+            action => action,
+        };
+        if action == Action::Drop {
+            ruling.verdict = Verdict::Drop;
+            ruling.subjects = holding.in_force.iter().map(|claim| claim.subject).collect();
+            return ruling;
+        }
+        let mut whose: Vec<(ValueId, SubjectId)> = Vec::new();
+        for claim in &holding.in_force {
+            for value in claim.values.iter().filter(|value| !kept.contains(value)) {
+                if !whose.iter().any(|(v, _)| v == value) {
+                    whose.push((*value, claim.subject));
+                }
+                ruling.subjects.insert(claim.subject);
+            }
+        }
+        let erase = if ruling.held { &[] } else { rule.map_or(&[][..], |rule| rule.erase_fields.as_slice()) };
+        let edits = replace::edits(&replace::Job {
+            judge: self,
+            unit,
+            range,
+            fields,
+            hits,
+            whose: &whose,
+            action,
+            erase,
+        });
+        if edits.is_empty() {
+            ruling.subjects.clear();
+        } else {
+            ruling.verdict = Verdict::Edit(edits);
+        }
+        ruling
+    }
+
+    /// The claims that `values` satisfy, for a record of `time` (`None`: time does not matter or is not known: covered).
+    fn holding(&self, values: &BTreeSet<ValueId>, time: Option<Option<Timestamp>>) -> Holding<'n> {
+        let mut holding = Holding { in_force: Vec::new(), held: Vec::new() };
+        let claims: BTreeSet<u32> = values
+            .iter()
+            .filter_map(|value| self.needles.claims_of.get(*value as usize))
+            .flatten()
+            .copied()
+            .collect();
+        for claim in claims.iter().filter_map(|at| self.needles.claims.get(*at as usize)) {
+            let covered = match (claim.before, time.flatten()) {
+                (Some(before), Some(time)) => time < before,
+                _ => true,
+            };
+            if covered && claim.values.iter().all(|value| values.contains(value)) {
+                let held = self.needles.subjects.get(claim.subject as usize).is_some_and(|subject| subject.held);
+                if held { holding.held.push(claim) } else { holding.in_force.push(claim) }
+            }
+        }
+        holding
+    }
+
+    /// Values that must stay because a held subject on the record shares them.
+    fn shared(&self, holding: &Holding<'_>) -> BTreeSet<ValueId> {
+        holding.held.iter().flat_map(|claim| claim.values.iter().copied()).collect()
+    }
+
+    /// The canonical bytes of every value of the subjects that hold on a record.
+    fn known(&self, holding: &Holding<'_>) -> Vec<&[u8]> {
+        let subjects: BTreeSet<SubjectId> = holding.in_force.iter().map(|claim| claim.subject).collect();
+        let claims = holding.in_force.iter().filter(|claim| subjects.contains(&claim.subject));
+        let values = claims.flat_map(|claim| claim.values.iter());
+        values.filter_map(|value| self.needles.values.get(*value as usize)).map(|value| &*value.bytes).collect()
+    }
+}
+
+/// The fields whose text lies in `range`.
+fn within<'f, 'r>(fields: &'f [Field<'r>], range: &Range<usize>) -> &'f [Field<'r>] {
+    let from = fields.partition_point(|field| field.span.start < range.start);
+    let to = fields.partition_point(|field| field.span.start < range.end);
+    fields.get(from..to).unwrap_or_default()
+}
+
+/// A name as output shows it: UTF-8 as it is, control characters and other bytes as `%XX`.
+pub fn shown(name: &[u8]) -> String {
+    let mut out = String::with_capacity(name.len());
+    for chunk in name.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if c.is_control() || c == '%' {
+                let mut buf = [0; 4];
+                for byte in c.encode_utf8(&mut buf).bytes() {
+                    out.push_str(&format!("%{byte:02X}"));
+                }
+            } else {
+                out.push(c);
+            }
+        }
+        for byte in chunk.invalid() {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}

@@ -1,0 +1,301 @@
+//! How a replacement is written in its place: in the spelling and escapes that stand there (SPEC "Policy").
+//!
+//! `ERASED`, `*` and pseudonyms are chosen so that few places need escaping. Where a place cannot hold text (a bare JSON number),
+//! `null` comes, or a negative integer for a pseudonymised id. An edit never takes a line's end: a hit that a soft break or
+//! a line feed divides is replaced in its first piece, and its other pieces are emptied (or masked).
+
+use std::ops::Range;
+
+use super::pseudonym::Pseudonym;
+use super::{Judge, text};
+use crate::matcher::{Chain, Hit, SubjectId, Type, Unit, Value, ValueId, spelling};
+use crate::policy::{Action, Erase, FieldName};
+use crate::record::{Field, Place};
+
+/// The word that stands for what was erased: letters only, so that no format has to escape it.
+pub const ERASED: &[u8] = b"ERASED";
+
+/// What is to be replaced on one record.
+pub struct Job<'j> {
+    /// Lends needles and key.
+    pub judge: &'j Judge<'j>,
+    /// The unit.
+    pub unit: &'j Unit<'j>,
+    /// The record in it.
+    pub range: &'j Range<usize>,
+    /// The record's fields, in order of place.
+    pub fields: &'j [Field<'j>],
+    /// Hits on the record.
+    pub hits: &'j [&'j Hit],
+    /// Values that go, with whose they are.
+    pub whose: &'j [(ValueId, SubjectId)],
+    /// `Redact`, `Mask` or `Pseudonymize`.
+    pub action: Action,
+    /// Fields that are cleaned besides.
+    pub erase: &'j [(FieldName, Erase)],
+}
+
+type Edits = Vec<(Range<usize>, Vec<u8>)>;
+
+/// The edits: ranges of the unit, sorted, disjoint. Cleaned fields come before hits inside them.
+pub fn edits(job: &Job<'_>) -> Edits {
+    let mut all: Edits = Vec::new();
+    job.erase_fields(&mut all);
+    let mut cleaned: Vec<Range<usize>> = all.iter().map(|(range, _)| range.clone()).collect();
+    cleaned.sort_unstable_by_key(|range| range.start);
+    for (span, hit, subject) in job.merged() {
+        for piece in job.pieces(&span) {
+            let covered = cleaned.iter().any(|range| range.start < piece.end && piece.start < range.end);
+            if !covered {
+                job.replace(&piece, piece.start == span.start, hit, subject, &mut all);
+            }
+        }
+    }
+    all.sort_by_key(|(range, _)| (range.start, range.end));
+    merge(all, job.unit.text)
+}
+
+/// Joins overlapping edits: the first payload that is not empty stands for both.
+fn merge(all: Edits, text: &[u8]) -> Edits {
+    let mut out: Edits = Vec::with_capacity(all.len());
+    for (range, payload) in all {
+        match out.last_mut() {
+            Some((last, before)) if range.start < last.end || (range.start == last.start && range.end == last.end) => {
+                last.end = last.end.max(range.end);
+                if before.is_empty() {
+                    *before = payload;
+                }
+            }
+            _ => out.push((range, payload)),
+        }
+    }
+    out.retain(|(range, payload)| text.get(range.clone()) != Some(payload.as_slice()));
+    out
+}
+
+impl Job<'_> {
+    /// Spans that go, overlapping ones united, each with its longest hit and whose it is; clipped to the record.
+    fn merged(&self) -> Vec<(Range<usize>, &Hit, SubjectId)> {
+        let mut out: Vec<(Range<usize>, &Hit, SubjectId)> = Vec::new();
+        for hit in self.hits {
+            let Some((_, subject)) = self.whose.iter().find(|(value, _)| *value == hit.value) else { continue };
+            let span = hit.span.start.max(self.range.start)..hit.span.end.min(self.range.end);
+            match out.last_mut() {
+                Some((last, longest, whose)) if span.start < last.end => {
+                    last.end = last.end.max(span.end);
+                    if hit.span.len() > longest.span.len() {
+                        (*longest, *whose) = (hit, *subject);
+                    }
+                }
+                _ => out.push((span, hit, *subject)),
+            }
+        }
+        out
+    }
+
+    /// `span` without line ends (and the `=` of a soft break), and, in a record with fields, only its parts inside fields.
+    fn pieces(&self, span: &Range<usize>) -> Vec<Range<usize>> {
+        let mut inside: Vec<Range<usize>> = self
+            .fields
+            .iter()
+            .filter(|field| field.span.start < span.end && span.start < field.span.end)
+            .map(|field| {
+                if field.place == Place::JsonBare {
+                    field.span.clone()
+                } else {
+                    field.span.start.max(span.start)..field.span.end.min(span.end)
+                }
+            })
+            .collect();
+        if inside.is_empty() {
+            inside.push(span.clone());
+        }
+        inside.into_iter().flat_map(|range| self.lines(range)).collect()
+    }
+
+    fn lines(&self, range: Range<usize>) -> Vec<Range<usize>> {
+        let mut out = Vec::new();
+        let mut start = range.start;
+        let text = self.unit.text;
+        while start < range.end {
+            let rest = text.get(start..range.end).unwrap_or_default();
+            let Some(feed) = memchr::memchr(b'\n', rest) else {
+                out.push(start..range.end);
+                break;
+            };
+            let mut end = start + feed;
+            let mut line = text.get(start..end).unwrap_or_default();
+            line = line.strip_suffix(b"\r").unwrap_or(line);
+            line = line.strip_suffix(b"=").unwrap_or(line);
+            end = end.min(start + line.len());
+            if start < end {
+                out.push(start..end);
+            }
+            start += feed + 1;
+        }
+        out
+    }
+
+    fn place(&self, piece: &Range<usize>) -> Place {
+        let field = self.fields.iter().find(|field| field.span.start <= piece.start && piece.end <= field.span.end);
+        field.map_or(Place::Text, |field| field.place)
+    }
+
+    fn pseudonym(&self, subject: SubjectId) -> Option<Pseudonym> {
+        let subject = self.judge.needles.subjects.get(subject as usize)?;
+        Some(self.judge.key?.pseudonym(&subject.reference))
+    }
+
+    /// Replaces one piece of a hit; `first`: it is the hit's first.
+    fn replace(&self, piece: &Range<usize>, first: bool, hit: &Hit, subject: SubjectId, out: &mut Edits) {
+        let place = self.place(piece);
+        if self.action == Action::Mask && place != Place::JsonBare {
+            out.push((piece.clone(), vec![b'*'; piece.len()]));
+            return;
+        }
+        if !first && place != Place::JsonBare && !self.starts_field(piece) {
+            out.push((piece.clone(), Vec::new()));
+            return;
+        }
+        let value = self.judge.needles.values.get(hit.value as usize);
+        let text = match (self.action, self.pseudonym(subject)) {
+            (Action::Pseudonymize, Some(pseudonym)) => {
+                value.map_or_else(|| ERASED.to_vec(), |value| alias(&pseudonym, value, place))
+            }
+            _ if place == Place::JsonBare => b"null".to_vec(),
+            _ => ERASED.to_vec(),
+        };
+        out.push((piece.clone(), spell(&text, &hit.chain, place)));
+    }
+
+    fn starts_field(&self, piece: &Range<usize>) -> bool {
+        self.fields.iter().any(|field| field.span.start == piece.start)
+    }
+
+    /// Cleans the fields that the rule names, whatever they hold.
+    fn erase_fields(&self, out: &mut Edits) {
+        if self.erase.is_empty() {
+            return;
+        }
+        let subject = self.whose.first().map(|(_, subject)| *subject);
+        let alias = subject.and_then(|subject| self.pseudonym(subject));
+        let mut removed: Vec<Range<usize>> = Vec::new();
+        for field in self.fields.iter().filter(|field| field.place != Place::JsonKey) {
+            let depth = field.path.len();
+            let named = |name: &FieldName| (1..=depth).any(|n| name.matches(field.path.get(..n).unwrap_or_default()));
+            let Some((_, erase)) = self.erase.iter().find(|(name, _)| named(name)) else { continue };
+            if *erase == Erase::Remove && json(field.place) {
+                removed.push(field.whole.clone());
+            } else {
+                out.extend(clean(field, *erase, alias.as_ref()));
+            }
+        }
+        out.extend(self.removals(removed));
+        if self.fields.is_empty() {
+            let record = self.unit.text.get(self.range.clone()).unwrap_or_default();
+            for (span, erase) in text::named_values(record, self.erase) {
+                let range = span.start + self.range.start..span.end + self.range.start;
+                let payload = match (erase, &alias) {
+                    (Erase::Remove, _) => Vec::new(),
+                    (Erase::Null, _) => b"null".to_vec(),
+                    (Erase::Pseudonym, Some(alias)) => alias.token().into_bytes(),
+                    _ => ERASED.to_vec(),
+                };
+                out.push((range, payload));
+            }
+        }
+    }
+
+    /// JSON members that go. Each takes the comma after it; a run that reaches the end of its object takes the one before.
+    fn removals(&self, mut removed: Vec<Range<usize>>) -> Edits {
+        removed.sort_unstable_by_key(|range| range.start);
+        let text = self.unit.text;
+        let mut runs: Vec<Range<usize>> = Vec::new();
+        for range in removed {
+            match runs.last_mut() {
+                Some(last) if blank(text, last.end, range.start) => last.end = range.end,
+                _ => runs.push(range),
+            }
+        }
+        for run in &mut runs {
+            let after = text.get(run.end..).unwrap_or_default().iter().find(|b| !b.is_ascii_whitespace());
+            if matches!(after, Some(b'}' | b']')) {
+                let before = text.get(..run.start).unwrap_or_default();
+                let solid = before.trim_ascii_end();
+                if solid.ends_with(b",") {
+                    run.start = solid.len() - 1;
+                }
+            }
+        }
+        runs.into_iter().map(|run| (run, Vec::new())).collect()
+    }
+}
+
+fn blank(text: &[u8], from: usize, to: usize) -> bool {
+    from <= to && text.get(from..to).unwrap_or_default().iter().all(u8::is_ascii_whitespace)
+}
+
+fn json(place: Place) -> bool {
+    matches!(place, Place::JsonString | Place::JsonBare | Place::JsonNull)
+}
+
+/// What an erased field becomes; JSON members that are removed are not handled here.
+fn clean(field: &Field<'_>, erase: Erase, alias: Option<&Pseudonym>) -> Option<(Range<usize>, Vec<u8>)> {
+    let quoted = field.span.start.saturating_sub(1)..field.span.end + 1;
+    match (field.place, erase) {
+        (Place::JsonNull | Place::JsonKey, _) => None,
+        (Place::JsonString, Erase::Null) => Some((quoted, b"null".to_vec())),
+        (Place::JsonBare, Erase::Pseudonym) if field.text.iter().all(|b| b.is_ascii_digit() || *b == b'-') => {
+            let number = alias.map_or_else(|| "null".to_owned(), |alias| alias.integer().to_string());
+            Some((field.span.clone(), number.into_bytes()))
+        }
+        (Place::JsonBare, _) => Some((field.span.clone(), b"null".to_vec())),
+        (_, Erase::Remove | Erase::Null) => Some((field.span.clone(), Vec::new())),
+        (_, Erase::Redact) => Some((field.span.clone(), ERASED.to_vec())),
+        (_, Erase::Pseudonym) => {
+            let Some(alias) = alias else { return Some((field.span.clone(), ERASED.to_vec())) };
+            let text = if field.text.is_empty() {
+                String::new()
+            } else if field.text.contains(&b'@') {
+                alias.email()
+            } else if field.place == Place::Cell && field.text.iter().all(u8::is_ascii_digit) {
+                alias.integer().to_string()
+            } else {
+                alias.text()
+            };
+            Some((field.span.clone(), text.into_bytes()))
+        }
+    }
+}
+
+/// The pseudonym's form for `value`; in a bare place only a number, else `null`.
+fn alias(pseudonym: &Pseudonym, value: &Value, place: Place) -> Vec<u8> {
+    let number = value.bytes.iter().all(u8::is_ascii_digit);
+    let text = match value.kind {
+        Type::UserId if number => pseudonym.integer().to_string(),
+        _ if place == Place::JsonBare => "null".to_owned(),
+        Type::Email => pseudonym.email(),
+        Type::Uuid => pseudonym.uuid(),
+        Type::Token | Type::Username | Type::UserId => pseudonym.token(),
+        // Unspecified addresses and zeros: stand-ins that no host and no subscriber has.
+        Type::Ip if value.bytes.starts_with(&MAPPED) => "0.0.0.0".to_owned(),
+        Type::Ip => "::".to_owned(),
+        Type::Phone => "0".repeat(value.bytes.len().max(1)),
+        Type::Literal => pseudonym.text(),
+    };
+    text.into_bytes()
+}
+
+/// How an IPv4 address begins in its IPv6 form (RFC 4291 §2.5.5.2).
+const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+
+/// `text` in the spelling of its place.
+fn spell(text: &[u8], chain: &Chain, place: Place) -> Vec<u8> {
+    let spelled = spelling::encode(chain, text);
+    match place {
+        Place::QuotedCell if spelled.contains(&b'"') => {
+            spelled.iter().flat_map(|b| if *b == b'"' { vec![b'"', b'"'] } else { vec![*b] }).collect()
+        }
+        _ => spelled,
+    }
+}

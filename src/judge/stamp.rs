@@ -1,0 +1,508 @@
+//! Time stamps at the start of log lines, and in fields.
+//!
+//! Forms (SPEC "Text log"): ISO 8601 with date and time, `Mon DD HH:MM:SS` (RFC 3164 §4.1.2), `[…]` around one, epoch seconds
+//! or milliseconds. The time of a line is also read from the Common Log Format's `[10/Oct/2000:13:55:36 +0000]`, which stands
+//! behind the client's address. A stamp without a zone is taken as UTC. Scanners of bytes, at most [`REACH`] of them; they do
+//! not allocate and know nothing of records.
+
+use std::ops::RangeInclusive;
+
+use jiff::civil::DateTime;
+use jiff::tz::{Offset, TimeZone};
+use jiff::{SignedDuration, Timestamp};
+
+/// Bytes of a line that decide whether it starts with a stamp: longer than the longest form.
+pub const REACH: usize = 96;
+/// Bytes of a line in which a Common Log Format stamp is looked for.
+const CLF_REACH: usize = 512;
+/// Epoch seconds that are taken for a time at the start of a line: 2001-09-09 (the first of ten digits) to 2100-01-01.
+const EPOCH: RangeInclusive<i64> = 1_000_000_000..=4_102_444_800;
+/// English names (RFC 3164 §4.1.2), whatever the locale.
+const MONTHS: [&[u8]; 12] = [
+    b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec",
+];
+const DAYS: [&[u8]; 7] = [b"mon", b"tue", b"wed", b"thu", b"fri", b"sat", b"sun"];
+
+/// Length of the time stamp that `line` starts with, if it does; brackets around it included.
+///
+/// Only the first [`REACH`] bytes count, so that a line need not be whole to be judged.
+pub fn leading(line: &[u8]) -> Option<usize> {
+    start(line).map(|(len, _)| len)
+}
+
+/// The time of a line by its stamp; `mtime` lends the year where the form has none.
+pub fn of_line(line: &[u8], mtime: Option<Timestamp>) -> Option<Timestamp> {
+    if let Some((_, when)) = start(line) {
+        return when.time(mtime);
+    }
+    let (_, _, when) = clf_in(line)?;
+    when.time(mtime)
+}
+
+/// Where in the first 512 bytes of `line` a Common Log Format stamp stands, brackets included.
+pub fn clf(line: &[u8]) -> Option<std::ops::Range<usize>> {
+    clf_in(line).map(|(from, to, _)| from..to)
+}
+
+/// The time that a whole field value says: any form of a line's stamp, a bare date (its midnight), RFC 2822, or
+/// epoch seconds, milli-, micro- or nanoseconds by their size, with or without decimals.
+pub fn value(text: &[u8]) -> Option<Timestamp> {
+    let text = text.trim_ascii();
+    if let Some(time) = epoch_value(text) {
+        return Some(time);
+    }
+    let mut scan = Scan { text, at: 0 };
+    if let Some(when) = scan.bracketed().or_else(|| scan.clf()).or_else(|| scan.bare_date())
+        && scan.at == text.len()
+    {
+        return when.time(None);
+    }
+    let text = std::str::from_utf8(text).ok().filter(|text| text.len() <= REACH)?;
+    Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp())
+}
+
+fn start(line: &[u8]) -> Option<(usize, When)> {
+    let mut scan = Scan { text: line.get(..line.len().min(REACH)).unwrap_or_default(), at: 0 };
+    let when = scan.bracketed()?;
+    let ends = !scan.peek().is_some_and(|b| b.is_ascii_alphanumeric());
+    ends.then_some((scan.at, when))
+}
+
+fn clf_in(line: &[u8]) -> Option<(usize, usize, When)> {
+    let line = line.get(..line.len().min(CLF_REACH)).unwrap_or_default();
+    memchr::memchr_iter(b'[', line).find_map(|at| {
+        let mut scan = Scan { text: line, at: at + 1 };
+        let when = scan.clf()?;
+        scan.eat(b"]").then_some((at, scan.at, when))
+    })
+}
+
+/// What a stamp says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    Civil {
+        /// Absent in RFC 3164 stamps.
+        year: Option<i16>,
+        month: i8,
+        day: i8,
+        clock: Clock,
+        /// Seconds east of UTC.
+        offset: i32,
+    },
+    Epoch {
+        milliseconds: i64,
+        nanoseconds: i32,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Clock {
+    hour: i8,
+    minute: i8,
+    second: i8,
+    nanosecond: i32,
+}
+
+impl When {
+    /// The instant. Without a year it is `mtime`'s, or the one before if that would be more than a day after `mtime`.
+    fn time(self, mtime: Option<Timestamp>) -> Option<Timestamp> {
+        match self {
+            When::Epoch { milliseconds, nanoseconds } => {
+                let time = Timestamp::from_millisecond(milliseconds).ok()?;
+                time.checked_add(SignedDuration::from_nanos(i64::from(nanoseconds))).ok()
+            }
+            When::Civil { year: Some(year), .. } => self.in_year(year),
+            When::Civil { year: None, .. } => {
+                let mtime = mtime?;
+                let year = TimeZone::UTC.to_datetime(mtime).year();
+                let late = mtime.checked_add(SignedDuration::from_hours(24)).ok()?;
+                // 29 February may not exist in `year`, but in the one before.
+                self.in_year(year).filter(|time| *time <= late).or_else(|| self.in_year(year - 1))
+            }
+        }
+    }
+
+    fn in_year(self, year: i16) -> Option<Timestamp> {
+        let When::Civil { month, day, clock, offset, .. } = self else { return None };
+        // Hour 24 is the day's end (ISO 8601:2004 §4.2.3), second 60 a leap second.
+        let second = clock.second.min(59);
+        let (hour, more) = if clock.hour == 24 { (0, 24) } else { (clock.hour, 0) };
+        let civil = DateTime::new(year, month, day, hour, clock.minute, second, clock.nanosecond).ok()?;
+        let time = Offset::from_seconds(offset).ok()?.to_timestamp(civil).ok()?;
+        time.checked_add(SignedDuration::from_hours(more)).ok()
+    }
+}
+
+/// Epoch time by the number of digits before the point: up to 11 seconds, 14 milli-, 17 micro-, 19 nanoseconds.
+fn epoch_value(text: &[u8]) -> Option<Timestamp> {
+    let point = text.iter().position(|b| *b == b'.').unwrap_or(text.len());
+    let (whole, decimals) = text.split_at_checked(point)?;
+    let decimals = decimals.get(1..).unwrap_or_default();
+    let digits = |text: &[u8]| text.iter().all(u8::is_ascii_digit);
+    if whole.is_empty() || whole.len() > 19 || !digits(whole) || !digits(decimals) {
+        return None;
+    }
+    let number: i128 = std::str::from_utf8(whole).ok()?.parse().ok()?;
+    let unit: i128 = match whole.len() {
+        ..=11 => 1_000_000_000,
+        12..=14 => 1_000_000,
+        15..=17 => 1_000,
+        _ => 1,
+    };
+    let rest = i128::from(fraction(decimals)) * unit / 1_000_000_000;
+    Timestamp::from_nanosecond(number * unit + rest).ok()
+}
+
+/// Nanoseconds of a decimal fraction; digits beyond the ninth do not count.
+fn fraction(digits: &[u8]) -> i32 {
+    (0..9).fold(0, |sum, i| sum * 10 + digits.get(i).map_or(0, |b| i32::from(b - b'0')))
+}
+
+/// Reads forward; what does not fit leaves `at` anywhere, callers start again.
+struct Scan<'t> {
+    text: &'t [u8],
+    at: usize,
+}
+
+impl Scan<'_> {
+    fn rest(&self) -> &[u8] {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    fn eat(&mut self, what: &[u8]) -> bool {
+        let fits = self.rest().starts_with(what);
+        self.at += if fits { what.len() } else { 0 };
+        fits
+    }
+
+    fn one_of(&mut self, set: &[u8]) -> Option<u8> {
+        let byte = self.peek().filter(|b| set.contains(b))?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    /// Tries `read`; if it fails, nothing is consumed.
+    fn attempt<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        let from = self.at;
+        let got = read(self);
+        if got.is_none() {
+            self.at = from;
+        }
+        got
+    }
+
+    /// Exactly `n` digits whose number lies in `range`.
+    fn number(&mut self, n: usize, range: RangeInclusive<i64>) -> Option<i64> {
+        let digits = self.rest().get(..n)?;
+        let mut number = 0;
+        for digit in digits {
+            number = number * 10 + i64::from(digit.is_ascii_digit().then(|| digit - b'0')?);
+        }
+        self.at += n;
+        range.contains(&number).then_some(number)
+    }
+
+    fn two(&mut self, range: RangeInclusive<i64>) -> Option<i8> {
+        i8::try_from(self.number(2, range)?).ok()
+    }
+
+    /// Index of the name of three letters that comes next, in any case, not followed by a letter.
+    fn name(&mut self, names: &[&[u8]]) -> Option<usize> {
+        let word = self.rest().get(..3)?;
+        let index = names.iter().position(|name| word.eq_ignore_ascii_case(name))?;
+        self.at += 3;
+        (!self.peek().is_some_and(|b| b.is_ascii_alphabetic())).then_some(index)
+    }
+
+    fn month(&mut self) -> Option<i8> {
+        i8::try_from(self.name(&MONTHS)? + 1).ok()
+    }
+
+    /// A stamp, or `[` and a stamp; a `]` that follows belongs to it.
+    fn bracketed(&mut self) -> Option<When> {
+        if !self.eat(b"[") {
+            return self.plain();
+        }
+        let from = self.at;
+        if let Some(when) = self.clf() {
+            self.eat(b"]");
+            return Some(when);
+        }
+        self.at = from;
+        let when = self.plain()?;
+        self.eat(b"]");
+        Some(when)
+    }
+
+    fn plain(&mut self) -> Option<When> {
+        self.attempt(Self::iso)
+            .or_else(|| self.attempt(Self::syslog))
+            .or_else(|| self.attempt(|scan| scan.epoch(13, 1)))
+            .or_else(|| self.attempt(|scan| scan.epoch(10, 1000)))
+    }
+
+    fn year(&mut self) -> Option<i16> {
+        i16::try_from(self.number(4, 1..=9999)?).ok()
+    }
+
+    /// `2025-03-11`, `2025/03/11`.
+    fn date(&mut self) -> Option<(i16, i8, i8)> {
+        let year = self.year()?;
+        let separator = self.one_of(b"-/")?;
+        let month = self.two(1..=12)?;
+        self.one_of(&[separator])?;
+        Some((year, month, self.two(1..=31)?))
+    }
+
+    fn iso(&mut self) -> Option<When> {
+        if let Some((year, month, day)) = self.attempt(Self::date) {
+            self.one_of(b"Tt ")?;
+            let clock = self.clock()?;
+            let offset = self.offset();
+            return Some(When::Civil { year: Some(year), month, day, clock, offset });
+        }
+        // The basic format, `20250311T080000Z`.
+        let (year, month, day) = (self.year()?, self.two(1..=12)?, self.two(1..=31)?);
+        self.one_of(b"Tt")?;
+        let (hour, minute, second) = (self.two(0..=24)?, self.two(0..=59)?, self.two(0..=60)?);
+        let clock = Clock { hour, minute, second, nanosecond: self.decimals() };
+        let offset = self.offset();
+        Some(When::Civil { year: Some(year), month, day, clock, offset })
+    }
+
+    /// A date alone, at midnight.
+    fn bare_date(&mut self) -> Option<When> {
+        self.at = 0;
+        let (year, month, day) = self.date()?;
+        Some(When::Civil { year: Some(year), month, day, clock: Clock::default(), offset: 0 })
+    }
+
+    /// `HH:MM`, `HH:MM:SS`, with `.` or `,` and a fraction.
+    fn clock(&mut self) -> Option<Clock> {
+        let hour = self.two(0..=24)?;
+        self.one_of(b":")?;
+        let minute = self.two(0..=59)?;
+        let second = self.attempt(|scan| {
+            scan.one_of(b":")?;
+            scan.two(0..=60)
+        });
+        let nanosecond = if second.is_some() { self.decimals() } else { 0 };
+        Some(Clock { hour, minute, second: second.unwrap_or(0), nanosecond })
+    }
+
+    fn decimals(&mut self) -> i32 {
+        self.attempt(|scan| {
+            scan.one_of(b".,")?;
+            let n = scan.rest().iter().take_while(|b| b.is_ascii_digit()).count();
+            let nanoseconds = fraction(scan.rest().get(..n)?);
+            scan.at += n;
+            (n > 0).then_some(nanoseconds)
+        })
+        .unwrap_or(0)
+    }
+
+    /// `Z`, `+HH`, `+HHMM`, `+HH:MM`; after a blank also `UTC` and `GMT`, but no `+HH`. Nothing: UTC.
+    fn offset(&mut self) -> i32 {
+        let zone = |scan: &mut Self| {
+            let blank = scan.eat(b" ");
+            let seconds = if scan.eat(b"Z") || scan.eat(b"z") || (blank && (scan.eat(b"UTC") || scan.eat(b"GMT"))) {
+                0
+            } else {
+                scan.hours(blank)?
+            };
+            (!scan.peek().is_some_and(|b| b.is_ascii_alphanumeric())).then_some(seconds)
+        };
+        self.attempt(zone).unwrap_or(0)
+    }
+
+    fn hours(&mut self, minutes_needed: bool) -> Option<i32> {
+        let sign = self.one_of(b"+-")?;
+        let hours = self.two(0..=18)?;
+        let minutes = self.attempt(|scan| {
+            scan.eat(b":");
+            scan.two(0..=59)
+        });
+        if minutes.is_none() && minutes_needed {
+            return None;
+        }
+        let seconds = i32::from(hours) * 3600 + i32::from(minutes.unwrap_or(0)) * 60;
+        Some(if sign == b'-' { -seconds } else { seconds })
+    }
+
+    /// `Mar 11 08:00:00`, `Mar  1 08:00:00`, `Mar 11 2025 08:00:00`, `Tue Mar 11 08:00:00.123 2025` (asctime).
+    fn syslog(&mut self) -> Option<When> {
+        let named = self.attempt(|scan| {
+            scan.name(&DAYS)?;
+            scan.one_of(b" ")
+        });
+        let month = self.month()?;
+        self.one_of(b" ")?;
+        self.eat(b" ");
+        let day = self.attempt(|scan| scan.two(1..=31));
+        let day = day.or_else(|| i8::try_from(self.number(1, 1..=9)?).ok())?;
+        self.one_of(b" ")?;
+        let year = self.attempt(|scan| {
+            let year = scan.year()?;
+            scan.one_of(b" ").map(|_| year)
+        });
+        let clock = self.clock()?;
+        let after = self.attempt(|scan| {
+            named?;
+            scan.one_of(b" ")?;
+            let year = scan.year()?;
+            (!scan.peek().is_some_and(|b| b.is_ascii_alphanumeric())).then_some(year)
+        });
+        Some(When::Civil { year: year.or(after), month, day, clock, offset: 0 })
+    }
+
+    /// `10/Oct/2000:13:55:36 +0000` (Common Log Format).
+    fn clf(&mut self) -> Option<When> {
+        let day = self.two(1..=31)?;
+        self.one_of(b"/")?;
+        let month = self.month()?;
+        self.one_of(b"/")?;
+        let year = self.year()?;
+        self.one_of(b":")?;
+        let clock = self.clock()?;
+        let offset = self.offset();
+        Some(When::Civil { year: Some(year), month, day, clock, offset })
+    }
+
+    /// `digits` digits that count `1000 / scale` to the second, with a fraction.
+    fn epoch(&mut self, digits: usize, scale: i64) -> Option<When> {
+        let number = self.number(digits, 0..=i64::MAX)?;
+        let milliseconds = number.checked_mul(scale)?;
+        if self.peek().is_some_and(|b| b.is_ascii_alphanumeric()) || !EPOCH.contains(&(milliseconds / 1000)) {
+            return None;
+        }
+        let nanosecond = self.decimals();
+        let nanoseconds = if scale == 1 { nanosecond / 1000 } else { nanosecond };
+        Some(When::Epoch { milliseconds, nanoseconds })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn stamps_at_the_start_of_a_line() {
+        for (line, len) in [
+            ("2025-03-11T08:00:00.123Z INFO", 24),
+            ("2025-03-11 08:00:00,123 INFO", 23),
+            ("2025-03-11 08:00:00 +0100 x", 25),
+            ("2025-03-11 08:00:00+01", 22),
+            ("2025-03-11 08:00:00.1 UTC [7] LOG", 25),
+            ("2025-03-11T08:00", 16),
+            ("2025/03/11 08:00:00 [error]", 19),
+            ("20250311T080000Z x", 16),
+            ("Mar 11 08:00:00 host app: x", 15),
+            ("Mar  1 08:00:00 host", 15),
+            ("[2025-03-11T08:00:00Z] x", 22),
+            ("[2025-03-11 08:00:00,123: INFO/Main] x", 24),
+            ("[10/Oct/2000:13:55:36 +0000] x", 28),
+            ("[Wed Oct 11 14:32:52.123456 2000] [error] x", 33),
+            ("1741680000 x", 10),
+            ("1741680000.25 x", 13),
+            ("1741680000123: x", 13),
+            ("[1741680000] x", 12),
+            ("1741680000", 10),
+        ] {
+            assert_eq!(leading(line.as_bytes()), Some(len), "{line}");
+        }
+    }
+
+    #[test]
+    fn no_stamps() {
+        for line in [
+            "", "x", " 2025-03-11T08:00:00Z", "2025-03-11", "2025-03-11 x", "2025-13-11T08:00:00Z", "2025-03-11T08:61:00Z",
+            "2025-03-11T08:00:00x", "Mar 11", "March 11 08:00:00", "12345678901", "1741680000a", "9999999999 x", "0123456789",
+            "[error] x", "192.0.2.1 - - [10/Oct/2000:13:55:36 +0000] x", "10/Oct/2000:13:55:36 +0000", "5551234567890 x",
+        ] {
+            assert_eq!(leading(line.as_bytes()), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn times_of_lines() {
+        let mtime = Some(at("2025-01-02T00:00:00Z"));
+        for (line, time) in [
+            ("2025-03-11T08:00:00.123Z x", "2025-03-11T08:00:00.123Z"),
+            ("2025-03-11 08:00:00,5 x", "2025-03-11T08:00:00.5Z"),
+            ("2025-03-11 08:00:00 +0130 x", "2025-03-11T06:30:00Z"),
+            ("2025-03-11T08:00:00-05:00", "2025-03-11T13:00:00Z"),
+            ("2024-12-31T23:59:60Z", "2024-12-31T23:59:59Z"),
+            ("2024-12-31T24:00:00Z", "2025-01-01T00:00:00Z"),
+            ("Jan  1 08:00:00 h", "2025-01-01T08:00:00Z"),
+            ("Jan  2 23:00:00 h", "2025-01-02T23:00:00Z"),
+            ("Jan  4 08:00:00 h", "2024-01-04T08:00:00Z"),
+            ("Feb 29 08:00:00 h", "2024-02-29T08:00:00Z"),
+            ("Dec 31 08:00:00 h", "2024-12-31T08:00:00Z"),
+            ("1741680000 x", "2025-03-11T08:00:00Z"),
+            ("1741680000123 x", "2025-03-11T08:00:00.123Z"),
+            ("192.0.2.1 - ann [10/Oct/2000:13:55:36 -0700] \"GET", "2000-10-10T20:55:36Z"),
+            ("[x] [Y] 192.0.2.1 [10/Oct/2000:13:55:36 +0000]", "2000-10-10T13:55:36Z"),
+        ] {
+            assert_eq!(of_line(line.as_bytes(), mtime), Some(at(time)), "{line}");
+        }
+        assert_eq!(of_line(b"Jan  1 08:00:00 h", None), None);
+        assert_eq!(of_line(b"nothing", mtime), None);
+        let far = [vec![b'x'; 600], b"[10/Oct/2000:13:55:36 +0000]".to_vec()].concat();
+        assert_eq!(of_line(&far, mtime), None);
+    }
+
+    #[test]
+    fn values_of_fields() {
+        for (text, time) in [
+            ("2025-03-11T08:00:00Z", "2025-03-11T08:00:00Z"),
+            (" 2025-03-11 08:00:00.5+00 ", "2025-03-11T08:00:00.5Z"),
+            ("2025-03-11", "2025-03-11T00:00:00Z"),
+            ("1741680000", "2025-03-11T08:00:00Z"),
+            ("1741680000.25", "2025-03-11T08:00:00.25Z"),
+            ("1741680000123.5", "2025-03-11T08:00:00.1235Z"),
+            ("1741680000123456", "2025-03-11T08:00:00.123456Z"),
+            ("1741680000123456789", "2025-03-11T08:00:00.123456789Z"),
+            ("0", "1970-01-01T00:00:00Z"),
+            ("10/Oct/2000:13:55:36 +0000", "2000-10-10T13:55:36Z"),
+            ("Tue, 11 Mar 2025 08:00:00 +0000", "2025-03-11T08:00:00Z"),
+        ] {
+            assert_eq!(value(text.as_bytes()), Some(at(time)), "{text}");
+        }
+        for text in ["", "x", "2025-03-11T08:00:00Z x", "-1", "1e9", "2025-02-30", "99999999999999999999"] {
+            assert_eq!(value(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        /// Whatever second it is, its RFC 3339 form gives it back, as a line and as a value.
+        #[test]
+        fn what_is_written_is_read(second in 0i64..4_000_000_000, nano in 0i32..1_000_000_000) {
+            let time = Timestamp::new(second, nano).unwrap();
+            let text = time.to_string();
+            prop_assert_eq!(value(text.as_bytes()), Some(time));
+            prop_assert_eq!(of_line(format!("{text} x").as_bytes(), None), Some(time));
+            prop_assert_eq!(leading(text.as_bytes()), Some(text.len()));
+        }
+
+        /// Random bytes of the alphabet of stamps: no panic, and a stamp never reaches past its line.
+        #[test]
+        fn no_panic(text in "[0-9TZJanMonUTC:/\\[\\]., +-]{0,60}", bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+            for line in [text.as_bytes(), &bytes] {
+                prop_assert!(leading(line).is_none_or(|len| len <= line.len() && len > 0));
+                let _ = (of_line(line, Some(Timestamp::UNIX_EPOCH)), value(line), clf(line));
+            }
+        }
+    }
+}

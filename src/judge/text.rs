@@ -1,0 +1,119 @@
+//! Named values in running text, for `erase_fields` and `shared`: the forms of the SPEC's identifying fields, read forward.
+//!
+//! The matcher knows a value and looks back for its name; here a name is known and its value wanted, whatever it is. Forms:
+//! `name=value`, `name: value`, `name:value`, quoted names and values; a name is the longest run of `[A-Za-z0-9_.-]`.
+
+use std::ops::Range;
+
+use crate::policy::{Erase, FieldName, Fields};
+use crate::record::{Field, Place};
+
+/// Whether an identifying field of the record holds an id that is none of `known` (canonical bytes).
+pub fn names_another(known: &[&[u8]], names: &Fields, record: &[u8], fields: &[Field<'_>]) -> bool {
+    let identifies = |path: &[&[u8]]| {
+        names.user_id.iter().chain(&names.username).any(|name| name.matches(path))
+    };
+    let other = |text: &[u8]| !text.is_empty() && !known.iter().any(|id| id.eq_ignore_ascii_case(text));
+    if fields.is_empty() {
+        let mut found = false;
+        named(record, &mut |name, value| {
+            found |= identifies(&[name]) && other(record.get(value).unwrap_or_default());
+        });
+        return found;
+    }
+    fields.iter().filter(|field| !matches!(field.place, Place::JsonKey | Place::JsonNull)).any(|field| {
+        let path: Vec<&[u8]> = field.path.iter().map(AsRef::as_ref).collect();
+        identifies(&path) && other(&field.text)
+    })
+}
+
+/// The values in `record` that stand under one of the names, with what is to be done; sorted by place.
+pub fn named_values(record: &[u8], names: &[(FieldName, Erase)]) -> Vec<(Range<usize>, Erase)> {
+    let mut out = Vec::new();
+    named(record, &mut |name, value| {
+        if let Some((_, erase)) = names.iter().find(|(want, _)| want.matches(&[name])) {
+            out.push((value, *erase));
+        }
+    });
+    out
+}
+
+fn of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')
+}
+
+/// Calls `visit` with each name and the range of its value.
+fn named(record: &[u8], visit: &mut dyn FnMut(&[u8], Range<usize>)) {
+    let at = |i: usize| record.get(i).copied();
+    let mut i = 0;
+    while i < record.len() {
+        if !at(i).is_some_and(of_name) {
+            i += 1;
+            continue;
+        }
+        let start = i;
+        while at(i).is_some_and(of_name) {
+            i += 1;
+        }
+        let name = record.get(start..i).unwrap_or_default();
+        let mut v = i;
+        if at(v) == Some(b'"') && start > 0 && at(start - 1) == Some(b'"') {
+            v += 1;
+            while matches!(at(v), Some(b' ' | b'\t')) {
+                v += 1;
+            }
+        }
+        match at(v) {
+            Some(b'=') => v += 1,
+            Some(b':') => {
+                v += 1;
+                while matches!(at(v), Some(b' ' | b'\t')) {
+                    v += 1;
+                }
+            }
+            _ => continue,
+        }
+        let end = value_end(record, v);
+        let value = if matches!(at(v), Some(b'"' | b'\'')) { v + 1..end } else { v..end };
+        if !value.is_empty() {
+            visit(name, value);
+            i = i.max(end);
+        }
+    }
+}
+
+/// End of the value that starts at `start`: before the closing quote, or where a bare value ends (SPEC).
+fn value_end(record: &[u8], start: usize) -> usize {
+    let rest = record.get(start..).unwrap_or_default();
+    if let Some(quote @ (b'"' | b'\'')) = rest.first() {
+        let inner = rest.get(1..).unwrap_or_default();
+        return start + 1 + memchr::memchr(*quote, inner).unwrap_or(inner.len());
+    }
+    let stops = |b: &u8| b.is_ascii_whitespace() || b",;&?/#\"'<>()[]{}|".contains(b);
+    let mut end = rest.iter().position(stops).unwrap_or(rest.len());
+    if end > 0 && matches!(rest.get(end - 1), Some(b'.' | b':')) && rest.get(end).is_none_or(u8::is_ascii_whitespace) {
+        end -= 1;
+    }
+    start + end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_by_name() {
+        let line = b"ts=1 name=\"Ann Example\" email: a@example.com, \"note\" : 7 x.name=B. last_name=Q\n";
+        let names = [(FieldName::parse("name"), Erase::Redact), (FieldName::parse("note"), Erase::Null)];
+        let got: Vec<_> = named_values(line, &names).into_iter().map(|(r, e)| (&line[r], e)).collect();
+        let want: [(&[u8], Erase); 3] = [(b"Ann Example", Erase::Redact), (b"7", Erase::Null), (b"B", Erase::Redact)];
+        assert_eq!(got, want);
+    }
+
+    #[test]
+    fn another_id_on_the_line() {
+        let fields = Fields::default();
+        assert!(!names_another(&[b"42"], &fields, b"user_id=42 bytes=7", &[]));
+        assert!(names_another(&[b"42"], &fields, b"user_id=42 owner_id=7", &[]));
+    }
+}

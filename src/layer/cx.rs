@@ -1,0 +1,455 @@
+//! What a layer is lent: the search, the bounds, the way down, and the tally of one artifact.
+//!
+//! [`Search`] is shared by all artifacts of a run and never changes; [`Cx`] belongs to one artifact. It carries the trail
+//! (path, then `!` and a member for each container), counts what was found, and keeps the running digest of the leaf
+//! streams that verification compares: what each decoded stream must be afterwards, foretold while it is read once.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use xxhash_rust::xxh3::Xxh3;
+
+use super::{Detect, Fit, Found, Hint};
+use crate::blob::TempSpace;
+use crate::edit::EditList;
+use crate::error::{Error, Kind, Result};
+use crate::input::Input;
+use crate::judge::{self, Judge};
+use crate::limits::{DEPTH, Limits, MAX_MEMBERS, SNIFF};
+use crate::matcher::{Engine, Hit, Needles, SubjectId, Unit};
+use crate::policy::{Glob, Policy, Rule};
+
+/// What is searched and how: one value a run, shared by all artifacts.
+pub struct Search<'s> {
+    /// Finds values.
+    pub engine: &'s dyn Engine,
+    /// Who is searched for.
+    pub needles: &'s Needles,
+    /// Decides what happens to a record of theirs.
+    pub judge: &'s Judge<'s>,
+    /// Rules and fields.
+    pub policy: &'s Policy,
+    /// Masks values in names that are shown (P4): same length.
+    pub mask: &'s (dyn Fn(&[u8]) -> Vec<u8> + Sync),
+    /// Tells what a stream is.
+    pub detect: &'s dyn Detect,
+    /// Bounds.
+    pub limits: &'s Limits,
+    /// Temporary space.
+    pub space: &'s Arc<TempSpace>,
+    /// The one large slot.
+    pub large: &'s LargeSlot,
+    /// Decode by the second library (verification).
+    pub second: bool,
+    /// `--format`.
+    pub format: Option<&'s str>,
+    /// `--codec`.
+    pub codec: Option<&'s str>,
+    /// `--level CODEC=N`.
+    pub levels: &'s [(String, i32)],
+    /// Set by SIGINT or SIGTERM.
+    pub interrupted: &'s AtomicBool,
+}
+
+impl Search<'_> {
+    /// The level asked for a codec.
+    pub fn level(&self, codec: &str) -> Option<i32> {
+        self.levels.iter().find(|(name, _)| name == codec).map(|(_, level)| *level)
+    }
+
+    /// A name that hits is masked in place at the same length; `None` if it does not change. Counts go to `found`.
+    pub fn mask_name(&self, name: &[u8], found: &mut NameHits) -> Option<Vec<u8>> {
+        let mut hits = Vec::new();
+        self.engine.hits(&Unit { text: name, fields: &[], table: None }, &mut hits);
+        if hits.is_empty() {
+            return None;
+        }
+        let verdict = self.judge.name(&hits);
+        found.held |= verdict.held;
+        let mut masked = name.to_vec();
+        for Hit { span, .. } in hits.iter().filter(|hit| verdict.masks(hit.value)) {
+            masked.get_mut(span.clone()).unwrap_or_default().fill(b'*');
+        }
+        if masked == name {
+            return None;
+        }
+        for subject in verdict.subjects {
+            *found.subjects.entry(subject).or_default() += 1;
+        }
+        found.masked += 1;
+        Some(masked)
+    }
+}
+
+/// What was found in names.
+#[derive(Debug, Default)]
+pub struct NameHits {
+    /// Names that are masked.
+    pub masked: u64,
+    /// A name of a held subject was left.
+    pub held: bool,
+    /// Whose, and how often.
+    pub subjects: BTreeMap<SubjectId, u64>,
+}
+
+/// A member that was not edited, or not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Its trail below the artifact, masked.
+    pub name: String,
+    /// `unsupported`.
+    pub status: &'static str,
+    /// `unknown format`, the unsupported name; `holds matches` is told by `hit`.
+    pub reason: String,
+    /// Whether an anywhere-type value was found in its raw bytes.
+    pub hit: bool,
+    /// Accepted by `accept_unsupported`.
+    pub accepted: bool,
+}
+
+/// What was counted in one artifact.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Records read (lines, where lines are records).
+    pub read: u64,
+    /// Records that go.
+    pub dropped: u64,
+    /// Records that are edited.
+    pub edited: u64,
+    /// Names inside the artifact that are masked.
+    pub names: u64,
+    /// Records (and names) changed for each subject.
+    pub subjects: BTreeMap<SubjectId, u64>,
+    /// Records left by the action `report`.
+    pub left_report: u64,
+    /// Records left, wholly or in part, for a hold.
+    pub left_held: u64,
+    /// Layer names from the outermost to the first record format or container with several members.
+    pub layers: Vec<&'static str>,
+    /// Members that could not be edited, at most [`MAX_MEMBERS`].
+    pub members: Vec<Member>,
+    /// Members beyond that bound.
+    pub more_members: u64,
+    /// The artifact itself is of no known format: its reason; with a hit in its raw bytes.
+    pub unsupported: Option<(String, bool)>,
+}
+
+/// What the artifact's leaf streams must be afterwards: a running digest over (trail, length, hash of the decoded bytes) of
+/// each, in order. Constant memory.
+#[derive(Clone, Default)]
+pub struct Foretold {
+    leaves: u64,
+    digest: Xxh3,
+}
+
+impl std::fmt::Debug for Foretold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Foretold({} leaves, {:x})", self.leaves, self.digest.digest128())
+    }
+}
+
+impl PartialEq for Foretold {
+    fn eq(&self, other: &Self) -> bool {
+        self.leaves == other.leaves && self.digest.digest128() == other.digest.digest128()
+    }
+}
+
+/// Digest of one leaf stream as it will be.
+#[derive(Clone, Default)]
+pub struct Leaf {
+    hash: Xxh3,
+    len: u64,
+}
+
+impl Leaf {
+    /// The next bytes of the stream as it will be.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.hash.update(bytes);
+        self.len += bytes.len() as u64;
+    }
+}
+
+/// Decoded bytes of one artifact, over all its layers, against `--max-decoded`.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    used: Arc<AtomicU64>,
+    max: u64,
+}
+
+impl Budget {
+    /// Takes `bytes` more.
+    pub fn take(&self, bytes: u64) -> Result<()> {
+        if self.used.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > self.max {
+            return Err(Error::limit(format!("--max-decoded ({} bytes)", self.max)));
+        }
+        Ok(())
+    }
+}
+
+/// The run's memory: an even share for each worker, and one slot for what needs more (ARCHITECTURE.md "Memory").
+#[derive(Debug)]
+pub struct LargeSlot {
+    total: u64,
+    share: u64,
+    taken: Mutex<bool>,
+    free: Condvar,
+}
+
+impl LargeSlot {
+    /// `total` bytes for `jobs` workers; half of it is theirs in even shares, the other half is the slot.
+    pub fn new(total: u64, jobs: usize) -> Self {
+        Self { total, share: total / 2 / jobs.max(1) as u64, taken: Mutex::new(false), free: Condvar::new() }
+    }
+
+    fn enter(&self) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        while *taken {
+            taken = self.free.wait(taken).unwrap_or_else(PoisonError::into_inner);
+        }
+        *taken = true;
+    }
+
+    fn leave(&self) {
+        *self.taken.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.free.notify_one();
+    }
+}
+
+/// The memory of one artifact's worker; clones speak for the same artifact.
+#[derive(Debug, Clone)]
+pub struct Memory<'s> {
+    slot: &'s LargeSlot,
+    /// Whether this artifact holds the large slot.
+    large: Arc<AtomicBool>,
+}
+
+impl Memory<'_> {
+    /// As [`Cx::need`].
+    pub fn need(&self, bytes: u64) -> Result<()> {
+        let large = self.large.load(Ordering::Relaxed);
+        if bytes <= self.slot.share || large && bytes <= self.slot.total {
+            return Ok(());
+        }
+        if bytes > self.slot.total {
+            return Err(Error::limit(format!("--max-memory ({} bytes); {bytes} bytes are needed at once", self.slot.total)));
+        }
+        self.slot.enter();
+        self.large.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// One artifact's context.
+pub struct Cx<'s> {
+    /// What is searched and how.
+    pub search: &'s Search<'s>,
+    /// What was counted.
+    pub tally: Tally,
+    /// What the leaf streams must be afterwards.
+    pub foretold: Foretold,
+    /// Time of the artifact (mtime), for records without one.
+    pub mtime: Option<Timestamp>,
+    trail: Vec<u8>,
+    /// Length of the artifact's own path at the start of `trail`.
+    root: usize,
+    hint_name: Vec<u8>,
+    depth: usize,
+    members: usize,
+    budget: Budget,
+    memory: Memory<'s>,
+}
+
+impl Drop for Cx<'_> {
+    fn drop(&mut self) {
+        if self.memory.large.load(Ordering::Relaxed) {
+            self.search.large.leave();
+        }
+    }
+}
+
+impl<'s> Cx<'s> {
+    /// For an artifact whose path relative to its SOURCE is `relative`.
+    pub fn new(search: &'s Search<'s>, relative: &[u8], mtime: Option<Timestamp>) -> Self {
+        let name = relative.rsplit(|b| *b == b'/').next().unwrap_or_default();
+        Self {
+            search,
+            tally: Tally::default(),
+            foretold: Foretold::default(),
+            mtime,
+            trail: relative.to_vec(),
+            root: relative.len(),
+            hint_name: name.to_vec(),
+            depth: 0,
+            members: 0,
+            budget: Budget { used: Arc::new(AtomicU64::new(0)), max: search.limits.max_decoded },
+            memory: Memory { slot: search.large, large: Arc::default() },
+        }
+    }
+
+    /// The decoded-bytes budget.
+    pub fn budget(&self) -> Budget {
+        self.budget.clone()
+    }
+
+    /// The name by which the current stream is known, codec extensions taken off.
+    pub fn hint_name(&self) -> Vec<u8> {
+        self.hint_name.clone()
+    }
+
+    /// The trail of the current stream: path relative to SOURCE, then `!` and a member for each container.
+    pub fn trail(&self) -> &[u8] {
+        &self.trail
+    }
+
+    /// The rule that fits the current stream (for records without a table).
+    pub fn rule(&self) -> Option<&'s Rule> {
+        self.search.policy.rule(&self.trail, None)
+    }
+
+    /// Fails if a signal asked the run to stop.
+    pub fn check(&self) -> Result<()> {
+        if self.search.interrupted.load(Ordering::Relaxed) {
+            return Err(Error::new(Kind::Interrupted, "interrupted"));
+        }
+        Ok(())
+    }
+
+    /// Asks for `bytes` of memory at one time. Within the worker's share: at once. Beyond it: waits for the large slot and keeps
+    /// it until the artifact ends. Beyond the run's memory: `limit: --max-memory`.
+    pub fn need(&mut self, bytes: u64) -> Result<()> {
+        self.memory.need(bytes)
+    }
+
+    /// How those ask for memory who run while layers below them use this context.
+    pub fn memory(&self) -> Memory<'s> {
+        self.memory.clone()
+    }
+
+    /// Adds what was found in names.
+    pub fn name_hits(&mut self, hits: NameHits) {
+        self.tally.names += hits.masked;
+        self.tally.left_held += u64::from(hits.held);
+        for (subject, n) in hits.subjects {
+            *self.tally.subjects.entry(subject).or_default() += n;
+        }
+    }
+
+    /// Searches a name inside the artifact (a member's name, a PAX value); the masked name if it changes, of the same length.
+    pub fn name(&mut self, name: &[u8]) -> Option<Vec<u8>> {
+        let mut hits = NameHits::default();
+        let masked = self.search.mask_name(name, &mut hits);
+        self.name_hits(hits);
+        masked
+    }
+
+    /// Notes a leaf stream: what its bytes will be afterwards. `part` is empty for the stream itself, else it names a list of
+    /// the layer's own (`entries`).
+    pub fn leaf(&mut self, part: &str, leaf: &Leaf) {
+        let Foretold { leaves, digest } = &mut self.foretold;
+        *leaves += 1;
+        // The ordinal of the member, not its name: names are masked by the edit that is foretold.
+        digest.update(&(self.members as u64).to_le_bytes());
+        digest.update(&(self.depth as u64).to_le_bytes());
+        digest.update(part.as_bytes());
+        digest.update(&leaf.len.to_le_bytes());
+        digest.update(&leaf.hash.digest128().to_le_bytes());
+    }
+
+    /// Goes down into the artifact's own bytes.
+    pub fn descend(&mut self, input: &mut Input<'_>) -> Result<Found> {
+        self.check()?;
+        if self.depth > DEPTH {
+            return Err(Error::limit("layers inside one another (8)"));
+        }
+        input.window(SNIFF)?;
+        let head = input.unread();
+        let whole = head.len() < SNIFF;
+        let head = head.get(..head.len().min(SNIFF)).unwrap_or_default();
+        let hint = Hint {
+            name: &self.hint_name,
+            rule: self.rule(),
+            format: self.search.format,
+            codec: if self.depth == 0 { self.search.codec } else { None },
+        };
+        match self.search.detect.detect(head, whole, &hint) {
+            Fit::Layer(layer) => {
+                if self.members == 0 {
+                    self.tally.layers.push(layer.name());
+                }
+                layer.find(input, self)
+            }
+            Fit::Unsupported(name) => self.unreadable(input, name),
+            Fit::Unknown => self.unreadable(input, "unknown format"),
+            Fit::Mismatch(what) => Err(Error::new(Kind::Damaged, what)),
+        }
+    }
+
+    /// Goes down into the decoded stream of codec `layer`, known as `name`.
+    pub fn descend_codec(&mut self, layer: &'static str, input: &mut Input<'_>, name: Vec<u8>) -> Result<Found> {
+        let outer = std::mem::replace(&mut self.hint_name, name);
+        self.depth += 1;
+        let found = self.descend(input).map_err(|error| if error.kind() == Kind::Limit { error } else { error });
+        self.depth -= 1;
+        self.hint_name = outer;
+        tracing::trace!(layer, depth = self.depth, "codec read");
+        found
+    }
+
+    /// Goes down into a member's payload. `input` must be the payload alone, and is at its end afterwards.
+    pub fn descend_member(&mut self, input: &mut Input<'_>, name: &[u8]) -> Result<Found> {
+        self.member(name, |cx| cx.descend(input))
+    }
+
+    /// A member that its container knows and does not read (an entry type of its own, bytes between members): kept byte for byte,
+    /// searched raw, and named with `reason`. `input` as for [`Cx::descend_member`].
+    pub fn raw_member(&mut self, input: &mut Input<'_>, name: &[u8], reason: &str) -> Result<Found> {
+        self.member(name, |cx| cx.unreadable(input, reason))
+    }
+
+    fn member(&mut self, name: &[u8], read: impl FnOnce(&mut Self) -> Result<Found>) -> Result<Found> {
+        let base = name.rsplit(|b| *b == b'/').next().unwrap_or_default().to_vec();
+        let outer = std::mem::replace(&mut self.hint_name, base);
+        let trail = self.trail.len();
+        self.trail.push(b'!');
+        self.trail.extend_from_slice(name);
+        self.depth += 1;
+        self.members += 1;
+        let found = read(self);
+        self.depth -= 1;
+        self.trail.truncate(trail);
+        self.hint_name = outer;
+        found
+    }
+
+    /// A stream that cannot be read: kept byte for byte, searched as raw bytes for the anywhere-types, and named.
+    fn unreadable(&mut self, input: &mut Input<'_>, reason: &str) -> Result<Found> {
+        let hit = super::raw::search(input, self)?;
+        let found = Found { layer: &super::raw::RAW, own: EditList::new(self.search.space), parts: Vec::new() };
+        if self.trail.len() == self.root {
+            self.tally.unsupported = Some((reason.to_owned(), hit));
+            return Ok(found);
+        }
+        let accepted = !hit && self.accepts();
+        if self.tally.members.len() >= MAX_MEMBERS {
+            self.tally.more_members += 1;
+            return Ok(found);
+        }
+        let below = self.trail.get(self.root + 1..).unwrap_or_default();
+        let name = judge::shown(&(self.search.mask)(below));
+        self.tally.members.push(Member { name, status: "unsupported", reason: reason.to_owned(), hit, accepted });
+        Ok(found)
+    }
+
+    fn accepts(&self) -> bool {
+        use std::os::unix::ffi::OsStrExt;
+        let trail = std::path::Path::new(std::ffi::OsStr::from_bytes(&self.trail));
+        let fits = |glob: &Glob| glob.matcher.is_match(trail);
+        let member = self.trail.rsplit(|b| *b == b'!').next().unwrap_or_default();
+        let member = std::path::Path::new(std::ffi::OsStr::from_bytes(member));
+        self.search.policy.rules.iter().any(|rule| {
+            rule.accept_unsupported.iter().any(|glob| fits(glob) || glob.matcher.is_match(member))
+        })
+    }
+}

@@ -1,0 +1,62 @@
+//! Streams that nothing reads: kept byte for byte, and searched as raw bytes for the anywhere-types (SPEC "The unit of failure").
+//!
+//! The search runs over windows that overlap by [`OVERLAP`], more than any value and its spellings take.
+
+use super::cx::{Cx, Leaf};
+use super::{Found, Layer};
+use crate::edit::EditList;
+use crate::error::Result;
+use crate::input::Input;
+use crate::limits::WINDOW;
+use crate::matcher::Unit;
+
+/// Bytes that two neighbouring windows share.
+const OVERLAP: usize = 64 * 1024;
+
+/// The layer of streams that nothing reads; it has no edits.
+pub static RAW: Raw = Raw;
+
+/// See [`RAW`].
+pub struct Raw;
+
+impl Layer for Raw {
+    fn name(&self) -> &'static str {
+        "raw"
+    }
+
+    fn find(&'static self, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found> {
+        search(input, cx)?;
+        Ok(Found { layer: self, own: EditList::new(cx.search.space), parts: Vec::new() })
+    }
+}
+
+/// Reads `input` to its end, notes it as a leaf, and tells whether an anywhere-type value is in it.
+pub fn search(input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<bool> {
+    let (mut leaf, mut hit, mut seen) = (Leaf::default(), false, 0);
+    loop {
+        cx.check()?;
+        let window = input.window(WINDOW + OVERLAP)?;
+        leaf.update(window.get(seen..).unwrap_or_default());
+        hit = hit || holds(window, cx);
+        let last = window.len() < WINDOW + OVERLAP;
+        let step = if last { window.len() } else { window.len() - OVERLAP };
+        seen = window.len() - step;
+        input.consume(step);
+        if last {
+            cx.leaf("", &leaf);
+            return Ok(hit);
+        }
+    }
+}
+
+fn holds(window: &[u8], cx: &Cx<'_>) -> bool {
+    let (engine, needles) = (cx.search.engine, cx.search.needles);
+    let mut found = Vec::new();
+    engine.candidates(window, &mut found);
+    if found.is_empty() {
+        return false;
+    }
+    let mut hits = Vec::new();
+    engine.hits(&Unit { text: window, fields: &[], table: None }, &mut hits);
+    hits.iter().any(|hit| needles.values.get(hit.value as usize).is_some_and(|value| value.kind.anywhere()))
+}

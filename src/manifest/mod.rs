@@ -1,0 +1,309 @@
+//! The verification manifest: JSON Lines that an auditor can check with `sha256sum` and `jq`.
+//!
+//! This file holds the lines as types; [`writer`] chains and stores them, [`root`] makes the summary's digest, [`reader`] reads
+//! and checks a manifest, [`settle`] closes the intents that a crash left open. Every line carries the SHA-256 of the line before
+//! it (`prev`, without the line end; the first: 64 zeros). Nothing here knows a value of the registry: subjects appear by
+//! reference and URIs arrive masked. The schema is `docs/manifest.schema.json`.
+
+pub mod reader;
+pub mod root;
+pub mod settle;
+pub mod writer;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Version of the line format.
+pub const SCHEMA: u32 = 1;
+
+/// One line, without its `prev`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Line {
+    /// The start of a run.
+    Run(Box<Run>),
+    /// What is about to be committed; durable before the swap.
+    Intent(Intent),
+    /// What became of one artifact.
+    Artifact(Box<Artifact>),
+    /// The end of a run.
+    Summary(Summary),
+}
+
+/// The start of a run: everything that its results depend on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// ULID.
+    pub run_id: String,
+    /// `unwrite 0.1.0`.
+    pub tool: String,
+    /// RFC 3339.
+    pub started_at: String,
+    /// The one "now" of the run, RFC 3339.
+    pub as_of: String,
+    /// `scan`, `in-place` or `output`.
+    pub mode: String,
+    /// `full`, `paranoid`, `decode` or `none`.
+    pub verify: String,
+    /// The registry.
+    pub registry: RegistryLine,
+    /// The policy as it applied.
+    pub policy: serde_json::Value,
+    /// URIs of the SOURCEs' files and folders: policy globs are relative to them.
+    #[serde(default)]
+    pub sources: Vec<String>,
+    /// Spellings that were searched.
+    pub searched: Vec<String>,
+    /// Id of the pseudonym key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// The registry of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistryLine {
+    /// Where it was read.
+    pub uri: String,
+    /// Digest of its bytes.
+    pub sha256: String,
+    /// Newest sequence number.
+    pub seq: u64,
+    /// Subjects in force.
+    pub in_force: u64,
+    /// Subjects under a hold.
+    pub held: u64,
+    /// Subjects whose grace period runs.
+    pub pending: u64,
+}
+
+/// Length and SHA-256 (hex) of an artifact's bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Digest {
+    /// Length.
+    pub bytes: u64,
+    /// Lower-case hex.
+    pub sha256: String,
+}
+
+/// What is about to be committed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The artifact, masked and percent-encoded.
+    pub uri: String,
+    /// Where the result goes under `--output`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// Device and inode of the file that is replaced, to find it behind a masked URI.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// The artifact as it was read.
+    pub before: Digest,
+    /// The artifact as it will be.
+    pub after: Digest,
+}
+
+/// Status of an artifact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Edited, verified, committed.
+    Rewritten,
+    /// A scan found what scrub would change.
+    WouldRewrite,
+    /// Read to its last byte; nothing to change.
+    Clean,
+    /// Clean, and copied to the mirror.
+    Copied,
+    /// Some members could not be read.
+    Partial,
+    /// Damaged, over a limit, or the system refused; the original stands.
+    Failed,
+    /// Of no known format.
+    Unsupported,
+    /// Left alone on purpose.
+    Skipped,
+    /// To be done later.
+    Pending,
+    /// Known from an earlier manifest; not read.
+    Unchanged,
+}
+
+impl Status {
+    /// All statuses, in the summary's order.
+    pub const ALL: [Status; 10] = [
+        Status::Rewritten, Status::WouldRewrite, Status::Clean, Status::Copied, Status::Partial, Status::Failed,
+        Status::Unsupported, Status::Skipped, Status::Pending, Status::Unchanged,
+    ];
+
+    /// The name in the manifest.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Rewritten => "rewritten",
+            Status::WouldRewrite => "would_rewrite",
+            Status::Clean => "clean",
+            Status::Copied => "copied",
+            Status::Partial => "partial",
+            Status::Failed => "failed",
+            Status::Unsupported => "unsupported",
+            Status::Skipped => "skipped",
+            Status::Pending => "pending",
+            Status::Unchanged => "unchanged",
+        }
+    }
+}
+
+/// Which file it is, on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Device number.
+    pub dev: u64,
+    /// Inode number.
+    pub inode: u64,
+    /// Time of the last change of the inode, RFC 3339 with nanoseconds.
+    pub ctime: String,
+}
+
+/// Records of an artifact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Records {
+    /// Read.
+    #[serde(default)]
+    pub read: u64,
+    /// Gone.
+    pub dropped: u64,
+    /// Edited.
+    pub edited: u64,
+}
+
+/// A member that was not read or not edited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Its trail, masked; empty on the last entry, which counts those that are not listed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Its status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Members beyond those listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more: Option<u64>,
+}
+
+/// What became of one artifact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Artifact {
+    /// The artifact, masked and percent-encoded.
+    pub uri: String,
+    /// Where the result went under `--output`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// Its status.
+    pub status: Status,
+    /// Why it did not go through, or what is to be known of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Layers from the outermost in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<String>,
+    /// Taken after the commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// As it was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Digest>,
+    /// As it is now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Digest>,
+    /// Records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<Records>,
+    /// Records changed for each subject, by reference.
+    #[serde(default)]
+    pub subjects: BTreeMap<String, u64>,
+    /// What is left on purpose: `report`, `held` (records), `name` (1).
+    #[serde(default)]
+    pub left: BTreeMap<String, u64>,
+    /// Members that were not read or not edited.
+    #[serde(default)]
+    pub members: Vec<Member>,
+    /// Bytes of the new artifact that are kept ranges of the old one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_bytes: Option<u64>,
+    /// Bytes of the new artifact that were written anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoded_bytes: Option<u64>,
+    /// How the result was verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<String>,
+    /// What a user should know of how it went (a rename that was no exchange).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// Wall time.
+    #[serde(default)]
+    pub duration_ms: u64,
+}
+
+impl Artifact {
+    /// A line for `uri` with nothing but a status and its reason.
+    pub fn new(uri: String, status: Status, reason: Option<String>) -> Self {
+        Self {
+            uri,
+            output: None,
+            status,
+            reason,
+            layers: Vec::new(),
+            identity: None,
+            before: None,
+            after: None,
+            records: None,
+            subjects: BTreeMap::new(),
+            left: BTreeMap::new(),
+            members: Vec::new(),
+            kept_bytes: None,
+            encoded_bytes: None,
+            verified: None,
+            notes: Vec::new(),
+            duration_ms: 0,
+        }
+    }
+
+    /// Whether exit code 3 follows from it (SPEC "Exit codes").
+    pub fn attention(&self) -> bool {
+        let left = |word| self.left.get(word).is_some_and(|n| *n > 0);
+        let skipped = self.status == Status::Skipped && self.reason.as_deref() != Some("own file");
+        skipped
+            || matches!(self.status, Status::Partial | Status::Failed | Status::Unsupported | Status::Pending)
+            || left("held")
+            || left("name")
+    }
+}
+
+/// The end of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// RFC 3339.
+    pub finished_at: String,
+    /// Artifacts by status; every status that can occur is there.
+    pub artifacts: BTreeMap<String, u64>,
+    /// Records dropped and edited in all.
+    pub records: SummaryRecords,
+    /// SHA-256 over the artifact lines since the `run` line (see [`root`]).
+    pub root: String,
+    /// Ed25519 signature of the root.
+    pub signature: Option<String>,
+}
+
+/// Records of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SummaryRecords {
+    /// Gone.
+    pub dropped: u64,
+    /// Edited.
+    pub edited: u64,
+}

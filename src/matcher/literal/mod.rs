@@ -1,0 +1,307 @@
+//! The engine that `scan` and `scrub` use.
+//!
+//! [`Literal::candidates`] goes over raw windows: the finder ([`scan`]) over the text as it stands, and over what the
+//! spellings make of the stretches that hold escapes ([`levels`]). It judges only as far as is free, and never says no where
+//! the record alone could say yes. [`Literal::hits`] then judges one record exactly: boundaries ([`super::boundary`]), names in
+//! text ([`super::names`]), named fields, quoted cells, every level. Formats, subjects and actions are not its business.
+
+mod ip;
+mod levels;
+mod phone;
+mod scan;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::sync::Arc;
+
+use memchr::memmem;
+
+use self::levels::{CONTEXT, Reach, Region, expand, regions, window_regions};
+use self::scan::Finder;
+use super::names::Names;
+use super::spelling::{Map, halve_quotes};
+use super::{Chain, Engine, Hit, Needles, Plan, Type, Unit, ValueId, boundary};
+use crate::error::Result;
+use crate::policy::{USER_TABLES, fold};
+use crate::record::{Field, Place};
+
+/// An [`Engine`] over shapes and an Aho-Corasick automaton; cheap to clone.
+#[derive(Clone)]
+pub struct Literal(Arc<Inner>);
+
+struct Inner {
+    needles: Arc<Needles>,
+    names: Names,
+    finder: Finder,
+    reach: Reach,
+    /// `user_id` values as they stand, `username` values in lower case.
+    fields: HashMap<Box<[u8]>, Vec<ValueId>>,
+    /// A value holds a line feed: a match may cross lines.
+    crosses_lines: bool,
+    /// A value holds a `"`: in a quoted cell it is spelled with two.
+    has_quotes: bool,
+    /// The empty text is a value of an identifying field: every record is a candidate.
+    has_empty: bool,
+}
+
+impl Literal {
+    /// The engine for these needles and names. Errors: as its automaton's ([`crate::error::Kind::Limit`]).
+    pub fn new(plan: &Plan) -> Result<Self> {
+        let finder = Finder::new(&plan.needles)?;
+        let reach = Reach::new(finder.longest());
+        let mut fields: HashMap<Box<[u8]>, Vec<ValueId>> = HashMap::new();
+        for (id, value) in (0..).zip(&plan.needles.values) {
+            if !value.kind.anywhere() {
+                fields.entry(value.bytes.clone()).or_default().push(id);
+            }
+        }
+        let any = |byte: u8| plan.needles.values.iter().any(|v| v.kind != Type::Ip && v.bytes.contains(&byte));
+        Ok(Self(Arc::new(Inner {
+            names: Names::new(&plan.fields),
+            reach,
+            finder,
+            crosses_lines: any(b'\n'),
+            has_quotes: any(b'"'),
+            has_empty: fields.contains_key(b"".as_slice()),
+            fields,
+            needles: Arc::clone(&plan.needles),
+        })))
+    }
+
+    /// The needles that it searches for.
+    pub fn needles(&self) -> &Arc<Needles> {
+        &self.0.needles
+    }
+
+    /// Calls `found` with every place in `text` that counts as a value's, overlapping ones and repetitions as well.
+    pub(super) fn each_place(&self, text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
+        self.0.judge_text(text, &mut |_, span, _| found(span));
+    }
+
+    /// Calls `visit` with each level of `text`, the text itself first, and what tells a range's place in `text`.
+    pub(super) fn each_level(&self, text: &[u8], visit: &mut dyn FnMut(&[u8], &dyn Fn(Range<usize>) -> Range<usize>)) {
+        visit(text, &|span| span);
+        regions(text, self.0.reach, &mut |region| {
+            let start = region.span.start;
+            expand(text.get(region.span).unwrap_or_default(), &mut |level, map, _| {
+                visit(level, &|span| {
+                    let raw = map.range(span.start, span.end);
+                    start + raw.start..start + raw.end
+                });
+            });
+        });
+    }
+}
+
+impl Engine for Literal {
+    fn candidates(&self, window: &[u8], found: &mut Vec<Range<usize>>) {
+        let inner = &*self.0;
+        if inner.has_empty && !window.is_empty() {
+            found.push(0..window.len());
+            return;
+        }
+        inner.sweep(window, &mut |span| found.push(span));
+        if inner.has_quotes
+            && memmem::find(window, b"\"\"").is_some()
+            && let Some((halved, map)) = halve_quotes(window)
+        {
+            inner.sweep(&halved, &mut |span| found.push(map.range(span.start, span.end)));
+        }
+    }
+
+    fn hits(&self, unit: &Unit<'_>, found: &mut Vec<Hit>) {
+        let inner = &*self.0;
+        let mut all = Vec::new();
+        inner.judge_text(unit.text, &mut |value, span, chain| all.push(Hit { value, span, chain }));
+        for field in unit.fields {
+            inner.judge_field(field, unit.table, &mut all);
+            if field.place == Place::QuotedCell {
+                inner.judge_cell(unit.text, field, &mut all);
+            }
+        }
+        found.extend(resolve(all));
+    }
+
+    fn name(&self) -> &'static str {
+        "literal"
+    }
+}
+
+impl Inner {
+    /// Calls `found` with raw places of `text` near which a record may have a hit.
+    fn sweep(&self, text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
+        self.suspect(text, &mut |span| found(span));
+        window_regions(text, !self.crosses_lines, self.reach, &mut |region| {
+            let Some(piece) = text.get(region.clone()) else {
+                return;
+            };
+            expand(piece, &mut |level, map, _| {
+                self.suspect(level, &mut |span| {
+                    let raw = map.range(span.start, span.end);
+                    found(region.start + raw.start..region.start + raw.end);
+                });
+            });
+        });
+    }
+
+    fn suspect(&self, text: &[u8], found: &mut impl FnMut(Range<usize>)) {
+        self.finder.shapes(text, &mut |id, span| {
+            if self.is_suspect(id, text, &span) {
+                found(span);
+            }
+        });
+        self.finder.any_bytes(text, found);
+    }
+
+    /// Whether a value at this place may count in some record. Bounded context may be cut here, so names are taken as open.
+    fn is_suspect(&self, id: ValueId, text: &[u8], span: &Range<usize>) -> bool {
+        let Some(value) = self.needles.values.get(id as usize) else {
+            return false;
+        };
+        if !self.is_spelled(id, text, span) {
+            return false;
+        }
+        value.kind.anywhere()
+            || self.names.plausible(text, span.start)
+            || self.names.identify(value.kind, text, span.start, span.end, true)
+    }
+
+    /// Whether these bytes are the value's, by the case of its type; shapes with many spellings were compared when found.
+    fn is_spelled(&self, id: ValueId, text: &[u8], span: &Range<usize>) -> bool {
+        let (Some(value), Some(bytes)) = (self.needles.values.get(id as usize), text.get(span.clone())) else {
+            return false;
+        };
+        match value.kind {
+            Type::Email | Type::Username => bytes.eq_ignore_ascii_case(&value.bytes),
+            Type::Token | Type::UserId | Type::Literal => *bytes == *value.bytes,
+            Type::Uuid => {
+                let digits = bytes.iter().filter(|b| **b != b'-').map(u8::to_ascii_lowercase);
+                digits.eq(value.bytes.iter().copied())
+            }
+            Type::Ip => ip::read(bytes).is_some_and(|address| address == *value.bytes),
+            Type::Phone => {
+                let digits: Vec<u8> = bytes.iter().copied().filter(u8::is_ascii_digit).collect();
+                digits.ends_with(&value.bytes)
+            }
+        }
+    }
+
+    /// Calls `found` with every hit in `text` at every level, places in `text`. May repeat itself.
+    fn judge_text(&self, text: &[u8], found: &mut dyn FnMut(ValueId, Range<usize>, Chain)) {
+        self.judge_level(text, &mut |id, span| found(id, span, Chain::default()));
+        regions(text, self.reach, &mut |Region { span: region, open }| {
+            let Some(piece) = text.get(region.clone()) else {
+                return;
+            };
+            expand(piece, &mut |level, map, chain| {
+                // Near a cut the context is not whole; what stands there is judged in another region or the text above.
+                let first = if open.0 { CONTEXT } else { 0 };
+                let last = if open.1 { level.len().saturating_sub(CONTEXT) } else { level.len() };
+                self.judge_level(level, &mut |id, span| {
+                    if span.start >= first && span.end <= last {
+                        let raw = map.range(span.start, span.end);
+                        found(id, region.start + raw.start..region.start + raw.end, chain);
+                    }
+                });
+            });
+        });
+    }
+
+    /// Calls `found` with every value that counts in the text of one level.
+    fn judge_level(&self, text: &[u8], found: &mut dyn FnMut(ValueId, Range<usize>)) {
+        let mut judge = |id: ValueId, span: Range<usize>| {
+            let Some(value) = self.needles.values.get(id as usize) else {
+                return;
+            };
+            let counts = self.is_spelled(id, text, &span)
+                && if value.kind.anywhere() {
+                    boundary::holds(value.kind, text, span.start, span.end)
+                } else {
+                    self.names.identify(value.kind, text, span.start, span.end, false)
+                };
+            if counts {
+                found(id, span);
+            }
+        };
+        self.finder.shapes(text, &mut judge);
+        self.finder.bytes(text, &mut judge);
+    }
+
+    /// A field named as identifying whose whole text is a value.
+    fn judge_field(&self, field: &Field<'_>, table: Option<&str>, all: &mut Vec<Hit>) {
+        if field.place == Place::JsonKey {
+            return;
+        }
+        let exact = self.fields.get(&*field.text);
+        let lower = field.text.to_ascii_lowercase();
+        let folded = self.fields.get(lower.as_slice()).filter(|_| lower != *field.text);
+        for id in exact.into_iter().chain(folded).flatten() {
+            let Some(value) = self.needles.values.get(*id as usize) else {
+                continue;
+            };
+            let same = match value.kind {
+                Type::UserId => *value.bytes == *field.text,
+                _ => *value.bytes == *lower,
+            };
+            let named = self.names.matches(value.kind, &field.path)
+                || (value.kind == Type::UserId && is_user_key(&field.path, table));
+            if same && named {
+                all.push(Hit { value: *id, span: field.span.clone(), chain: Chain::default() });
+            }
+        }
+    }
+
+    /// A cell with doubled quotes, as text without them.
+    fn judge_cell(&self, unit: &[u8], field: &Field<'_>, all: &mut Vec<Hit>) {
+        let Some(raw) = unit.get(field.span.clone()) else {
+            return;
+        };
+        if *raw == *field.text {
+            return;
+        }
+        // A reader that halves otherwise than RFC 4180 leaves no places: then the whole cell stands for the hit.
+        let map: Option<Map> = halve_quotes(raw).filter(|(text, _)| **text == *field.text).map(|(_, map)| map);
+        self.judge_text(&field.text, &mut |value, span, chain| {
+            let raw = map.as_ref().map_or(0..raw.len(), |map| map.range(span.start, span.end));
+            let span = field.span.start + raw.start..field.span.start + raw.end;
+            all.push(Hit { value, span, chain });
+        });
+    }
+}
+
+/// Whether the field is the column `id` of a table of users (SPEC "Identifying fields").
+fn is_user_key<P: AsRef<[u8]>>(path: &[P], table: Option<&str>) -> bool {
+    let last = path.last().and_then(|part| part.as_ref().rsplit(|b| *b == b'.').next());
+    let table = table.map(|table| table.rsplit('.').next().unwrap_or(table));
+    last.is_some_and(|part| fold(part) == b"id")
+        && table.is_some_and(|table| USER_TABLES.iter().any(|user| user.eq_ignore_ascii_case(table)))
+}
+
+/// The hits that stand: each (value, span) once by its shortest chain, and of overlapping hits of one value the longest
+/// (ties: leftmost). Sorted by start, end and value.
+fn resolve(mut all: Vec<Hit>) -> Vec<Hit> {
+    let rank = |chain: &Chain| (chain.depth(), chain.iter().collect::<Vec<_>>());
+    if all.len() > 1 {
+        all.sort_by_cached_key(|hit| (hit.value, std::cmp::Reverse(hit.span.len()), hit.span.start, rank(&hit.chain)));
+        let mut value = None;
+        // Start and end of what stands already; never overlapping.
+        let mut kept: BTreeMap<usize, usize> = BTreeMap::new();
+        all.retain(|hit| {
+            if value != Some(hit.value) {
+                value = Some(hit.value);
+                kept.clear();
+            }
+            let before = kept.range(..hit.span.end.max(hit.span.start + 1)).next_back();
+            let stands = before.is_none_or(|(start, end)| *end <= hit.span.start && *start != hit.span.start);
+            if stands {
+                kept.insert(hit.span.start, hit.span.end);
+            }
+            stands
+        });
+        all.sort_unstable_by_key(|hit| (hit.span.start, hit.span.end, hit.value));
+    }
+    all
+}

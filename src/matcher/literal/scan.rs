@@ -1,0 +1,343 @@
+//! The finder: where in one text (raw or decoded) values may stand.
+//!
+//! Values with a shape (words, dotted names, addresses, UUIDs, numbers) are found by the shape: their extent in any text is
+//! fixed by their type's boundaries, so that one table probe a token serves any number of values. What has no shape goes
+//! into an Aho-Corasick automaton. The finder knows bytes; whether a place counts (boundary, field) is judged by its caller.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "the hot loop: every index is compared with the text's length just before, or comes from a found range"
+)]
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use aho_corasick::{AhoCorasick, Input, MatchKind};
+use memchr::memchr_iter;
+
+use super::super::boundary::{in_local, in_word};
+use super::super::names::name_byte;
+use super::super::{Needles, Type, ValueId};
+use super::table::{KEY_MAX, Table};
+use super::{ip, phone};
+use crate::error::{Error, Kind, Result};
+
+const WORD: u8 = 1;
+const MAIL: u8 = 2;
+const COLON: u8 = 4;
+
+const CLASS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let b = byte as u8;
+        if b.is_ascii_alphanumeric() || b == b'-' || b == b'_' {
+            table[byte] = WORD;
+        }
+        byte += 1;
+    }
+    table[b'@' as usize] = MAIL;
+    table[b':' as usize] = COLON;
+    table
+};
+
+/// How a value is found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// A maximal run of letters, digits, `-` and `_`.
+    Word,
+    /// A run with dots as well, which starts where a name would.
+    Dotted,
+    /// A local part, `@` and a domain.
+    Mail,
+    Uuid,
+    Ip,
+    Phone,
+    /// No shape: by the automaton.
+    Bytes,
+    /// Never in text.
+    Nothing,
+}
+
+fn shape(kind: Type, bytes: &[u8]) -> Shape {
+    let word = !bytes.is_empty() && bytes.len() <= KEY_MAX && bytes.iter().all(|b| in_word(*b));
+    match kind {
+        _ if bytes.is_empty() => Shape::Nothing,
+        Type::Uuid if bytes.len() == 32 && word => Shape::Uuid,
+        Type::Ip if bytes.len() == 16 => Shape::Ip,
+        Type::Phone if bytes.iter().all(u8::is_ascii_digit) => Shape::Phone,
+        Type::Token | Type::UserId | Type::Username if word => Shape::Word,
+        Type::Email | Type::UserId | Type::Username if is_mail(bytes) => Shape::Mail,
+        Type::UserId | Type::Username
+            if bytes.len() <= KEY_MAX && in_word(bytes[0]) && bytes.iter().all(|b| name_byte(*b)) =>
+        {
+            Shape::Dotted
+        }
+        _ => Shape::Bytes,
+    }
+}
+
+/// Whether the extent that [`Finder::mail`] takes around the `@` of `bytes` is always all of it.
+fn is_mail(bytes: &[u8]) -> bool {
+    let Some(at) = bytes.iter().position(|b| *b == b'@') else {
+        return false;
+    };
+    let local = &bytes[..at];
+    bytes.len() <= KEY_MAX
+        && !local.is_empty()
+        && at + 1 < bytes.len()
+        && local.iter().all(|b| in_local(*b))
+        && domain_end(bytes, at + 1) == bytes.len()
+}
+
+/// Where a domain that starts at `at` ends: a dot belongs to it if a letter or digit follows.
+fn domain_end(text: &[u8], mut at: usize) -> usize {
+    while at < text.len()
+        && (in_word(text[at]) || text[at] == b'.' && text.get(at + 1).is_some_and(u8::is_ascii_alphanumeric))
+    {
+        at += 1;
+    }
+    at
+}
+
+/// `text[span]` without a final dot and letters.
+fn without_extension(text: &[u8], span: Range<usize>) -> Option<Range<usize>> {
+    let run = &text[span.clone()];
+    let letters = run.iter().rev().take_while(|b| b.is_ascii_alphabetic()).count();
+    let dot = run.len().checked_sub(letters + 1)?;
+    (letters > 0 && run[dot] == b'.').then(|| span.start..span.start + dot)
+}
+
+/// All values of a registry, by shape.
+pub(super) struct Finder {
+    words: Table,
+    dotted: Table,
+    mails: Table,
+    uuids: Table,
+    ips: Table,
+    phones: Table,
+    bytes: Option<AhoCorasick>,
+    /// The values of each of the automaton's patterns.
+    patterns: Vec<Vec<ValueId>>,
+    /// Longest match in any text, bytes.
+    longest: usize,
+}
+
+impl Finder {
+    /// Errors: [`Kind::Limit`] if the automaton would be too large for its 31-bit state numbers.
+    pub(super) fn new(needles: &Needles) -> Result<Self> {
+        let table = |want: Shape| {
+            Table::new((0..).zip(&needles.values).filter_map(move |(id, value)| {
+                (shape(value.kind, &value.bytes) == want).then_some((&*value.bytes, id))
+            }))
+        };
+        let mut order: HashMap<Vec<u8>, usize> = HashMap::new();
+        let mut patterns: Vec<Vec<ValueId>> = Vec::new();
+        let mut longest = 48;
+        for (id, value) in (0..).zip(&needles.values) {
+            let shape = shape(value.kind, &value.bytes);
+            let spread = if shape == Shape::Phone { 4 } else { 1 };
+            longest = longest.max(value.bytes.len() * spread + 8);
+            if shape == Shape::Bytes {
+                let next = patterns.len();
+                let at = *order.entry(value.bytes.to_ascii_lowercase()).or_insert(next);
+                if at == next {
+                    patterns.push(Vec::new());
+                }
+                patterns[at].push(id);
+            }
+        }
+        Ok(Self {
+            words: table(Shape::Word),
+            dotted: table(Shape::Dotted),
+            mails: table(Shape::Mail),
+            uuids: table(Shape::Uuid),
+            ips: table(Shape::Ip),
+            phones: table(Shape::Phone),
+            bytes: automaton(order)?,
+            patterns,
+            longest,
+        })
+    }
+
+    /// Longest match in any text, bytes.
+    pub(super) fn longest(&self) -> usize {
+        self.longest
+    }
+
+    /// Calls `found` with every place where a value with a shape may stand.
+    pub(super) fn shapes(&self, text: &[u8], found: &mut impl FnMut(ValueId, Range<usize>)) {
+        if [&self.words, &self.dotted, &self.uuids, &self.ips].iter().any(|table| !table.is_empty()) {
+            self.runs(text, found);
+        } else if !self.mails.is_empty() {
+            for at in memchr_iter(b'@', text) {
+                self.mail(text, at, found);
+            }
+        }
+        if !self.phones.is_empty() {
+            let (min, max) = self.phones.lengths();
+            phone::each(text, min, max, |digits, span| {
+                self.phones.probe(digits, |value| found(value, span.clone()));
+            });
+        }
+    }
+
+    /// Calls `found` with every occurrence of a value without shape, letters of both cases alike.
+    pub(super) fn bytes(&self, text: &[u8], found: &mut impl FnMut(ValueId, Range<usize>)) {
+        let Some(automaton) = &self.bytes else {
+            return;
+        };
+        for hit in automaton.find_overlapping_iter(text) {
+            for value in &self.patterns[hit.pattern().as_usize()] {
+                found(*value, hit.range());
+            }
+        }
+    }
+
+    /// Calls `found` with ranges such that each occurrence of a value without shape holds one whole: the earliest end from each
+    /// start on. Unlike [`Self::bytes`] it has the automaton's prefilters.
+    pub(super) fn any_bytes(&self, text: &[u8], found: &mut impl FnMut(Range<usize>)) {
+        let Some(automaton) = &self.bytes else {
+            return;
+        };
+        // An occurrence that starts at or before a match and was not found first ends with or after it, so it holds the match.
+        let mut input = Input::new(text);
+        while let Some(hit) = automaton.find(input.clone()) {
+            found(hit.range());
+            input.set_start(hit.start() + 1);
+        }
+    }
+
+    fn runs(&self, text: &[u8], found: &mut impl FnMut(ValueId, Range<usize>)) {
+        let (uuids, ips, dotted) = (!self.uuids.is_empty(), !self.ips.is_empty(), !self.dotted.is_empty());
+        let mut at = 0;
+        // End of the last run of `[0-9A-Fa-f:.]` that was read as an IPv6 address.
+        let mut v6_done = 0;
+        while at < text.len() {
+            let class = CLASS[text[at] as usize];
+            if class & WORD == 0 {
+                if class & MAIL != 0 {
+                    self.mail(text, at, found);
+                } else if class & COLON != 0 && ips && at >= v6_done {
+                    v6_done = self.v6(text, at, found);
+                }
+                at += 1;
+                continue;
+            }
+            let start = at;
+            while at < text.len() && CLASS[text[at] as usize] & WORD != 0 {
+                at += 1;
+            }
+            self.words.probe(&text[start..at], |value| found(value, start..at));
+            if uuids && at - start >= 32 {
+                self.uuid(text, start..at, found);
+            }
+            if at < text.len() && text[at] == b'.' {
+                if ips && text[at - 1].is_ascii_digit() {
+                    self.v4(text, start, at, found);
+                }
+                if dotted && (start == 0 || text[start - 1] != b'.') {
+                    self.dotted(text, start, found);
+                }
+            }
+        }
+    }
+
+    /// The address around the `@` at `at`: also without an extension, for names in paths.
+    fn mail(&self, text: &[u8], at: usize, found: &mut impl FnMut(ValueId, Range<usize>)) {
+        if self.mails.is_empty() {
+            return;
+        }
+        let local = text[..at].iter().rev().take(KEY_MAX + 1).take_while(|b| in_local(**b)).count();
+        if local == 0 || local > KEY_MAX {
+            return;
+        }
+        let span = at - local..domain_end(text, at + 1);
+        if span.end == at + 1 {
+            return;
+        }
+        for span in [without_extension(text, span.clone()), Some(span)].into_iter().flatten() {
+            self.mails.probe(&text[span.clone()], |value| found(value, span.clone()));
+        }
+    }
+
+    /// The dotted run at `start`: whole, without a final dot, and each without an extension.
+    fn dotted(&self, text: &[u8], start: usize, found: &mut impl FnMut(ValueId, Range<usize>)) {
+        let run = text[start..].iter().take_while(|b| name_byte(**b)).count();
+        let whole = start..start + run;
+        let undotted = text[whole.clone()].ends_with(b".").then(|| start..whole.end - 1);
+        for span in [Some(whole), undotted].into_iter().flatten() {
+            for span in [without_extension(text, span.clone()), Some(span)].into_iter().flatten() {
+                self.dotted.probe(&text[span.clone()], |value| found(value, span.clone()));
+            }
+        }
+    }
+
+    /// The IPv4 address whose first part ends at the dot at `dot`; its word starts at `word`.
+    fn v4(&self, text: &[u8], word: usize, dot: usize, found: &mut impl FnMut(ValueId, Range<usize>)) {
+        if !text.get(dot + 1).is_some_and(u8::is_ascii_digit) {
+            return;
+        }
+        let digits = text[word..dot].iter().rev().take(4).take_while(|b| b.is_ascii_digit()).count();
+        if let Some((address, span)) = ip::v4(text, dot - digits) {
+            self.ips.probe(&address, |value| found(value, span.clone()));
+        }
+    }
+
+    fn v6(&self, text: &[u8], colon: usize, found: &mut impl FnMut(ValueId, Range<usize>)) -> usize {
+        let (run, address) = ip::v6(text, colon);
+        if let Some((address, span)) = address {
+            self.ips.probe(&address, |value| found(value, span.clone()));
+        }
+        run.end
+    }
+
+    /// The UUIDs in a word: runs of letters and digits between `-` and `_`.
+    fn uuid(&self, text: &[u8], word: Range<usize>, found: &mut impl FnMut(ValueId, Range<usize>)) {
+        let mut at = word.start;
+        while at < word.end {
+            let run = text[at..word.end].iter().take_while(|b| b.is_ascii_alphanumeric()).count();
+            let key = match run {
+                32 => compact(&text[at..at + 32]).map(|key| (key, at..at + 32)),
+                8 if at + 36 <= word.end && is_dashed(&text[at..word.end]) => {
+                    compact(&text[at..at + 36]).map(|key| (key, at..at + 36))
+                }
+                _ => None,
+            };
+            if let Some((key, span)) = key {
+                self.uuids.probe(&key, |value| found(value, span.clone()));
+            }
+            at += run + 1;
+        }
+    }
+}
+
+/// Whether `text` (at least 36 bytes) starts with runs of 8, 4, 4, 4 and 12 letters and digits with dashes between.
+fn is_dashed(text: &[u8]) -> bool {
+    let dash = |i: usize| matches!(i, 8 | 13 | 18 | 23);
+    text[..36].iter().enumerate().all(|(i, b)| if dash(i) { *b == b'-' } else { b.is_ascii_alphanumeric() })
+        && !text.get(36).is_some_and(u8::is_ascii_alphanumeric)
+}
+
+/// The 32 hex digits of a UUID in lower case; `None` if something else than a hex digit or `-` is there.
+fn compact(text: &[u8]) -> Option<[u8; 32]> {
+    let mut key = [0; 32];
+    let mut digits = text.iter().filter(|b| **b != b'-');
+    for slot in &mut key {
+        *slot = digits.next().filter(|b| b.is_ascii_hexdigit())?.to_ascii_lowercase();
+    }
+    digits.next().is_none().then_some(key)
+}
+
+fn automaton(patterns: HashMap<Vec<u8>, usize>) -> Result<Option<AhoCorasick>> {
+    if patterns.is_empty() {
+        return Ok(None);
+    }
+    let mut list: Vec<(usize, Vec<u8>)> = patterns.into_iter().map(|(bytes, at)| (at, bytes)).collect();
+    list.sort_unstable_by_key(|(at, _)| *at);
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .match_kind(MatchKind::Standard)
+        .build(list.iter().map(|(_, bytes)| bytes))
+        .map(Some)
+        .map_err(|_| Error::new(Kind::Limit, "the registry's values are too many for the automaton"))
+}

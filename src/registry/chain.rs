@@ -1,0 +1,90 @@
+//! The chain over a registry's lines: each names the digest of the one before.
+//!
+//! `prev` is `sha256:` and the SHA-256 of the previous line's bytes without its line end; the first line has 64 zeros. A
+//! file has it on every line or on none. The chain shows an edit or a cut in the middle; a cut at the end shows in
+//! `seq` only (`--min-registry-seq`).
+
+use sha2::{Digest, Sha256};
+
+use crate::error::{At, Error, Result};
+
+/// The `prev` of a chain's first line.
+pub const FIRST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+
+/// The `prev` that follows a line with these bytes (line end excluded).
+pub fn link(line: &[u8]) -> String {
+    format!("sha256:{}", hex(&Sha256::digest(line)))
+}
+
+/// Whether a file's lines are chained, and what the next one must say.
+#[derive(Debug, Default)]
+pub(super) struct Chain {
+    state: State,
+    blank: Option<u64>,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    /// No event yet.
+    #[default]
+    Unknown,
+    /// The first event had no `prev`.
+    Without,
+    /// The digest of the last line.
+    Last([u8; 32]),
+}
+
+impl Chain {
+    /// Takes the event line `raw` (line end excluded) with its `prev`. Usage errors name the line.
+    pub(super) fn follow(&mut self, raw: &[u8], prev: Option<&str>, line: u64) -> Result<()> {
+        let bad = |what| Error::usage(what).at(At::Line(line));
+        let fits = match (&self.state, prev) {
+            (State::Unknown | State::Without, None) => {
+                self.state = State::Without;
+                return Ok(());
+            }
+            (State::Without, Some(_)) => {
+                return Err(bad("has `prev`, but lines before it have none"));
+            }
+            (State::Last(_), None) => {
+                return Err(bad("has no `prev`, but lines before it have one"));
+            }
+            (State::Unknown, Some(prev)) => prev == FIRST,
+            (State::Last(digest), Some(prev)) => prev
+                .strip_prefix("sha256:")
+                .is_some_and(|p| p == hex(digest)),
+        };
+        if !fits {
+            return Err(bad(
+                "the chain is broken: `prev` is not the SHA-256 of the line before",
+            ));
+        }
+        if let Some(blank) = self.blank {
+            return Err(blank_line(blank));
+        }
+        self.state = State::Last(Sha256::digest(raw).into());
+        Ok(())
+    }
+
+    /// Takes a blank line: allowed only where there is no chain, which would not cover it.
+    pub(super) fn blank(&mut self, line: u64) -> Result<()> {
+        if matches!(self.state, State::Last(_)) {
+            return Err(blank_line(line));
+        }
+        self.blank.get_or_insert(line);
+        Ok(())
+    }
+}
+
+fn blank_line(line: u64) -> Error {
+    Error::usage("a blank line in a registry whose lines are chained").at(At::Line(line))
+}
+
+/// Lower-case hex digits of `bytes`.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let digit = |n: u8| char::from_digit(u32::from(n), 16).unwrap_or('0');
+    bytes
+        .iter()
+        .flat_map(|b| [digit(b >> 4), digit(b & 15)])
+        .collect()
+}

@@ -1,0 +1,102 @@
+//! The registry as a run sees it: text in, needles and counts out.
+
+mod faults;
+mod forms;
+mod tracks;
+
+use super::*;
+
+/// The "now" of all tests, unless one says otherwise.
+const NOW: &str = "2026-11-10T12:00:00Z";
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn options() -> Options {
+    Options::new(at(NOW))
+}
+
+fn load(form: Form, text: impl AsRef<[u8]>, options: &Options) -> Result<Registry> {
+    super::read(text.as_ref(), form, at("2026-11-10T00:00:00Z"), options)
+}
+
+fn jsonl(text: &str) -> Registry {
+    load(Form::Jsonl, text, &options()).unwrap()
+}
+
+/// An erase of one user id.
+fn erase(subject: &str, id: &str, more: &str) -> String {
+    format!(
+        "{{\"subject\":\"{subject}\",\"identifiers\":[{{\"type\":\"user_id\",\"value\":\"{id}\"}}]{more}}}\n"
+    )
+}
+
+/// Each claim as `reference: type=value+type=value`, `held ` before it, `<time` after it; sorted.
+fn claims(registry: &Registry) -> Vec<String> {
+    let needles = &registry.needles;
+    let mut claims: Vec<String> = needles
+        .claims
+        .iter()
+        .map(|claim| {
+            let subject = &needles.subjects[claim.subject as usize];
+            let parts: Vec<String> = claim
+                .values
+                .iter()
+                .map(|id| {
+                    let value = &needles.values[*id as usize];
+                    format!(
+                        "{}={}",
+                        value.kind.name(),
+                        String::from_utf8_lossy(&value.bytes)
+                    )
+                })
+                .collect();
+            let held = if subject.held { "held " } else { "" };
+            let before = claim.before.map_or(String::new(), |b| format!(" <{b}"));
+            format!("{held}{}: {}{before}", subject.reference, parts.join("+"))
+        })
+        .collect();
+    claims.sort();
+    claims
+}
+
+fn counts(registry: &Registry) -> [u64; 4] {
+    [
+        registry.in_force,
+        registry.held,
+        registry.pending,
+        registry.cancelled,
+    ]
+}
+
+/// The ways between values, claims and subjects agree.
+fn consistent(needles: &Needles) {
+    assert_eq!(needles.values.len(), needles.claims_of.len());
+    for (id, of) in needles.claims_of.iter().enumerate() {
+        assert!(!of.is_empty(), "a value that nobody claims");
+        assert!(of.is_sorted_by(|a, b| a < b));
+        for claim in of {
+            assert!(
+                needles.claims[*claim as usize]
+                    .values
+                    .contains(&(id as u32))
+            );
+        }
+    }
+    let mut seen = std::collections::HashSet::new();
+    for (at, claim) in needles.claims.iter().enumerate() {
+        assert!((claim.subject as usize) < needles.subjects.len());
+        assert!(claim.values.is_sorted_by(|a, b| a < b) && !claim.values.is_empty());
+        for id in &claim.values {
+            assert!(needles.claims_of[*id as usize].contains(&(at as u32)));
+        }
+        assert!(
+            seen.insert((claim.subject, claim.values.clone(), claim.before)),
+            "a claim that stands twice"
+        );
+    }
+    let distinct: std::collections::HashSet<_> =
+        needles.values.iter().map(|v| (v.kind, &v.bytes)).collect();
+    assert_eq!(distinct.len(), needles.values.len());
+}

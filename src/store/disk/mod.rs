@@ -1,0 +1,72 @@
+//! The disk store: files, folders and globs; commit by an exchange of names.
+//!
+//! `source` and `list` find what a command line means, `filter` what of it is wanted, `open` reads and locks, `draft`
+//! writes, `swap` and `mirror` commit (their module texts hold the order of steps and what a crash leaves), `dest` knows where
+//! a mirrored file goes, `sweep` removes what a killed run left, `lock` keeps two runs off one folder. Linux only.
+//!
+//! It reads no content but to copy and hash it, and starts no thread.
+
+mod dest;
+mod draft;
+mod filter;
+mod folder;
+mod lease;
+mod list;
+mod lock;
+mod meta;
+mod mirror;
+mod names;
+mod open;
+mod source;
+mod swap;
+mod sweep;
+#[cfg(test)]
+mod tests;
+mod writers;
+
+pub use dest::Dest;
+pub use filter::Filter;
+pub use lease::ignore_signals;
+pub use list::{Listing, Own};
+pub use lock::RootLock;
+pub use mirror::link;
+pub use open::Opened;
+pub use source::Source;
+pub use sweep::{Swept, sweep};
+
+use super::{Object, Purpose};
+use crate::error::Result;
+
+/// The disk store.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Disk {
+    means: Means,
+}
+
+/// What the kernel and file system are asked for first; each has a way without it, which tests take by force.
+#[derive(Debug, Clone, Copy)]
+struct Means {
+    exchange: bool,
+    copy_range: bool,
+    tmpfile: bool,
+    lease: bool,
+}
+
+impl Default for Means {
+    fn default() -> Self {
+        Self {
+            exchange: true,
+            copy_range: true,
+            tmpfile: true,
+            lease: true,
+        }
+    }
+}
+
+impl Disk {
+    /// Opens `object` for `purpose`. Errors: skipped (`vanished`, `changed`, `special file`, `hard links`, `open for
+    /// writing`), locked, or the operating system's.
+    pub fn open(&self, object: &Object, purpose: Purpose) -> Result<Opened> {
+        Opened::open(object, purpose, self.means)
+    }
+}

@@ -1,0 +1,372 @@
+//! Stores: where artifacts are found, opened, drafted and committed.
+//!
+//! A store lists [`Object`]s, opens one as an [`Original`] (a [`Blob`] that knows whether it is still the version that
+//! was read) and makes a [`Draft`] of its successor. The way is always `open → draft → apply → (verify) → commit`;
+//! nothing but `commit` changes what a reader of the artifact sees. A store knows nothing of formats, subjects or the
+//! manifest: the caller writes its `intent` line before `commit` and its `artifact` line after.
+//!
+//! P4: paths may hold identifiers, so no error, note or `Debug` of this module shows one.
+
+use std::fmt;
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::blob::Blob;
+use crate::edit::Patch;
+use crate::error::{Error, Kind, Result};
+
+pub mod disk;
+
+/// What tells one version of a file from another: equal identities mean "still the version that was read".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// Device number.
+    pub dev: u64,
+    /// Inode number.
+    pub ino: u64,
+    /// Length in bytes.
+    pub size: u64,
+    /// Last change of the content, nanoseconds since the epoch.
+    pub mtime: i128,
+    /// Last change of content or metadata (also links and names), nanoseconds since the epoch.
+    pub ctime: i128,
+}
+
+impl Identity {
+    /// The identity that `meta` tells.
+    pub fn of(meta: &Metadata) -> Self {
+        Self {
+            dev: meta.dev(),
+            ino: meta.ino(),
+            size: meta.size(),
+            mtime: nanos(meta.mtime(), meta.mtime_nsec()),
+            ctime: nanos(meta.ctime(), meta.ctime_nsec()),
+        }
+    }
+
+    /// Whether both are the same inode, whatever happened to it.
+    pub fn same_inode(&self, other: &Self) -> bool {
+        (self.dev, self.ino) == (other.dev, other.ino)
+    }
+
+    /// Whether both are the same inode with the same content; a rename or new link between them does not count.
+    pub fn same_content(&self, other: &Self) -> bool {
+        self.same_inode(other) && (self.size, self.mtime) == (other.size, other.mtime)
+    }
+}
+
+/// Nanoseconds since the epoch.
+pub(crate) fn nanos(seconds: i64, nanoseconds: i64) -> i128 {
+    i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds)
+}
+
+/// One artifact as the listing found it. `Debug` shows no path.
+#[derive(Clone)]
+pub struct Object {
+    /// Ordinal of its SOURCE, from 0.
+    pub source: usize,
+    /// Where to open it; its last part is no symbolic link.
+    pub path: PathBuf,
+    /// SOURCE as given, and the way below it: what the manifest's URI is made of.
+    pub shown: PathBuf,
+    /// Below SOURCE (a file's own name where SOURCE is a file): for the mirror, policy globs, `--include`.
+    pub relative: PathBuf,
+    /// What it was when listed; what counts at commit is what it was when opened.
+    pub identity: Identity,
+    /// Names of its inode.
+    pub links: u64,
+}
+
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Object")
+            .field("source", &self.source)
+            .field("identity", &self.identity)
+            .field("links", &self.links)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why something below a SOURCE was passed over by the listing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// This run's own registry, policy, key or manifest.
+    OwnFile,
+    /// A symbolic link: what it points to is listed where it lies.
+    Symlink,
+    /// A socket, FIFO or device, by its kind; never opened.
+    Special(&'static str),
+    /// It was gone before it could be looked at.
+    Vanished,
+}
+
+impl Pass {
+    /// The manifest's `reason` after `skipped: `.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::OwnFile => "own file",
+            Self::Symlink => "symlink",
+            Self::Special(kind) => kind,
+            Self::Vanished => "vanished",
+        }
+    }
+
+    /// Whether it has no effect on the exit code: own files (SPEC "Commands"), and links, since a link is no artifact.
+    pub fn is_quiet(self) -> bool {
+        matches!(self, Self::OwnFile | Self::Symlink)
+    }
+}
+
+/// What a listing yields. `Debug` shows no path.
+pub enum Listed {
+    /// To be read.
+    Object(Object),
+    /// Another name of an inode that was listed before: its own line, but not read again.
+    ///
+    /// With `--break-hardlinks` a commit gives each name an inode of its own, so there every name must be handled like
+    /// an object, one after the other (they share one lock).
+    SameInode {
+        /// This name.
+        object: Object,
+        /// The name under which it is read.
+        first: Object,
+    },
+    /// Passed over.
+    Skipped {
+        /// SOURCE as given, and the way below it.
+        shown: PathBuf,
+        /// Why.
+        why: Pass,
+    },
+    /// A folder or file that could not be looked at.
+    Failed {
+        /// SOURCE as given, and the way below it.
+        shown: PathBuf,
+        /// What happened.
+        error: Error,
+    },
+}
+
+impl fmt::Debug for Listed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Object(object) => object.fmt(f),
+            Self::SameInode { object, .. } => f.debug_tuple("SameInode").field(object).finish(),
+            Self::Skipped { why, .. } => f.debug_tuple("Skipped").field(why).finish(),
+            Self::Failed { error, .. } => f.debug_tuple("Failed").field(error).finish(),
+        }
+    }
+}
+
+/// What an artifact is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Only to be read, or copied to a mirror: a shared lock.
+    Read,
+    /// To be replaced under its name: an exclusive lock, and nobody may have it open for writing.
+    Replace {
+        /// `--break-hardlinks`: also where the inode has other names, which keep the old bytes.
+        break_hardlinks: bool,
+    },
+}
+
+/// Something that went less well than it should, without harm: for the manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Note {
+    /// The file system cannot lock: another run would not be noticed.
+    NoLock,
+    /// No read lease here; `/proc` was searched for writers instead.
+    NoLease,
+    /// No read lease here, and not every process could be looked at.
+    WritersUnknown,
+    /// The file system cannot exchange two names: the new file was renamed over the old one.
+    NoExchange,
+    /// The file system cannot make a folder's changes durable on request.
+    FolderNotSynced,
+    /// The mirrored file belongs to whoever ran this (set-id bits were dropped).
+    OwnerNotKept,
+    /// The mirrored file lacks an extended attribute or ACL (group and other bits were dropped with an ACL).
+    AttributesNotKept,
+}
+
+impl Note {
+    /// The manifest's words.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::NoLock => "no file locks here",
+            Self::NoLease => "no read lease here, writers looked for in /proc",
+            Self::WritersUnknown => "no read lease here, writers unknown",
+            Self::NoExchange => "renamed, no exchange here",
+            Self::FolderNotSynced => "folder not synced",
+            Self::OwnerNotKept => "owner not kept",
+            Self::AttributesNotKept => "extended attributes not kept",
+        }
+    }
+}
+
+/// Where a draft goes at commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum To<'p> {
+    /// In the original's place.
+    InPlace,
+    /// Into a mirror.
+    Mirror {
+        /// The new file's full path; folders that lack are made, with the modes of those of the SOURCE.
+        target: &'p Path,
+        /// `--overwrite`: replace a target that has other bytes.
+        overwrite: bool,
+    },
+}
+
+/// An opened artifact: bytes that do not change while they are read, or [`Original::check`] tells.
+///
+/// A failure of a layer or of `read_at` may be due to a writer: ask `check` first, its error is the true reason.
+pub trait Original: Blob {
+    /// The version that is read.
+    fn identity(&self) -> Identity;
+    /// Fails with [`Kind::Skipped`] (`changed`, `vanished`, `open for writing`) if it is no longer the version that was
+    /// opened, or somebody waits to write it.
+    fn check(&self) -> Result<()>;
+    /// What went less well.
+    fn notes(&self) -> Vec<Note>;
+    /// A draft of `len` bytes (the patch's); fails if the space for it is not there.
+    fn draft<'o>(&'o self, to: To<'_>, len: u64) -> Result<Box<dyn Draft + 'o>>;
+}
+
+/// A successor in the making. Dropped without commit, it leaves nothing behind.
+pub trait Draft {
+    /// Plays the whole patch over the original into the draft, once.
+    fn apply(&mut self, patch: &Patch) -> Result<Applied>;
+    /// The new bytes, for verification.
+    fn blob(&self) -> &dyn Blob;
+    /// Makes it durable and puts it under its name, only if the original is still the version that was read
+    /// ([`Kind::Skipped`] if not: nothing changed).
+    fn commit(self: Box<Self>) -> Result<Committed>;
+}
+
+/// What `apply` made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Applied {
+    /// Length of the new artifact, bytes.
+    pub bytes: u64,
+    /// Its digest.
+    pub sha256: [u8; 32],
+    /// Bytes kept from the original.
+    pub kept: u64,
+}
+
+/// What `commit` did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// Identity of the new artifact, after everything was done to it.
+    pub identity: Identity,
+    /// The mirror's target was there before, with these bytes: nothing was written.
+    pub already: bool,
+    /// What went less well.
+    pub notes: Vec<Note>,
+}
+
+/// `file:` and the bytes of `path`, percent-encoded but for `/` and the unreserved ones of RFC 3986 §2.3.
+///
+/// Takes bytes, so that names that are not UTF-8, and masked ones, have a URI too.
+pub fn uri(path: &[u8]) -> String {
+    let mut out = String::with_capacity(path.len() + 8);
+    out.push_str("file:");
+    for &byte in path {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                out.push(byte as char);
+            }
+            _ => {
+                out.push('%');
+                for nibble in [byte >> 4, byte & 15] {
+                    out.push(
+                        char::from_digit(u32::from(nibble), 16)
+                            .unwrap_or('0')
+                            .to_ascii_uppercase(),
+                    );
+                }
+            }
+        }
+    }
+    out
+}
+
+/// The path's bytes of a `file:` URI, percent-decoded; `None` if it is none.
+pub fn path_of(uri: &str) -> Option<Vec<u8>> {
+    let mut bytes = uri.strip_prefix("file:")?.bytes();
+    let mut out = Vec::with_capacity(uri.len());
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let mut digit = || char::from(bytes.next()?).to_digit(16);
+            out.push((digit()? * 16 + digit()?) as u8);
+        } else {
+            out.push(byte);
+        }
+    }
+    Some(out)
+}
+
+/// SHA-256 of all bytes of `blob`, read in windows.
+pub fn digest(blob: &dyn Blob) -> Result<[u8; 32]> {
+    let mut hash = Sha256::new();
+    let mut buf = vec![0; crate::limits::WINDOW];
+    let mut at = 0;
+    while at < blob.len() {
+        let n = blob
+            .read_at(at, &mut buf)
+            .map_err(|e| io_error("reading", &e))?;
+        if n == 0 {
+            return Err(Error::new(Kind::Io, "a file ended early"));
+        }
+        hash.update(buf.get(..n).unwrap_or_default());
+        at += n as u64;
+    }
+    Ok(hash.finalize().into())
+}
+
+/// [`Error::io`], except that a system call broken off is a failure of this artifact and not the end of the run.
+pub(crate) fn io_error(doing: &'static str, error: &io::Error) -> Error {
+    if error.kind() == io::ErrorKind::Interrupted {
+        return Error::new(Kind::Io, format!("{doing}: interrupted system call"));
+    }
+    Error::io(doing, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uris_escape_every_byte_that_is_not_unreserved() {
+        assert_eq!(uri(b"/var/log/app.log-1_~"), "file:/var/log/app.log-1_~");
+        assert_eq!(
+            uri(b"a b\n%\xff\xc3\xa9?#:@"),
+            "file:a%20b%0A%25%FF%C3%A9%3F%23%3A%40"
+        );
+    }
+
+    #[test]
+    fn uris_decode_to_their_paths() {
+        let every: Vec<u8> = (1..=255).collect();
+        assert_eq!(path_of(&uri(&every)).unwrap(), every);
+        assert!(path_of("file:a%2").is_none() && path_of("s3://x").is_none());
+    }
+
+    #[test]
+    fn digest_is_sha256() {
+        let hex: String = digest(&b"abc".to_vec())
+            .unwrap()
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        assert_eq!(
+            hex,
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+    }
+}
