@@ -8,6 +8,7 @@ pub mod container;
 pub mod codec;
 pub mod cli;
 pub mod config;
+pub mod detect;
 pub mod edit;
 pub mod engine;
 pub mod error;
