@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, Input, MatchKind};
+use aho_corasick::{AhoCorasick, MatchKind};
 use memchr::memchr_iter;
 
 use super::super::boundary::{in_local, in_word};
@@ -206,17 +206,13 @@ impl Finder {
         }
     }
 
-    /// Calls `found` with ranges such that each occurrence of a value without shape holds one whole: the earliest end from each
-    /// start on. Unlike [`Self::bytes`] it has the automaton's prefilters.
+    /// Calls `found` with ranges of which every occurrence of a value without shape overlaps one.
+    ///
+    /// Matches do not overlap and each is the one that ends first, so an occurrence that is passed over starts before a
+    /// match's end and ends with or after it. Unlike [`Self::bytes`] this has the automaton's prefilters.
     pub(super) fn any_bytes(&self, text: &[u8], found: &mut impl FnMut(Range<usize>)) {
-        let Some(automaton) = &self.bytes else {
-            return;
-        };
-        // An occurrence that starts at or before a match and was not found first ends with or after it, so it holds the match.
-        let mut input = Input::new(text);
-        while let Some(hit) = automaton.find(input.clone()) {
-            found(hit.range());
-            input.set_start(hit.start() + 1);
+        if let Some(automaton) = &self.bytes {
+            automaton.find_iter(text).for_each(|hit| found(hit.range()));
         }
     }
 

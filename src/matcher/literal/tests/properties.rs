@@ -232,15 +232,19 @@ proptest! {
         dice in proptest::collection::vec(any::<u8>(), 24),
         lead in prop::sample::select(vec!["{", "{\"user\":{", "{\"n\":1, ", "[\"x\",\n  {"]),
         colon in prop::sample::select(vec![":", ": ", " : ", ":\n  "]),
-        style in 0..4usize,
+        style in 0..6usize,
     ) {
         let written = PEOPLE[which].1;
+        // A bare member's or element's value can only be a number.
+        let style = if written.bytes().all(|b| b.is_ascii_digit()) { style } else { style % 4 };
         let spelled = spell(Spelling::Json, written.as_bytes(), &dice);
-        // A member, an array's element, a cell and a quoted cell.
+        // A member, an array's element, a cell and a quoted cell; a bare member and a bare element.
         let (before, inner, after, place) = match style {
             0 => (format!("{lead}\"{name}\"{colon}\""), spelled, "\"}", Place::JsonString),
             1 => (format!("{lead}\"{name}\"{colon}[\"\", \""), spelled, "\"]}", Place::JsonString),
             2 => (format!("x{}", [",", ";", "\t"][usize::from(dice[0] % 3)]), written.as_bytes().to_vec(), "\n", Place::Cell),
+            4 => (format!("{lead}\"{name}\"{colon}"), written.as_bytes().to_vec(), "}", Place::JsonBare),
+            5 => (format!("{lead}\"{name}\"{colon}[1, "), written.as_bytes().to_vec(), " ]}", Place::JsonBare),
             _ => ("x,\"".to_owned(), written.replace('"', "\"\"").into_bytes(), "\"\n", Place::QuotedCell),
         };
         let text = [before.as_bytes(), &inner, after.as_bytes()].concat();
