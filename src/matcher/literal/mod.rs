@@ -13,6 +13,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
@@ -127,7 +128,7 @@ impl Engine for Literal {
 
     fn hits(&self, unit: &Unit<'_>, found: &mut Vec<Hit>) {
         let inner = &*self.0;
-        let mut all = Vec::new();
+        let mut all = Bag::default();
         inner.judge_text(unit.text, &mut |value, span, chain| {
             all.push(Hit { value, span, chain });
         });
@@ -137,7 +138,7 @@ impl Engine for Literal {
                 inner.judge_cell(unit.text, field, &mut all);
             }
         }
-        found.extend(resolve(all));
+        found.extend(resolve(all.hits));
     }
 
     fn name(&self) -> &'static str {
@@ -258,7 +259,7 @@ impl Inner {
     }
 
     /// A field named as identifying whose whole text is a value.
-    fn judge_field(&self, field: &Field<'_>, table: Option<&str>, all: &mut Vec<Hit>) {
+    fn judge_field(&self, field: &Field<'_>, table: Option<&str>, all: &mut Bag) {
         if field.place == Place::JsonKey {
             return;
         }
@@ -289,7 +290,7 @@ impl Inner {
     }
 
     /// A cell with doubled quotes, as text without them.
-    fn judge_cell(&self, unit: &[u8], field: &Field<'_>, all: &mut Vec<Hit>) {
+    fn judge_cell(&self, unit: &[u8], field: &Field<'_>, all: &mut Bag) {
         let Some(raw) = unit.get(field.span.clone()) else {
             return;
         };
@@ -324,19 +325,46 @@ fn is_user_key<P: AsRef<[u8]>>(path: &[P], table: Option<&str>) -> bool {
         })
 }
 
+/// Hits as they are found. Many levels repeat the same ones; they are thinned out before they fill the memory.
+#[derive(Default)]
+struct Bag {
+    hits: Vec<Hit>,
+    /// Number of distinct hits when they were last thinned out.
+    distinct: usize,
+}
+
+/// Hits that are kept with their repetitions; about 3 MB.
+const REPEATED_MAX: usize = 1 << 16;
+
+impl Bag {
+    fn push(&mut self, hit: Hit) {
+        if self.hits.len() >= REPEATED_MAX + 2 * self.distinct {
+            order(&mut self.hits);
+            self.hits
+                .dedup_by(|b, a| a.value == b.value && a.span == b.span);
+            self.distinct = self.hits.len();
+        }
+        self.hits.push(hit);
+    }
+}
+
+/// Sorts by value, the longest first, then by place, then the shortest chain first.
+fn order(hits: &mut [Hit]) {
+    let rank = |chain: &Chain| {
+        let mut steps = chain.iter();
+        (chain.depth(), [steps.next(), steps.next(), steps.next()])
+    };
+    hits.sort_unstable_by_key(|hit| {
+        let Range { start, end } = hit.span;
+        (hit.value, Reverse(end - start), start, rank(&hit.chain))
+    });
+}
+
 /// The hits that stand: each (value, span) once by its shortest chain, and of overlapping hits of one value the longest
 /// (ties: leftmost). Sorted by start, end and value.
 fn resolve(mut all: Vec<Hit>) -> Vec<Hit> {
-    let rank = |chain: &Chain| (chain.depth(), chain.iter().collect::<Vec<_>>());
     if all.len() > 1 {
-        all.sort_by_cached_key(|hit| {
-            (
-                hit.value,
-                std::cmp::Reverse(hit.span.len()),
-                hit.span.start,
-                rank(&hit.chain),
-            )
-        });
+        order(&mut all);
         let mut value = None;
         // Start and end of what stands already; never overlapping.
         let mut kept: BTreeMap<usize, usize> = BTreeMap::new();

@@ -415,6 +415,23 @@ fn policy_names_and_path_words() {
 }
 
 #[test]
+fn repetitions_are_thinned_out() {
+    let engine = engine_of(&[(Type::Literal, "ab"), (Type::Literal, "b")]);
+    let text = "ab%25\\\\".repeat(20_000);
+    let mut hits = Vec::new();
+    engine.hits(
+        &Unit {
+            text: text.as_bytes(),
+            fields: &[],
+            table: None,
+        },
+        &mut hits,
+    );
+    assert_eq!(hits.len(), 40_000);
+    assert!(hits.iter().all(|hit| hit.chain == Chain::default()));
+}
+
+#[test]
 fn a_long_line_is_searched_to_its_end() {
     let engine = engine_of(&[(Type::Email, "alice@x.example"), (Type::UserId, "7")]);
     for filler in ["%41%42", "x\\\\y", "plain text ", "&amp;lt;"] {
