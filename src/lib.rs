@@ -12,6 +12,10 @@ pub mod detect;
 pub mod edit;
 pub mod engine;
 pub mod error;
+pub mod format;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod input;
 pub mod job;
 pub mod judge;

@@ -1,0 +1,210 @@
+//! Which text format a stream's head is (SPEC "Records", "Detection, first fit").
+//!
+//! JSON Lines, JSON document, SQL dump, CSV, logfmt, and what is left: a log or other text. Only whole lines of the head count,
+//! unless it holds none. What this build does not read is told apart all the same, by name.
+
+use super::known::{JSON_DOCUMENT, LOGFMT, SQL_DUMP, UTF_16, UTF_32};
+use crate::format::json::{self, Bad, Event, Inside, Scanner};
+use crate::format::{self, body, csv, look};
+use crate::layer::Hint;
+use crate::layer::coded::strip_suffix_fold;
+
+/// What text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// A record format of this name.
+    Format(&'static str),
+    /// Known and not read.
+    Unsupported(&'static str),
+}
+
+/// The format of text that starts with `head`.
+pub fn choose(head: &[u8], whole: bool, hint: &Hint<'_>) -> Choice {
+    let text = body(head);
+    let named = |extension: &str| strip_suffix_fold(hint.name, extension.as_bytes()).is_some();
+    if text.trim_ascii().is_empty() {
+        return Choice::Format("text");
+    }
+    let lines = named(".jsonl") || named(".ndjson");
+    if let Some(choice) = json(text, whole, lines, named(".json")) {
+        return choice;
+    }
+    if is_sql(text) {
+        return Choice::Unsupported(SQL_DUMP);
+    }
+    if named(".tsv") {
+        return Choice::Format("tsv");
+    }
+    if named(".csv") {
+        return Choice::Format("csv");
+    }
+    match csv::shape(text, whole) {
+        Some(b'\t') => return Choice::Format("tsv"),
+        Some(_) => return Choice::Format("csv"),
+        None => {}
+    }
+    if look::nine_of_ten(text, whole, look::is_logfmt) {
+        return Choice::Unsupported(LOGFMT);
+    }
+    Choice::Format(if format::is_log(head, whole, hint) { "log" } else { "text" })
+}
+
+/// Whether `head` is text: of its bytes besides NUL at most 2 % control characters that text does not have, and at most a
+/// quarter NULs, those at its start (a log that was copied and truncated) not counted. High bytes are fine: Latin-1.
+///
+/// NULs alone are text only if they are the whole stream: what follows them is not known.
+pub fn is_text(head: &[u8], whole: bool) -> bool {
+    let text = body(head);
+    let control = |b: &u8| *b < 0x20 && !matches!(b, 0 | 8..=13 | 0x1b);
+    let nuls = memchr::memchr_iter(0, text).count();
+    let controls = text.iter().filter(|b| control(b)).count();
+    (whole || !text.is_empty()) && nuls * 4 <= text.len() && controls * 50 <= text.len() - nuls
+}
+
+/// UTF-16 or UTF-32, by its byte order mark, or by the NULs that ASCII has in it.
+pub fn wide(head: &[u8]) -> Option<&'static str> {
+    match head {
+        [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => return Some(UTF_32),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => return Some(UTF_16),
+        _ => {}
+    }
+    pattern(head).or_else(|| pattern(body(head)))
+}
+
+fn pattern(text: &[u8]) -> Option<&'static str> {
+    let mut nuls = [0usize; 4];
+    let quads = text.chunks_exact(4).take(4096);
+    let count = quads.len();
+    for quad in quads {
+        for (nul, byte) in nuls.iter_mut().zip(quad) {
+            *nul += usize::from(*byte == 0);
+        }
+    }
+    let most = |n: usize| n * 10 >= count * 6;
+    let few = |n: usize| n * 10 <= count;
+    let [a, b, c, d] = nuls;
+    if count == 0 {
+        None
+    } else if (few(a) && most(b) && most(c) && most(d)) || (most(a) && most(b) && most(c) && few(d)) {
+        Some(UTF_32)
+    } else if (few(a) && few(c) && most(b) && most(d)) || (most(a) && most(c) && few(b) && few(d)) {
+        Some(UTF_16)
+    } else {
+        None
+    }
+}
+
+/// JSON Lines or a document, if it is either; `lines`, `document`: the name says so.
+fn json(text: &[u8], whole: bool, lines: bool, document: bool) -> Option<Choice> {
+    let is_document = Some(Choice::Unsupported(JSON_DOCUMENT));
+    let is_lines = Some(Choice::Format("jsonl"));
+    if look::nine_of_ten(text, whole, is_object) {
+        let first = look::first_line(text);
+        let single = whole && text.trim_ascii().len() == first.trim_ascii().len();
+        return if single && !lines && (document || holds_objects(first)) { is_document } else { is_lines };
+    }
+    let starts = text.trim_ascii_start().first().copied();
+    if !whole && !text.contains(&b'\n') && matches!(starts, Some(b'{' | b'[')) && scan(text).bad != Some(Fault::Syntax) {
+        // A line longer than the head: an object is taken for one of many, unless it shows that it holds the records.
+        let object = starts == Some(b'{');
+        return if lines || (object && !document && !holds_objects(text)) { is_lines } else { is_document };
+    }
+    if !lines && (document || starts_document(text, whole)) { is_document } else { None }
+}
+
+fn is_object(line: &[u8]) -> bool {
+    // Deeper than the scanner goes: left to the format, which fails by name.
+    line.trim_ascii_start().starts_with(b"{") && json::is_json(line).unwrap_or(true)
+}
+
+/// Whether an array of objects is in `text`, as far as it is JSON.
+fn holds_objects(text: &[u8]) -> bool {
+    let mut scanner = Scanner::new(text);
+    loop {
+        let before = scanner.inside();
+        match scanner.next() {
+            Ok(Some(Event::Open(Inside::Object))) if before == Some(Inside::Array) => return true,
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => return false,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    Syntax,
+    End,
+}
+
+/// How far a text is JSON.
+struct Scanned {
+    bad: Option<Fault>,
+    /// Tokens read.
+    events: usize,
+    /// Whether the outermost value is whole, and where it or what could be read of it ends.
+    complete: bool,
+    end: usize,
+}
+
+fn scan(text: &[u8]) -> Scanned {
+    let mut scanner = Scanner::new(text);
+    let mut events = 0;
+    let bad = loop {
+        match scanner.next() {
+            Ok(Some(_)) => events += 1,
+            Ok(None) => break None,
+            Err(Bad::Syntax(_)) => break Some(Fault::Syntax),
+            Err(Bad::End | Bad::Depth) => break Some(Fault::End),
+        }
+    };
+    Scanned { bad, events, complete: scanner.complete(), end: scanner.offset().min(text.len()) }
+}
+
+/// Whether `text` is a JSON array or object, or starts as one that spans lines and does not go on as one.
+fn starts_document(text: &[u8], whole: bool) -> bool {
+    let text = text.trim_ascii_start();
+    if !matches!(text.first(), Some(b'{' | b'[')) {
+        return false;
+    }
+    let scanned = scan(text);
+    match scanned.bad {
+        None => true,
+        Some(Fault::End) => !whole || scanned.events > 1,
+        Some(Fault::Syntax) => {
+            let read = text.get(..scanned.end).unwrap_or_default();
+            // After a whole value the scanner has stepped over blanks to the byte that does not fit.
+            let read = if scanned.complete { read.trim_ascii_end() } else { read };
+            scanned.events > 1 && read.contains(&b'\n')
+        }
+    }
+}
+
+/// Whether `text` is an SQL dump: by what the dump programs write at its start, or because it starts with statements.
+fn is_sql(text: &[u8]) -> bool {
+    const MARKERS: [&[u8]; 7] = [
+        b"-- PostgreSQL database dump", b"-- PostgreSQL database cluster dump", b"-- MySQL dump", b"-- MariaDB dump",
+        b"/*!40101 SET ", b"/*M!999999", b"PRAGMA foreign_keys=OFF;",
+    ];
+    const OPENINGS: [&[u8]; 9] = [
+        b"INSERT INTO ", b"REPLACE INTO ", b"CREATE TABLE ", b"DROP TABLE ", b"CREATE DATABASE ", b"START TRANSACTION", b"BEGIN",
+        b"SET ", b"USE ",
+    ];
+    let starts = |line: &[u8], word: &[u8]| line.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    let mut opened = None;
+    for line in format::lines(text).map(format::content) {
+        if MARKERS.iter().any(|marker| line.starts_with(marker))
+            || (line.starts_with(b"COPY ") && line.ends_with(b" FROM stdin;"))
+        {
+            return true;
+        }
+        let bare = line.trim_ascii();
+        if bare.is_empty() || bare.starts_with(b"--") || bare.starts_with(b"/*") {
+            continue;
+        }
+        let opens = *opened.get_or_insert_with(|| OPENINGS.iter().any(|word| starts(bare, word)));
+        if opens && OPENINGS.iter().take(3).any(|word| starts(bare, word)) {
+            return true;
+        }
+    }
+    false
+}

@@ -1,0 +1,105 @@
+//! JSON Lines: a line is a record, whatever it holds.
+//!
+//! A line that is JSON has fields; one that is not is searched as text (SPEC "JSON Lines"). Lines end with LF; a CR before it
+//! belongs to the line. Blank lines, a byte order mark and leading NULs are structure.
+
+use super::{Preamble, content, json};
+use crate::error::Result;
+use crate::layer::{Hint, Records};
+use crate::record::{Cursor, Field, Part, Step};
+
+/// The format.
+pub struct JsonLines;
+
+impl Records for JsonLines {
+    fn name(&self) -> &'static str {
+        "jsonl"
+    }
+
+    fn open(&self, _head: &[u8], _whole: bool, _hint: &Hint<'_>) -> Result<Box<dyn Cursor>> {
+        Ok(Box::new(Lines::default()))
+    }
+}
+
+#[derive(Default)]
+struct Lines {
+    preamble: Preamble,
+    /// Bytes of the window in which there is no line feed.
+    searched: usize,
+}
+
+impl Cursor for Lines {
+    fn next(&mut self, window: &[u8], eof: bool) -> Result<Step> {
+        if let Some(step) = self.preamble.step(window, eof) {
+            return Ok(step);
+        }
+        let len = match memchr::memchr(b'\n', window.get(self.searched..).unwrap_or_default()) {
+            Some(at) => self.searched + at + 1,
+            None if eof && !window.is_empty() => window.len(),
+            None => {
+                self.searched = window.len();
+                return Ok(Step::More);
+            }
+        };
+        self.searched = 0;
+        let line = content(window.get(..len).unwrap_or_default());
+        let kind = if line.trim_ascii().is_empty() { Part::Structure } else { Part::Data };
+        Ok(Step::Record { len, kind })
+    }
+
+    fn fields<'r>(&self, record: &'r [u8], visit: &mut dyn FnMut(Field<'r>)) -> Result<()> {
+        json::fields(record, visit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::tests::{cut, named, shown};
+    use super::*;
+
+    #[test]
+    fn a_line_a_record() {
+        let text = b"\xef\xbb\xbf{\"a\":1}\r\n\r\n \t\nno json\n[1]\n{\"last\":\"\r\"";
+        let cuts = cut(&JsonLines, text, &named("a.jsonl"), &[1]).unwrap();
+        let want = [
+            ('S', "\u{feff}"),
+            ('D', "{\"a\":1}\r\n"),
+            ('S', "\r\n"),
+            ('S', " \t\n"),
+            ('D', "no json\n"),
+            ('D', "[1]\n"),
+            ('D', "{\"last\":\"\r\""),
+        ];
+        assert_eq!(shown(&cuts, text), want.map(|(c, s)| (c, s.to_owned())));
+    }
+
+    #[test]
+    fn fields_of_a_line() {
+        let cursor = JsonLines.open(b"", true, &named("")).unwrap();
+        let count = |line: &[u8]| {
+            let mut n = 0;
+            cursor.fields(line, &mut |_| n += 1).unwrap();
+            n
+        };
+        assert_eq!(count(b"{\"a\":1,\"b\":[2,3]}\r\n"), 5);
+        assert_eq!(count(b"{\"a\":1,\"b\":[2,3}\r\n"), 0);
+        assert_eq!(count(b"\n"), 0);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn windows_do_not_matter(text in prop::collection::vec(prop::sample::select(b"{}\"a1,:\n\r \x00\xef\xbb\xbf".to_vec()), 0..80),
+                                 sizes in prop::collection::vec(1usize..9, 1..5)) {
+            let cuts = cut(&JsonLines, &text, &named("x"), &sizes).unwrap();
+            for (range, part) in cuts {
+                if part == Part::Data {
+                    prop_assert!(!text[range.start..range.end - 1].contains(&b'\n'));
+                }
+            }
+        }
+    }
+}
