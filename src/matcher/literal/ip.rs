@@ -72,14 +72,9 @@ fn in_run(byte: u8) -> bool {
     byte.is_ascii_hexdigit() || byte == b':'
 }
 
-<<<<<<< HEAD
-/// The maximal run of `[0-9A-Fa-f:.]` around the `:` at `colon`, and the address that it is without dots at its ends.
-pub(super) fn v6(text: &[u8], colon: usize) -> (Range<usize>, Option<Place>) {
-=======
 /// The maximal run of hex digits and `:` around the `:` at `colon`, and the address that it is, with a dotted IPv4 tail if one
 /// stands at its end. A `.` after an address is no part of it (`2001:db8::1.443`, as tcpdump writes a port).
-pub(super) fn v6(text: &[u8], colon: usize) -> (Range<usize>, Option<([u8; 16], Range<usize>)>) {
->>>>>>> itest
+pub(super) fn v6(text: &[u8], colon: usize) -> (Range<usize>, Option<Place>) {
     let start = text
         .get(..colon)
         .and_then(|before| before.iter().rposition(|b| !in_run(*b)))
@@ -88,16 +83,6 @@ pub(super) fn v6(text: &[u8], colon: usize) -> (Range<usize>, Option<([u8; 16], 
         .get(colon..)
         .and_then(|after| after.iter().position(|b| !in_run(*b)))
         .map_or(text.len(), |i| colon + i);
-<<<<<<< HEAD
-    let run = text.get(start..end).unwrap_or_default();
-    let lead = run.iter().take_while(|b| **b == b'.').count();
-    let tail = run.iter().rev().take_while(|b| **b == b'.').count();
-    let span = start + lead..(end - tail).max(start + lead);
-    let address = text
-        .get(span.clone())
-        .and_then(parse_v6)
-        .map(|bytes| (bytes, span));
-=======
     let last = text.get(start..end).and_then(|run| run.iter().rposition(|b| *b == b':')).map_or(end, |i| start + i + 1);
     let span = match text.get(last..).and_then(dotted) {
         Some((_, len)) => {
@@ -108,7 +93,6 @@ pub(super) fn v6(text: &[u8], colon: usize) -> (Range<usize>, Option<([u8; 16], 
         None => Some(start..end),
     };
     let address = span.and_then(|span| Some((parse_v6(text.get(span.clone())?)?, span)));
->>>>>>> itest
     (start..end, address)
 }
 
@@ -205,27 +189,11 @@ mod tests {
         assert_eq!(at("[2001:DB8::1]:443").as_deref(), Some("2001:DB8::1"));
         assert_eq!(at("zone fe80::1%eth0").as_deref(), Some("fe80::1"));
         assert_eq!(at("see 2001:db8::1.").as_deref(), Some("2001:db8::1"));
-<<<<<<< HEAD
-        assert_eq!(
-            at("::ffff:010.1.2.3/96").as_deref(),
-            Some("::ffff:010.1.2.3")
-        );
-        for text in [
-            "a 2001:db8::1:",
-            "10:00:00",
-            "1.2.3.4:80",
-            ":2001:db8::1",
-            "1::2::3",
-            "::ffff:1.2.3.4.5",
-            "x :",
-        ] {
-=======
         assert_eq!(at("::ffff:010.1.2.3/96").as_deref(), Some("::ffff:010.1.2.3"));
         assert_eq!(at("IP6 2001:db8::1.443 >").as_deref(), Some("2001:db8::1"));
         assert_eq!(at("d.2001:db8::1.example").as_deref(), Some("2001:db8::1"));
         assert_eq!(at("0.::ffff:1.2.3.4.").as_deref(), Some("::ffff:1.2.3.4"));
         for text in ["a 2001:db8::1:", "10:00:00", "1.2.3.4:80", ":2001:db8::1", "1::2::3", "::ffff:1.2.3.4.5", "x :"] {
->>>>>>> itest
             assert_eq!(at(text), None, "{text}");
         }
     }
