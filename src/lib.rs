@@ -13,6 +13,9 @@ pub mod edit;
 pub mod engine;
 pub mod error;
 pub mod format;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod input;
 pub mod job;
 pub mod judge;

@@ -6,8 +6,11 @@
 
 #[cfg(feature = "gzip")]
 pub mod gzip;
-#[cfg(all(test, any(feature = "gzip", feature = "zstd")))]
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+#[cfg(test)]
 mod testing;
+#[cfg(feature = "zstd")]
+pub mod zstd;
 
 use crate::layer::coded::CodecLayer;
 
@@ -15,4 +18,6 @@ use crate::layer::coded::CodecLayer;
 pub static TABLE: &[&CodecLayer] = &[
     #[cfg(feature = "gzip")]
     &CodecLayer(&gzip::Gzip),
+    #[cfg(feature = "zstd")]
+    &CodecLayer(&zstd::Zstd),
 ];

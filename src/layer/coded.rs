@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::pass::{self, Pass};
@@ -14,7 +15,6 @@ use super::{Cx, Found, Layer, PartFound};
 use crate::edit::{EditList, EditReader};
 use crate::error::{Error, Kind, Result};
 use crate::input::{Input, Source};
-use crate::limits::Limits;
 use crate::span::Span;
 
 /// What stands at the start of a frame, or between frames.
@@ -235,8 +235,8 @@ impl Layer for CodecLayer {
             return pass::apply(&found.own, pass);
         };
         let heads = Heads::default();
-        let shared = Arc::new(Mutex::new(Shared { pass, failed: None }));
-        let source = Box::new(PassSource(Arc::clone(&shared)));
+        let shared = Rc::new(Mutex::new(Shared { pass, failed: None }));
+        let source = Box::new(PassSource(Rc::clone(&shared)));
         let (decoding, encoding) = (cx.memory(), cx.memory());
         let decoder = self.0.decoder(source, heads.clone(), false, Box::new(move |bytes| decoding.need(bytes)))?;
         let level = cx.search.level(self.0.name());
@@ -281,7 +281,7 @@ struct Shared<'p> {
     failed: Option<Error>,
 }
 
-struct PassSource<'p>(Arc<Mutex<Shared<'p>>>);
+struct PassSource<'p>(Rc<Mutex<Shared<'p>>>);
 
 impl Source for PassSource<'_> {
     fn read(&mut self, buf: &mut [u8]) -> Result<usize> {
@@ -309,7 +309,7 @@ struct CodecPass<'p, 'e> {
     masked: EditReader<'e>,
     next_mask: Option<crate::edit::Edit>,
     out: Vec<u8>,
-    shared: Arc<Mutex<Shared<'p>>>,
+    shared: Rc<Mutex<Shared<'p>>>,
 }
 
 impl CodecPass<'_, '_> {
@@ -418,9 +418,4 @@ impl Pass for CodecPass<'_, '_> {
             self.advance(have, true)?;
         }
     }
-}
-
-/// What a codec's decoder may use, as the bounds say.
-pub fn window_log_max(limits: &Limits) -> u32 {
-    (63 - limits.max_memory.max(1).leading_zeros()).clamp(10, 31)
 }

@@ -390,7 +390,7 @@ impl<'s> Cx<'s> {
     pub fn descend_codec(&mut self, layer: &'static str, input: &mut Input<'_>, name: Vec<u8>) -> Result<Found> {
         let outer = std::mem::replace(&mut self.hint_name, name);
         self.depth += 1;
-        let found = self.descend(input).map_err(|error| if error.kind() == Kind::Limit { error } else { error });
+        let found = self.descend(input);
         self.depth -= 1;
         self.hint_name = outer;
         tracing::trace!(layer, depth = self.depth, "codec read");

@@ -14,7 +14,10 @@ use crate::layer::{Cx, Found, PartFound, Pass};
 
 /// See [`crate::layer::Layer::lift`].
 pub fn lift(found: &Found, pass: &mut dyn Pass, cx: &mut Cx<'_>) -> Result<()> {
-    let mut names = Edits { reader: found.own.read(), next: None };
+    let mut names = Edits {
+        reader: found.own.read(),
+        next: None,
+    };
     names.next = names.reader.next()?;
     for part in &found.parts {
         cx.check()?;
@@ -39,14 +42,17 @@ struct Edits<'l> {
 impl Edits<'_> {
     /// The next edit, if it starts before `at`.
     fn before(&mut self, at: u64) -> Result<Option<Edit>> {
-        let Some(edit) = self.next.take_if(|edit| edit.span.start < at) else { return Ok(None) };
+        let Some(edit) = self.next.take_if(|edit| edit.span.start < at) else {
+            return Ok(None);
+        };
         self.next = self.reader.next()?;
         Ok(Some(edit))
     }
 }
 
 fn gap(at: u64, pass: &dyn Pass) -> Result<u64> {
-    at.checked_sub(pass.offset()).ok_or_else(|| Error::new(Kind::Verify, "an edit lies behind the pass").layer("tar"))
+    at.checked_sub(pass.offset())
+        .ok_or_else(|| Error::new(Kind::Verify, "an edit lies behind the pass").layer("tar"))
 }
 
 fn play(edit: &Edit, pass: &mut dyn Pass) -> Result<()> {
@@ -56,7 +62,12 @@ fn play(edit: &Edit, pass: &mut dyn Pass) -> Result<()> {
 }
 
 /// Makes a member again: headers, payload, padding.
-fn member(part: &PartFound, names: &mut Edits<'_>, pass: &mut dyn Pass, cx: &mut Cx<'_>) -> Result<()> {
+fn member(
+    part: &PartFound,
+    names: &mut Edits<'_>,
+    pass: &mut dyn Pass,
+    cx: &mut Cx<'_>,
+) -> Result<()> {
     let Item::Entry(mut group) = entry::next(&mut Dropping(pass))? else {
         return Err(Error::new(Kind::Verify, "a member is not where it was found").layer("tar"));
     };
@@ -115,18 +126,15 @@ pub(super) fn with_size(group: &Group, size: u64) -> Result<Vec<u8>> {
     header::seal(old, &mut main);
     let mut out = Vec::with_capacity(group.raw.len() + 3 * BLOCK);
     let record = has_record || !fits;
-    match records.filter(|_| record) {
-        Some(extended) => {
-            out.extend_from_slice(group.bytes(0..extended.header));
-            records_with_size(group, extended, size, &mut out)?;
-            let end = extended.body.end + header::padding(extended.body.len() as u64);
-            out.extend_from_slice(group.bytes(end..group.main));
-        }
-        None => {
-            out.extend_from_slice(group.bytes(0..group.main));
-            if record {
-                made_record(&main, size, &mut out)?;
-            }
+    if let Some(extended) = records.filter(|_| record) {
+        out.extend_from_slice(group.bytes(0..extended.header));
+        records_with_size(group, extended, size, &mut out)?;
+        let end = extended.body.end + header::padding(extended.body.len() as u64);
+        out.extend_from_slice(group.bytes(end..group.main));
+    } else {
+        out.extend_from_slice(group.bytes(0..group.main));
+        if record {
+            made_record(&main, size, &mut out)?;
         }
     }
     out.extend_from_slice(&main);
@@ -134,7 +142,12 @@ pub(super) fn with_size(group: &Group, size: u64) -> Result<Vec<u8>> {
 }
 
 /// An extended header with another `size` record.
-fn records_with_size(group: &Group, extended: &Extended, size: u64, out: &mut Vec<u8>) -> Result<()> {
+fn records_with_size(
+    group: &Group,
+    extended: &Extended,
+    size: u64,
+    out: &mut Vec<u8>,
+) -> Result<()> {
     let body = pax::with_size(group.bytes(extended.body.clone()), Some(size));
     let old = group.block(extended.header);
     push_extended(old, old.to_vec(), &body, out)
@@ -143,10 +156,17 @@ fn records_with_size(group: &Group, extended: &Extended, size: u64, out: &mut Ve
 /// An extended header that says the size alone, after the entry's own header.
 fn made_record(main: &[u8], size: u64, out: &mut Vec<u8>) -> Result<()> {
     let mut block = main.to_vec();
-    for (field, value) in [(header::NAME, &b"././@PaxHeader"[..]), (header::LINK, b""), (header::PREFIX, b"")] {
+    for (field, value) in [
+        (header::NAME, &b"././@PaxHeader"[..]),
+        (header::LINK, b""),
+        (header::PREFIX, b""),
+    ] {
         let field = block.get_mut(field).unwrap_or_default();
         field.fill(0);
-        field.iter_mut().zip(value).for_each(|(to, from)| *to = *from);
+        field
+            .iter_mut()
+            .zip(value)
+            .for_each(|(to, from)| *to = *from);
     }
     if let Some(kind) = block.get_mut(header::TYPE) {
         *kind = b'x';
@@ -156,7 +176,9 @@ fn made_record(main: &[u8], size: u64, out: &mut Vec<u8>) -> Result<()> {
 
 /// `block` with the size of `body`, and `body`; checksums as in `old`.
 fn push_extended(old: &[u8], mut block: Vec<u8>, body: &[u8], out: &mut Vec<u8>) -> Result<()> {
-    if body.len() as u64 > entry::MAX_EXTENDED || !header::set_size(&mut block, body.len() as u64, false) {
+    if body.len() as u64 > entry::MAX_EXTENDED
+        || !header::set_size(&mut block, body.len() as u64, false)
+    {
         return Err(Error::limit("a tar's extended header (1 MiB)"));
     }
     header::seal(old, &mut block);

@@ -13,7 +13,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::source::{Kind, Source};
 use crate::error::{Error, Kind as Failure, Result};
-use crate::store::{Object, io_error};
+use crate::store::{Object, io_error, retry};
 
 /// A DEST on disk that fits its SOURCEs. `Debug` shows no path.
 #[derive(Clone)]
@@ -155,7 +155,7 @@ fn places(sources: &[Source]) -> Result<Vec<PathBuf>> {
 fn canonical(path: &Path) -> Result<PathBuf> {
     let absolute = std::path::absolute(path).map_err(|e| io_error("looking at DEST", &e))?;
     for above in absolute.ancestors() {
-        let Ok(real) = fs::canonicalize(above) else {
+        let Ok(real) = retry(|| fs::canonicalize(above)) else {
             continue;
         };
         let rest = absolute.strip_prefix(above).unwrap_or(Path::new(""));

@@ -24,7 +24,7 @@ use crate::edit::{Patch, Piece};
 use crate::error::{Error, Kind, Result};
 use crate::limits::WINDOW;
 use crate::span::Span;
-use crate::store::{Applied, Committed, Draft, Note, Original, To, io_error};
+use crate::store::{Applied, Committed, Draft, Note, Original, To, io_error, retry};
 
 /// Kept ranges from this length on are copied by the kernel; shorter ones are cheaper read and written together.
 const COPY_MIN: u64 = WINDOW as u64;
@@ -196,8 +196,7 @@ impl Sheet {
     }
 
     fn len(&self) -> Result<u64> {
-        self.file
-            .metadata()
+        retry(|| retry(|| self.file.metadata()))
             .map(|m| m.len())
             .map_err(|e| io_error("looking at the draft", &e))
     }

@@ -21,7 +21,7 @@ use super::filter::Filter;
 use super::names;
 use super::source::{Kind, Source};
 use crate::error::{self, Error};
-use crate::store::{Identity, Listed, Object, Pass, io_error};
+use crate::store::{Identity, Listed, Object, Pass, io_error, retry};
 
 /// Inodes with several names that are remembered at one time.
 const MAX_LINKED: usize = 1 << 17;
@@ -93,7 +93,7 @@ impl<'a> Listing<'a> {
             return None;
         }
         let shown = &source.root;
-        match symlink_metadata(&source.canonical) {
+        match retry(|| symlink_metadata(&source.canonical)) {
             Ok(meta) => self.judge(&source.canonical, shown, name, &meta),
             Err(error) => Some(failed(shown, &error)),
         }
@@ -123,7 +123,7 @@ impl<'a> Listing<'a> {
             return None;
         }
         let shown = shown(source, way);
-        match symlink_metadata(entry.path()) {
+        match retry(|| symlink_metadata(entry.path())) {
             Ok(meta) => self.judge(entry.path(), &shown, way, &meta),
             Err(error) => Some(failed(&shown, &error)),
         }
@@ -208,8 +208,8 @@ impl<'a> Listing<'a> {
         }
         let key = (object.identity.dev, object.identity.ino);
         if let Some(linked) = self.linked.get_mut(&key) {
-            let still =
-                symlink_metadata(&linked.first.path).is_ok_and(|m| (m.dev(), m.ino()) == key);
+            let still = retry(|| symlink_metadata(&linked.first.path))
+                .is_ok_and(|m| (m.dev(), m.ino()) == key);
             linked.to_come = linked.to_come.saturating_sub(1);
             let first = linked.first.clone();
             if linked.to_come == 0 || !still {

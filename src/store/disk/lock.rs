@@ -15,7 +15,7 @@ use super::folder::errno;
 use super::open::lock;
 use super::source::Source;
 use crate::error::Result;
-use crate::store::{Note, io_error};
+use crate::store::{Note, io_error, retry};
 
 /// Locks held until dropped.
 #[derive(Debug)]
@@ -34,9 +34,8 @@ impl RootLock {
             let fd = retry_on_intr(|| rustix::fs::open(source.folder(), flags, Mode::empty()))
                 .map_err(|e| errno("opening a SOURCE", e))?;
             let file = File::from(fd);
-            let meta = file
-                .metadata()
-                .map_err(|e| io_error("looking at a SOURCE", &e))?;
+            let meta =
+                retry(|| file.metadata()).map_err(|e| io_error("looking at a SOURCE", &e))?;
             if !seen.insert((meta.dev(), meta.ino())) {
                 continue;
             }

@@ -17,7 +17,7 @@ use rustix::io::{Errno, retry_on_intr};
 
 use super::folder::errno;
 use crate::error::{Error, Kind, Result};
-use crate::store::Note;
+use crate::store::{Note, io_error, retry};
 
 /// Attributes of a file by name.
 type Attributes = BTreeMap<CString, Vec<u8>>;
@@ -97,9 +97,7 @@ fn times(meta: &Metadata) -> Timestamps {
 
 /// Sets the owner if it differs. `false`: not allowed, in a mirror.
 fn own(to: &File, meta: &Metadata, in_place: bool) -> Result<bool> {
-    let now = to
-        .metadata()
-        .map_err(|e| crate::store::io_error("looking at the draft", &e))?;
+    let now = retry(|| to.metadata()).map_err(|e| io_error("looking at the draft", &e))?;
     if (now.uid(), now.gid()) == (meta.uid(), meta.gid()) {
         return Ok(true);
     }

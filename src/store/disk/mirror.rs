@@ -18,7 +18,7 @@ use super::folder::{Folder, errno};
 use super::meta;
 use crate::blob::Blob;
 use crate::error::{Error, Kind, Result};
-use crate::store::{Applied, Committed, Identity, Note, Original, digest, io_error};
+use crate::store::{Applied, Committed, Identity, Note, Original, digest, io_error, retry};
 
 impl DiskDraft<'_> {
     /// Commits into a mirror.
@@ -50,9 +50,8 @@ impl DiskDraft<'_> {
         if !self.folder.sync()? {
             self.notes.push(Note::FolderNotSynced);
         }
-        let meta = fresh
-            .metadata()
-            .map_err(|e| io_error("looking at the new file", &e))?;
+        let meta =
+            retry(|| fresh.metadata()).map_err(|e| io_error("looking at the new file", &e))?;
         Ok(Committed {
             identity: Identity::of(&meta),
             already: false,
@@ -99,8 +98,8 @@ pub fn link(
     let parent = target.parent().unwrap_or(Path::new(""));
     make_folders(parent, source, relative)?;
     let folder = Folder::open(parent)?;
-    let first_meta =
-        fs::symlink_metadata(first).map_err(|e| io_error("looking at the first link", &e))?;
+    let first_meta = retry(|| fs::symlink_metadata(first))
+        .map_err(|e| io_error("looking at the first link", &e))?;
     if let Some(there) = folder.stat(name)? {
         if there.same_inode(&Identity::of(&first_meta)) {
             return Ok(());
@@ -183,9 +182,7 @@ impl FileBlob {
         let file = folder
             .read(name)
             .map_err(|e| errno("opening the target", e))?;
-        let meta = file
-            .metadata()
-            .map_err(|e| io_error("looking at the target", &e))?;
+        let meta = retry(|| file.metadata()).map_err(|e| io_error("looking at the target", &e))?;
         if !meta.is_file() {
             return Err(refused());
         }

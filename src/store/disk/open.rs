@@ -22,7 +22,7 @@ use super::lease::{self, Taken};
 use super::writers::{self, Look};
 use crate::blob::Blob;
 use crate::error::{Error, Kind, Result};
-use crate::store::{Draft, Identity, Note, Object, Original, Purpose, To, io_error};
+use crate::store::{Draft, Identity, Note, Object, Original, Purpose, To, io_error, retry};
 
 /// Times that a file is opened anew because its name was given to another between open and lock.
 const ATTEMPTS: usize = 3;
@@ -74,9 +74,7 @@ impl Opened {
             }
         }
         // What was true before the lease need not be: this is the version that is read.
-        let meta = file
-            .metadata()
-            .map_err(|e| io_error("looking at the file", &e))?;
+        let meta = retry(|| file.metadata()).map_err(|e| io_error("looking at the file", &e))?;
         // Only advice: that it may fail is no concern.
         let _ = rustix::fs::fadvise(&file, 0, None, Advice::Sequential);
         Ok(Self {
@@ -119,10 +117,8 @@ impl Opened {
 
     /// The identity that the descriptor has now.
     pub(super) fn now(&self) -> Result<Identity> {
-        let meta = self
-            .file
-            .metadata()
-            .map_err(|e| io_error("looking at the file", &e))?;
+        let meta =
+            retry(|| self.file.metadata()).map_err(|e| io_error("looking at the file", &e))?;
         Ok(Identity::of(&meta))
     }
 
@@ -172,7 +168,7 @@ impl Original for Opened {
             return Err(writer());
         }
         // The name first: a rename changes the descriptor's ctime too, and `vanished` says more than `changed`.
-        match symlink_metadata(&self.path) {
+        match retry(|| symlink_metadata(&self.path)) {
             Ok(named) if Identity::of(&named) == self.identity => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(vanished()),
             Ok(_) => return Err(changed()),
@@ -219,10 +215,8 @@ fn open_locked(path: &Path, purpose: Purpose) -> Result<(File, Metadata, Vec<Not
         } else {
             vec![Note::NoLock]
         };
-        let meta = file
-            .metadata()
-            .map_err(|e| io_error("looking at the file", &e))?;
-        match symlink_metadata(path) {
+        let meta = retry(|| file.metadata()).map_err(|e| io_error("looking at the file", &e))?;
+        match retry(|| symlink_metadata(path)) {
             Ok(named) if (named.dev(), named.ino()) == (meta.dev(), meta.ino()) => {
                 return Ok((file, meta, notes));
             }
@@ -252,9 +246,7 @@ pub(super) fn open_regular(path: &Path) -> Result<File> {
         Err(Errno::NXIO) => return Err(Error::new(Kind::Skipped, "special file")),
         Err(error) => return Err(errno("opening", error)),
     };
-    let meta = file
-        .metadata()
-        .map_err(|e| io_error("looking at the file", &e))?;
+    let meta = retry(|| file.metadata()).map_err(|e| io_error("looking at the file", &e))?;
     if !meta.is_file() {
         return Err(Error::new(Kind::Skipped, "special file"));
     }

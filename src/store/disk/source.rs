@@ -14,7 +14,7 @@ use std::path::{Component, Path, PathBuf};
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::error::{Error, Result};
-use crate::store::io_error;
+use crate::store::{io_error, retry};
 
 /// One SOURCE, looked at once. `Debug` shows no path.
 #[derive(Clone)]
@@ -59,7 +59,7 @@ impl Source {
     /// What `given` means. A usage error if it does not exist, or is neither file nor folder nor a glob.
     pub fn parse(given: &OsStr) -> Result<Self> {
         let root = PathBuf::from(given);
-        match fs::metadata(&root) {
+        match retry(|| fs::metadata(&root)) {
             Ok(meta) if meta.is_file() => Self::new(root, Kind::File),
             Ok(meta) if meta.is_dir() => Self::new(root, Kind::Folder),
             Ok(_) => Err(Error::usage("a SOURCE is neither a file nor a folder")),
@@ -73,7 +73,8 @@ impl Source {
     }
 
     fn new(root: PathBuf, kind: Kind) -> Result<Self> {
-        let canonical = fs::canonicalize(&root).map_err(|e| io_error("looking at a SOURCE", &e))?;
+        let canonical =
+            retry(|| fs::canonicalize(&root)).map_err(|e| io_error("looking at a SOURCE", &e))?;
         Ok(Self {
             root,
             canonical,

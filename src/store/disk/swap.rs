@@ -40,7 +40,7 @@ use super::names::{self, Stage};
 use super::open::{changed, vanished, writer};
 use super::writers::{self, Look};
 use crate::error::{Error, Kind, Result};
-use crate::store::{Committed, Identity, Note, Original, io_error};
+use crate::store::{Committed, Identity, Note, Original, io_error, retry};
 
 /// How long the old inode stays under the lease after the exchange, at least. A writer that had found it before needs
 /// microseconds to ask for it; this is for one that lost its processor just between. An fsync on a real disk takes as long.
@@ -96,9 +96,7 @@ impl DiskDraft<'_> {
             return Err(Error::new(Kind::Io, "the draft was replaced by somebody"));
         }
         let _ = retry_on_intr(|| rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared));
-        let copy = file
-            .try_clone()
-            .map_err(|e| io_error("opening the draft", &e))?;
+        let copy = retry(|| file.try_clone()).map_err(|e| io_error("opening the draft", &e))?;
         // Closes what was open for writing.
         self.sheet.file = copy;
         Ok(file)
@@ -127,6 +125,11 @@ impl Swap<'_, '_> {
         if let Some(error) = self.trouble(true) {
             return Err(self.back_out(error));
         }
+        // Before the old file goes: what fails from there on cannot be taken back.
+        let identity = match look(&self.fresh) {
+            Ok(identity) => identity,
+            Err(error) => return Err(self.back_out(error)),
+        };
         if let Err(error) = self.draft.folder.unlink(&self.aside) {
             return Err(self.back_out(errno("removing the old file", error)));
         }
@@ -138,7 +141,7 @@ impl Swap<'_, '_> {
         }
         let notes = std::mem::take(&mut self.draft.notes);
         Ok(Committed {
-            identity: look(&self.fresh)?,
+            identity,
             already: false,
             notes,
         })
@@ -275,8 +278,6 @@ impl Swap<'_, '_> {
 }
 
 fn look(file: &File) -> Result<Identity> {
-    let meta = file
-        .metadata()
-        .map_err(|e| io_error("looking at the draft", &e))?;
+    let meta = retry(|| file.metadata()).map_err(|e| io_error("looking at the draft", &e))?;
     Ok(Identity::of(&meta))
 }

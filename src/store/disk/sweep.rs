@@ -21,7 +21,7 @@ use super::lease::{self, Taken};
 use super::names::{self, Stage};
 use super::open::{lock, open_regular};
 use super::writers::{self, Look};
-use crate::store::Identity;
+use crate::store::{Identity, retry};
 
 /// What a sweep did. Paths are for a report that masks them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub fn sweep(folder: &Path, deep: bool) -> Swept {
 fn remove(path: &Path, stage: Stage) -> Fate {
     let file = match open_regular(path) {
         Ok(file) => file,
-        Err(_) if symlink_metadata(path).is_err() => return Fate::Alive,
+        Err(_) if retry(|| symlink_metadata(path)).is_err() => return Fate::Alive,
         Err(_) => return Fate::Failed,
     };
     match lock(&file, true) {
@@ -85,7 +85,7 @@ fn remove(path: &Path, stage: Stage) -> Fate {
         Ok(false) => return Fate::Failed,
         Err(_) => return Fate::Alive,
     }
-    let Ok(meta) = file.metadata() else {
+    let Ok(meta) = retry(|| file.metadata()) else {
         return Fate::Failed;
     };
     let user = rustix::process::geteuid();
@@ -103,7 +103,7 @@ fn remove(path: &Path, stage: Stage) -> Fate {
             return Fate::Written;
         }
     }
-    match symlink_metadata(path) {
+    match retry(|| symlink_metadata(path)) {
         Ok(named) if Identity::of(&named) == identity => {}
         _ => return Fate::Alive,
     }

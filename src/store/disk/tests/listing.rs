@@ -13,9 +13,10 @@ use crate::store::uri;
 /// One word a listed thing: its way below `dir`, and what it is if no object.
 fn told(dir: &Path, listed: impl IntoIterator<Item = Listed>) -> Vec<String> {
     let short = |path: &Path| {
-        path.strip_prefix(dir)
-            .map(|p| uri(p.as_os_str().as_bytes()).replace("file:", ""))
-            .unwrap_or_else(|_| "?".into())
+        path.strip_prefix(dir).map_or_else(
+            |_| "?".into(),
+            |p| uri(p.as_os_str().as_bytes()).replace("file:", ""),
+        )
     };
     let one = |listed| match listed {
         Listed::Object(o) => short(&o.shown),
@@ -150,7 +151,7 @@ fn globs() {
 #[test]
 fn filters_and_own_files() {
     let dir = tree();
-    let old = SystemTime::now() - Duration::from_secs(7200);
+    let old = SystemTime::now() - Duration::from_hours(2);
     fs::File::open(dir.path().join("c.log"))
         .unwrap()
         .set_modified(old)

@@ -68,7 +68,7 @@ fn an_existing_target_is_refused_unless_it_has_these_bytes() {
         // Also what comes between check and commit.
         fs::remove_file(&to).unwrap();
         let late = scrub(disk, &from, mirror(&to, false), &[], || {
-            fs::write(&to, b"zzz").unwrap()
+            fs::write(&to, b"zzz").unwrap();
         });
         assert_eq!(late.unwrap_err().kind(), Kind::Io);
         assert_eq!(fs::read(&to).unwrap(), b"zzz");
@@ -87,7 +87,7 @@ fn a_source_that_changed_is_not_put_into_a_mirror() {
     let (from, to) = (dir.path().join("f"), dir.path().join("t"));
     fs::write(&from, b"abc").unwrap();
     let changed = scrub(Disk::default(), &from, mirror(&to, false), &[], || {
-        fs::write(&from, b"abcd").unwrap()
+        fs::write(&from, b"abcd").unwrap();
     });
     assert_eq!(changed.unwrap_err().reason(), "changed");
     assert_eq!(names(dir.path()), ["f"]);

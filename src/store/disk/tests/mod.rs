@@ -98,9 +98,9 @@ fn scrub(
         Purpose::Read
     };
     let opened = disk.open(&object(path), purpose)?;
-    let patch = patch(crate::blob::Blob::len(&opened), edits);
-    let mut draft = opened.draft(to, patch.len())?;
-    let applied = draft.apply(&patch)?;
+    let plan = patch(crate::blob::Blob::len(&opened), edits);
+    let mut draft = opened.draft(to, plan.len())?;
+    let applied = draft.apply(&plan)?;
     between();
     Ok((applied, draft.commit()?))
 }

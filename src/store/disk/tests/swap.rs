@@ -44,7 +44,7 @@ fn the_name_has_the_new_bytes_and_everything_else_is_as_it_was() {
     }
 }
 
-/// An ACL in the kernel's form (linux/posix_acl_xattr.h): version, then tag, permissions, id.
+/// An ACL in the kernel's form (`linux/posix_acl_xattr.h`): version, then tag, permissions, id.
 fn acl(entries: &[(u16, u16, u32)]) -> Vec<u8> {
     let mut out = 2u32.to_le_bytes().to_vec();
     for (tag, permissions, id) in entries {
@@ -164,9 +164,9 @@ fn hard_links_are_skipped_unless_they_may_be_broken() {
                 },
             )
             .unwrap();
-        let patch = patch(3, &[(0, 1, b"")]);
+        let plan = patch(3, &[(0, 1, b"")]);
         let mut draft = opened.draft(To::InPlace, 2).unwrap();
-        draft.apply(&patch).unwrap();
+        draft.apply(&plan).unwrap();
         draft.commit().unwrap();
         assert_eq!(
             (fs::read(&a).unwrap(), fs::read(&b).unwrap()),

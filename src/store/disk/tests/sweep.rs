@@ -12,7 +12,7 @@ const PART: &str = ".unwrite-0123456789abcdef0123456789abcdef.part";
 
 fn old_file(path: &Path) {
     fs::write(path, b"erased").unwrap();
-    let then = SystemTime::now() - Duration::from_secs(60);
+    let then = SystemTime::now() - Duration::from_mins(1);
     fs::File::open(path).unwrap().set_modified(then).unwrap();
 }
 
@@ -64,7 +64,7 @@ fn bytes_that_a_writer_added_after_the_kill_are_kept_and_told() {
     let mut writer = fs::OpenOptions::new().append(true).open(&path).unwrap();
     assert_eq!(
         sweep(dir.path(), true).written,
-        [path.clone()],
+        std::slice::from_ref(&path),
         "still open for writing"
     );
     writer.write_all(b"late line").unwrap();

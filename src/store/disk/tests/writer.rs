@@ -63,9 +63,9 @@ fn a_writer_that_waits_during_the_commit_writes_to_the_file_under_the_name() {
         let path = dir.path().join("f");
         fs::write(&path, b"abc").unwrap();
         let opened = disk.open(&object(&path), REPLACE).unwrap();
-        let patch = patch(3, &[(0, 1, b"")]);
+        let plan = patch(3, &[(0, 1, b"")]);
         let mut draft = opened.draft(To::InPlace, 2).unwrap();
-        draft.apply(&patch).unwrap();
+        draft.apply(&plan).unwrap();
         let at = path.clone();
         let writer = std::thread::spawn(move || append(&at).write_all(b"def").unwrap());
         while !opened.has_writer() {
@@ -91,7 +91,7 @@ fn no_line_is_lost_beside_commits() {
 }
 
 fn race(disk: Disk, create: bool) {
-    const COMMITS: usize = 40;
+    const COMMITS: usize = 25;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("f");
     fs::write(&path, b"header 0000\n").unwrap();

@@ -1,0 +1,336 @@
+//! What find and lift need in tests: an engine of two fixed values, a layer of lines, and tools of others as judges.
+
+use std::cell::RefCell;
+use std::ops::Range;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use crate::blob::TempSpace;
+use crate::container::tar::{self, TAR};
+use crate::edit::EditList;
+use crate::error::Result;
+use crate::input::{BlobSource, Input};
+use crate::judge::Judge;
+use crate::layer::cx::Leaf;
+use crate::layer::{
+    BlobPass, Cx, Detect, Fit, Foretold, Found, Hint, LargeSlot, Layer, Search, Tally,
+};
+use crate::limits::Limits;
+use crate::matcher::{Chain, Claim, Engine, Hit, Needles, Subject, Type, Unit, Value};
+use crate::policy::{Fields, Policy};
+use crate::span::Span;
+
+/// Lines with her go.
+pub const ALICE: &[u8] = b"alice@example.com";
+/// He gives way to something longer. Names with one or the other are as long.
+pub const BOBBY: &[u8] = b"bobby@example.com";
+/// What comes in his place.
+pub const LONGER: &[u8] = b"somebody whose name is not known any more";
+
+struct Fixed;
+
+fn places(text: &[u8]) -> Vec<(u32, Range<usize>)> {
+    let mut found = Vec::new();
+    for (id, value) in [ALICE, BOBBY].into_iter().enumerate() {
+        found.extend(
+            memchr::memmem::find_iter(text, value).map(|at| (id as u32, at..at + value.len())),
+        );
+    }
+    found.sort_by_key(|(_, span)| span.start);
+    found
+}
+
+impl Engine for Fixed {
+    fn candidates(&self, window: &[u8], found: &mut Vec<Range<usize>>) {
+        found.extend(places(window).into_iter().map(|(_, span)| span));
+    }
+    fn hits(&self, unit: &Unit<'_>, found: &mut Vec<Hit>) {
+        found.extend(places(unit.text).into_iter().map(|(value, span)| Hit {
+            value,
+            span,
+            chain: Chain::default(),
+        }));
+    }
+    fn name(&self) -> &'static str {
+        "fixed"
+    }
+}
+
+thread_local! {
+    /// Trail and bytes of each member that was gone down into.
+    pub static SEEN: RefCell<Vec<(Vec<u8>, Vec<u8>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Drops and lengthens lines.
+pub struct Lines;
+
+impl Layer for Lines {
+    fn name(&self) -> &'static str {
+        "lines"
+    }
+    fn find(&'static self, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found> {
+        while input.more()? {}
+        let all = input.unread().to_vec();
+        let (mut own, mut leaf, mut at) = (EditList::new(cx.search.space), Leaf::default(), 0u64);
+        for line in all.split_inclusive(|b| *b == b'\n') {
+            if memchr::memmem::find(line, ALICE).is_some() {
+                own.push(Span::new(at, at + line.len() as u64), b"")?;
+            } else if let Some(bob) = memchr::memmem::find(line, BOBBY) {
+                let end = bob + BOBBY.len();
+                own.push(Span::new(at + bob as u64, at + end as u64), LONGER)?;
+                leaf.update(&[&line[..bob], LONGER, &line[end..]].concat());
+            } else {
+                leaf.update(line);
+            }
+            at += line.len() as u64;
+        }
+        input.consume(all.len());
+        cx.leaf("", &leaf);
+        SEEN.with_borrow_mut(|seen| seen.push((cx.trail().to_vec(), all)));
+        Ok(Found {
+            layer: self,
+            own,
+            parts: Vec::new(),
+        })
+    }
+}
+
+struct Sniff;
+
+impl Detect for Sniff {
+    fn detect(&self, head: &[u8], whole: bool, _: &Hint<'_>) -> Fit {
+        if tar::sniff(head, whole) {
+            Fit::Layer(&TAR)
+        } else if head.starts_with(b"\x89PNG") {
+            Fit::Unknown
+        } else {
+            Fit::Layer(&Lines)
+        }
+    }
+}
+
+/// What find came to.
+pub struct Outcome {
+    pub found: Found,
+    pub foretold: Foretold,
+    pub tally: Tally,
+    /// Names (without the artifact's own) and payloads.
+    pub seen: Vec<(String, Vec<u8>)>,
+}
+
+fn needles() -> Needles {
+    let value = |bytes: &[u8]| Value {
+        kind: Type::Email,
+        bytes: bytes.into(),
+        written: Box::default(),
+    };
+    let subject = |n: u32| Subject {
+        reference: format!("sub_{n}"),
+        held: false,
+    };
+    let claim = |n: u32| Claim {
+        subject: n,
+        values: Box::new([n]),
+        before: None,
+    };
+    Needles {
+        values: vec![value(ALICE), value(BOBBY)],
+        subjects: vec![subject(0), subject(1)],
+        claims: vec![claim(0), claim(1)],
+        claims_of: vec![vec![0], vec![1]],
+    }
+}
+
+fn with_search<T>(limits: &Limits, play: impl FnOnce(&Search<'_>) -> T) -> T {
+    let (needles, fields, policy) = (needles(), Fields::default(), Policy::default());
+    play(&Search {
+        engine: &Fixed,
+        needles: &needles,
+        judge: &Judge::new(&needles, &fields, None),
+        policy: &policy,
+        mask: &|name| name.to_vec(),
+        detect: &Sniff,
+        limits,
+        space: &space(),
+        large: &LargeSlot::new(1 << 28, 1),
+        second: false,
+        format: None,
+        codec: None,
+        levels: &[],
+        interrupted: &AtomicBool::new(false),
+    })
+}
+
+pub fn space() -> Arc<TempSpace> {
+    TempSpace::new(std::env::temp_dir(), 1 << 30)
+}
+
+/// Find, with reads of `size` bytes.
+pub fn find_by(archive: &Vec<u8>, size: usize) -> Result<Outcome> {
+    find_within(archive, size, &Limits::default())
+}
+
+pub fn find_within(archive: &Vec<u8>, size: usize, limits: &Limits) -> Result<Outcome> {
+    SEEN.take();
+    with_search(limits, |search| {
+        let mut cx = Cx::new(search, b"a.tar", None);
+        let found = TAR.find(&mut Input::new(BlobSource::new(archive), size), &mut cx)?;
+        let name = |trail: Vec<u8>| String::from_utf8_lossy(&trail["a.tar!".len()..]).into_owned();
+        let seen = SEEN
+            .take()
+            .into_iter()
+            .map(|(trail, bytes)| (name(trail), bytes))
+            .collect();
+        Ok(Outcome {
+            found,
+            foretold: cx.foretold.clone(),
+            tally: std::mem::take(&mut cx.tally),
+            seen,
+        })
+    })
+}
+
+pub fn find(archive: &Vec<u8>) -> Result<Outcome> {
+    find_by(archive, 64 * 1024)
+}
+
+/// Lift of what find found.
+pub fn lift(archive: &Vec<u8>, found: &Found) -> Vec<u8> {
+    with_search(&Limits::default(), |search| {
+        let mut pass = BlobPass::new(archive, &space());
+        TAR.lift(found, &mut pass, &mut Cx::new(search, b"a.tar", None))
+            .unwrap();
+        pass.finish().to_bytes(archive).unwrap()
+    })
+}
+
+/// Find and lift; the result is what was foretold, clean, and the same whatever the read sizes.
+pub fn scrub(archive: &Vec<u8>) -> (Outcome, Vec<u8>) {
+    let outcome = find(archive).unwrap();
+    let fingerprint = |outcome: &Outcome| {
+        format!(
+            "{:?} {:?} {:?} {:?}",
+            outcome.found,
+            edits(&outcome.found),
+            outcome.foretold,
+            outcome.seen
+        )
+    };
+    let sizes = if archive.len() < 100_000 {
+        &[1, 7, 511, 512, 4099][..]
+    } else {
+        &[511, 4099]
+    };
+    for &size in sizes {
+        assert_eq!(
+            fingerprint(&find_by(archive, size).unwrap()),
+            fingerprint(&outcome),
+            "reads of {size}"
+        );
+    }
+    let new = if outcome.found.is_empty() {
+        archive.clone()
+    } else {
+        lift(archive, &outcome.found)
+    };
+    let again = find_by(&new, 1009).unwrap();
+    assert!(again.found.is_empty(), "twice is once: {:?}", again.found);
+    assert_eq!(
+        again.foretold, outcome.foretold,
+        "the result is what was foretold"
+    );
+    (outcome, new)
+}
+
+fn edits(found: &Found) -> String {
+    let parts: Vec<String> = found
+        .parts
+        .iter()
+        .map(|part| format!("{} {} {}", part.at, part.len, edits(&part.found)))
+        .collect();
+    format!("{:?} {parts:?}", found.own.to_vec().unwrap())
+}
+
+/// Runs a tool in `dir` and gives its output; `None` if it is not installed.
+pub fn run(dir: &Path, tool: &str, args: &[&str]) -> Option<Vec<u8>> {
+    match Command::new(tool)
+        .args(args)
+        .current_dir(dir)
+        .env("TZ", "UTC")
+        .env("LC_ALL", "C.UTF-8")
+        .output()
+    {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            eprintln!("skipped: {tool} is not installed");
+            None
+        }
+        Err(error) => panic!("{tool}: {error}"),
+        Ok(out) => {
+            let said = String::from_utf8_lossy(&out.stderr).into_owned();
+            assert!(
+                out.status.success() && said.is_empty(),
+                "{tool} {args:?}: {said}"
+            );
+            Some(out.stdout)
+        }
+    }
+}
+
+/// Name and bytes of each file as another reader sees it, in the archive's order.
+pub fn files_by_python(dir: &Path) -> Option<Vec<(String, Vec<u8>)>> {
+    const LIST: &str = "import tarfile\nt=tarfile.open('a.tar', errorlevel=2, encoding='utf-8')\nfor m in t:\n  if m.isreg(): print(m.name, t.extractfile(m).read().hex(), sep='\\t')\n";
+    let text = String::from_utf8(run(dir, "python3", &["-c", LIST])?).unwrap();
+    let unhex = |hex: &str| {
+        (0..hex.len() / 2)
+            .map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap())
+            .collect()
+    };
+    Some(
+        text.lines()
+            .filter_map(|line| line.split_once('\t'))
+            .map(|(name, hex)| (name.to_owned(), unhex(hex)))
+            .collect(),
+    )
+}
+
+/// The same by the `tar` crate, which reads no PAX sparse members.
+pub fn files_by_crate(archive: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let mut files = Vec::new();
+    for entry in ::tar::Archive::new(archive).entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let kind = entry.header().entry_type();
+        if kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse() {
+            let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+            let mut bytes = Vec::new();
+            std::io::Read::read_to_end(&mut entry, &mut bytes).unwrap();
+            if !name.ends_with('/') {
+                files.push((name, bytes));
+            }
+        }
+    }
+    files
+}
+
+/// GNU tar, bsdtar and Python list and unpack `archive` without a word; what Python reads is returned.
+pub fn accepted(archive: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("a.tar"), archive).unwrap();
+    for tool in ["tar", "bsdtar"] {
+        run(dir.path(), tool, &["-tvf", "a.tar"]);
+        let out = dir.path().join(tool);
+        std::fs::create_dir(&out).unwrap();
+        run(&out, tool, &["-xf", "../a.tar", "--no-same-owner"]);
+    }
+    files_by_python(dir.path())
+}
+
+/// Notes one leaf alone.
+pub fn leaf(foretold: &mut Foretold, leaf: &Leaf) {
+    with_search(&Limits::default(), |search| {
+        let mut cx = Cx::new(search, b"a.tar", None);
+        cx.leaf("entries", leaf);
+        *foretold = cx.foretold.clone();
+    });
+}

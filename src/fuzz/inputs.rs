@@ -1,0 +1,85 @@
+//! What people write by hand: registries and policies.
+
+use std::io::BufReader;
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use crate::config::policy_file;
+use crate::error::{Error, Kind};
+use crate::judge::pseudonym::hex;
+use crate::matcher::Needles;
+use crate::registry::{self, Form, Listing, Options, Registry};
+
+/// A registry in JSON Lines.
+pub fn registry_jsonl(data: &[u8]) {
+    registry(data, Form::Jsonl);
+}
+
+/// A registry as a table with commas or tabs, or as a plain list.
+pub fn registry_csv(data: &[u8]) {
+    let (first, rest) = super::choice(data);
+    let forms = [Form::Csv, Form::Tsv, Form::Txt];
+    registry(rest, forms[usize::from(first) % forms.len()]);
+}
+
+fn registry(data: &[u8], form: Form) {
+    let now: Timestamp = Timestamp::from_second(1_795_219_200).unwrap_or_default();
+    let options = |listing, allow_short| Options { listing, allow_short, allow_empty: allow_short, ..Options::new(now) };
+    let read = |size, options: &Options| registry::read(BufReader::with_capacity(size, data), form, now, options);
+    match (read(1 << 16, &options(Listing::None, false)), read(3, &options(Listing::None, false))) {
+        (Ok(one), Ok(other)) => {
+            sound(&one, data);
+            assert_eq!(one.needles.values, other.needles.values, "read sizes matter");
+            assert_eq!(one.needles.claims, other.needles.claims, "read sizes matter");
+        }
+        (Err(one), Err(other)) => {
+            assert_eq!(one.to_string(), other.to_string(), "read sizes matter");
+            secret(&one);
+        }
+        _ => panic!("read sizes decide whether a registry is sound"),
+    }
+    if let Ok(registry) = read(1 << 16, &options(Listing::Reveal, true)) {
+        sound(&registry, data);
+    }
+}
+
+fn sound(registry: &Registry, data: &[u8]) {
+    assert_eq!(registry.sha256, hex(&Sha256::digest(data)));
+    let Needles { values, subjects, claims, claims_of } = &*registry.needles;
+    assert_eq!(values.len(), claims_of.len());
+    for (claim, at) in claims.iter().zip(0u32..) {
+        assert!((claim.subject as usize) < subjects.len() && !claim.values.is_empty());
+        for value in &claim.values {
+            assert!(claims_of[*value as usize].binary_search(&at).is_ok(), "the way back from a value to its claim");
+        }
+    }
+    let links: usize = claims_of.iter().map(Vec::len).sum();
+    assert_eq!(links, claims.iter().map(|claim| claim.values.len()).sum::<usize>());
+    let held = subjects.iter().filter(|subject| subject.held).count() as u64;
+    assert!(held <= registry.held && subjects.len() as u64 - held <= registry.in_force);
+}
+
+/// A usage error made of constants and numbers: short, and of printable ASCII.
+fn secret(error: &Error) {
+    assert!(matches!(error.kind(), Kind::Usage | Kind::Limit), "{error}");
+    let text = error.to_string();
+    assert!(text.len() < 400 && text.bytes().all(|b| (b' '..0x7f).contains(&b)), "an error that shows its input");
+}
+
+/// A policy file.
+pub fn policy(data: &[u8]) {
+    match policy_file::parse(data) {
+        Err(error) => secret(&error),
+        Ok(file) => {
+            let again = policy_file::of_run_line(&file.policy.shown);
+            let again = again.unwrap_or_else(|error| panic!("the run line's policy cannot be read again: {error}"));
+            assert_eq!(again.fields, file.policy.fields);
+            assert_eq!(again.rules.len(), file.policy.rules.len());
+            for (one, other) in again.rules.iter().zip(&file.policy.rules) {
+                assert_eq!((one.action, &one.erase_fields, &one.time_field), (other.action, &other.erase_fields, &other.time_field));
+                assert_eq!((one.shared_redact, one.header), (other.shared_redact, other.header));
+            }
+        }
+    }
+}

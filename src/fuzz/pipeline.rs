@@ -1,0 +1,172 @@
+//! Streams through their layers: decoders alone, and find → lift → apply → verify as a whole.
+
+use std::sync::atomic::AtomicBool;
+
+use super::scanners::{LITERAL, NEEDLES, REFERENCE};
+use super::{choice, expand};
+use crate::blob::TempSpace;
+use crate::codec;
+use crate::detect::TABLES;
+use crate::error::{Error, Kind, Result};
+use crate::input::{BlobSource, Source};
+use crate::judge::Judge;
+use crate::layer::coded::Heads;
+use crate::layer::{BlobPass, Cx, LargeSlot, Search};
+use crate::limits::Limits;
+use crate::matcher::Engine;
+use crate::policy::{Action, Policy, Rule};
+use crate::verify::{self, Seen};
+
+/// Decoded bytes of one case.
+const DECODED: usize = 1 << 20;
+
+/// gzip streams through both decoders.
+pub fn gzip(data: &[u8]) {
+    codec("gzip", data);
+}
+
+/// zstd streams through both decoders.
+pub fn zstd(data: &[u8]) {
+    codec("zstd", data);
+}
+
+/// The bytes as they are through both decoders in small and large reads; and as an artifact.
+fn codec(name: &str, data: &[u8]) {
+    let (first, rest) = choice(data);
+    if let Some(layer) = codec::TABLE.iter().find(|layer| layer.0.name() == name) {
+        let step = usize::from(first % 5) * 97 + 1;
+        let decode = |second, size: usize| -> Result<Vec<u8>> {
+            let blob = rest.to_vec();
+            let source = Box::new(Drip { inner: BlobSource::new(&blob), size });
+            let mut decoder = layer.0.decoder(source, Heads::names_only(), second, Box::new(most))?;
+            let (mut out, mut buf) = (Vec::new(), vec![0; size.max(64)]);
+            loop {
+                let n = decoder.read(&mut buf)?;
+                if n == 0 {
+                    return Ok(out);
+                }
+                out.extend_from_slice(&buf[..n]);
+                if out.len() > DECODED {
+                    return Err(Error::limit("enough"));
+                }
+            }
+        };
+        let (one, small, other) = (decode(false, 1 << 16), decode(false, step), decode(true, step));
+        assert_eq!(one.is_ok(), small.is_ok(), "read sizes matter");
+        if let (Ok(one), Ok(small)) = (&one, &small) {
+            assert!(one == small, "read sizes matter");
+        }
+        // Where one library refuses what the other reads, a result is not committed; where both read, they read the same.
+        if let (Ok(one), Ok(other)) = (&one, &other) {
+            assert!(one == other, "the libraries differ");
+        }
+    }
+    artifact(if name == "gzip" { b"x.log.gz" } else { b"x.log.zst" }, rest, first);
+}
+
+fn most(bytes: u64) -> Result<()> {
+    if bytes > 64 << 20 { Err(Error::limit("--max-memory")) } else { Ok(()) }
+}
+
+/// Gives at most `size` bytes a read.
+struct Drip<'b> {
+    inner: BlobSource<'b>,
+    size: usize,
+}
+
+impl Source for Drip<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize> {
+        let n = buf.len().min(self.size);
+        self.inner.read(&mut buf[..n])
+    }
+}
+
+/// An archive: the bytes as they are.
+pub fn tar(data: &[u8]) {
+    let (first, rest) = choice(data);
+    artifact(b"x.tar", rest, first);
+}
+
+/// Any stream, made of words or as it is, under a name that fits or does not.
+pub fn whole(data: &[u8]) {
+    let (first, rest) = choice(data);
+    let names: [&[u8]; 8] = [b"x", b"x.log", b"x.jsonl", b"x.csv", b"x.tsv", b"x.txt", b"x.json", b"x.tar"];
+    let (second, rest) = choice(rest);
+    let text = if second % 4 == 0 { rest.to_vec() } else { expand(rest) };
+    artifact(names[usize::from(second / 4) % names.len()], &text, first);
+}
+
+/// One artifact, start to finish: what is found does not depend on windows; the result is what was foretold, holds nothing that
+/// would still change by either engine, and is not changed by a second run.
+fn artifact(name: &[u8], data: &[u8], first: u8) {
+    let actions = [Action::Drop, Action::Redact, Action::Mask, Action::Drop, Action::Report];
+    let rule = Rule { action: Some(actions[usize::from(first) % actions.len()]), ..Rule::default() };
+    let policy = Policy { rules: vec![rule], ..Policy::default() };
+    let (data, stop) = (data.to_vec(), AtomicBool::new(false));
+    let space = TempSpace::new(std::env::temp_dir(), 64 << 20);
+    let judge = Judge::new(&NEEDLES, &policy.fields, None);
+    let limits = |window| Limits { window, max_decoded: DECODED as u64 * 8, max_record: 1 << 20, max_memory: 128 << 20, ..Limits::default() };
+    let large = LargeSlot::new(128 << 20, 1);
+    let (wide, narrow) = (limits(1 << 16), limits(usize::from(first / 5) + 1));
+    let mask = |name: &[u8]| name.to_vec();
+    let search = |engine, limits, second| Search {
+        engine,
+        needles: &NEEDLES,
+        judge: &judge,
+        policy: &policy,
+        mask: &mask,
+        detect: &TABLES,
+        limits,
+        space: &space,
+        large: &large,
+        second,
+        format: None,
+        codec: None,
+        levels: &[],
+        interrupted: &stop,
+    };
+    let read = |search: &Search<'_>, bytes: &Vec<u8>| verify::read(bytes, search, name, None, &mut |_| {});
+    let one = search(&*LITERAL as &dyn Engine, &wide, false);
+    let seen = read(&one, &data);
+    let again = read(&search(&*LITERAL, &narrow, false), &data);
+    let (seen, again) = match (seen, again) {
+        (Ok(one), Ok(other)) => (one, other),
+        (Err(one), Err(other)) => {
+            assert_eq!(one.kind(), other.kind(), "read sizes matter: {one}; {other}");
+            assert_ne!(one.kind(), Kind::Verify, "{one}");
+            return;
+        }
+        (one, other) => panic!("read sizes decide: {:?}; {:?}", one.err(), other.err()),
+    };
+    assert!(seen.foretold == again.foretold, "read sizes matter");
+    assert_eq!(counts(&seen), counts(&again), "read sizes matter");
+    if seen.found.is_empty() {
+        return;
+    }
+    let result = lift(&one, &seen, &data, name);
+    let second = search(&*LITERAL, &narrow, true);
+    for search in [&second, &search(&*REFERENCE as &dyn Engine, &narrow, true)] {
+        match verify::look(&result, search, name, None, &seen.foretold) {
+            // The other library may refuse what this one reads: then nothing is committed.
+            Err(error) if error.to_string().contains("cannot be read: gzip") => return,
+            Err(error) => panic!("{error}"),
+            Ok(()) => {}
+        }
+    }
+    let after = read(&one, &result).unwrap_or_else(|error| panic!("the result: {error}"));
+    assert!(after.found.is_empty(), "twice is not once");
+    assert!(after.tally.dropped == 0 && after.tally.edited == 0);
+}
+
+fn counts(seen: &Seen) -> [u64; 5] {
+    let tally = &seen.tally;
+    [tally.read, tally.dropped, tally.edited, tally.names, tally.left_report]
+}
+
+fn lift(search: &Search<'_>, seen: &Seen, data: &Vec<u8>, name: &[u8]) -> Vec<u8> {
+    let mut pass = BlobPass::new(data, search.space);
+    let mut cx = Cx::new(search, name, None);
+    let lifted = seen.found.layer.lift(&seen.found, &mut pass, &mut cx);
+    lifted.unwrap_or_else(|error| panic!("lift: {error}"));
+    pass.finish().to_bytes(data).unwrap_or_else(|error| panic!("apply: {error}"))
+}
