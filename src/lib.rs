@@ -31,3 +31,8 @@ pub mod scrub;
 pub mod span;
 pub mod store;
 pub mod verify;
+
+/// The README's example is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
