@@ -46,7 +46,11 @@ pub fn choose(head: &[u8], whole: bool, hint: &Hint<'_>) -> Choice {
     if look::nine_of_ten(text, whole, look::is_logfmt) {
         return Choice::Unsupported(LOGFMT);
     }
-    Choice::Format(if format::is_log(head, whole, hint) { "log" } else { "text" })
+    Choice::Format(if format::is_log(head, whole, hint) {
+        "log"
+    } else {
+        "text"
+    })
 }
 
 /// Whether `head` is text: of its bytes besides NUL at most 2 % control characters that text does not have, and at most a
@@ -85,7 +89,8 @@ fn pattern(text: &[u8]) -> Option<&'static str> {
     let [a, b, c, d] = nuls;
     if count == 0 {
         None
-    } else if (few(a) && most(b) && most(c) && most(d)) || (most(a) && most(b) && most(c) && few(d)) {
+    } else if (few(a) && most(b) && most(c) && most(d)) || (most(a) && most(b) && most(c) && few(d))
+    {
         Some(UTF_32)
     } else if (few(a) && few(c) && most(b) && most(d)) || (most(a) && most(c) && few(b) && few(d)) {
         Some(UTF_16)
@@ -101,15 +106,31 @@ fn json(text: &[u8], whole: bool, lines: bool, document: bool) -> Option<Choice>
     if look::nine_of_ten(text, whole, is_object) {
         let first = look::first_line(text);
         let single = whole && text.trim_ascii().len() == first.trim_ascii().len();
-        return if single && !lines && (document || holds_objects(first)) { is_document } else { is_lines };
+        return if single && !lines && (document || holds_objects(first)) {
+            is_document
+        } else {
+            is_lines
+        };
     }
     let starts = text.trim_ascii_start().first().copied();
-    if !whole && !text.contains(&b'\n') && matches!(starts, Some(b'{' | b'[')) && scan(text).bad != Some(Fault::Syntax) {
+    if !whole
+        && !text.contains(&b'\n')
+        && matches!(starts, Some(b'{' | b'['))
+        && scan(text).bad != Some(Fault::Syntax)
+    {
         // A line longer than the head: an object is taken for one of many, unless it shows that it holds the records.
         let object = starts == Some(b'{');
-        return if lines || (object && !document && !holds_objects(text)) { is_lines } else { is_document };
+        return if lines || (object && !document && !holds_objects(text)) {
+            is_lines
+        } else {
+            is_document
+        };
     }
-    if !lines && (document || starts_document(text, whole)) { is_document } else { None }
+    if !lines && (document || starts_document(text, whole)) {
+        is_document
+    } else {
+        None
+    }
 }
 
 fn is_object(line: &[u8]) -> bool {
@@ -122,7 +143,7 @@ fn holds_objects(text: &[u8]) -> bool {
     let mut scanner = Scanner::new(text);
     loop {
         let before = scanner.inside();
-        match scanner.next() {
+        match scanner.step() {
             Ok(Some(Event::Open(Inside::Object))) if before == Some(Inside::Array) => return true,
             Ok(Some(_)) => {}
             Ok(None) | Err(_) => return false,
@@ -150,14 +171,19 @@ fn scan(text: &[u8]) -> Scanned {
     let mut scanner = Scanner::new(text);
     let mut events = 0;
     let bad = loop {
-        match scanner.next() {
+        match scanner.step() {
             Ok(Some(_)) => events += 1,
             Ok(None) => break None,
             Err(Bad::Syntax(_)) => break Some(Fault::Syntax),
             Err(Bad::End | Bad::Depth) => break Some(Fault::End),
         }
     };
-    Scanned { bad, events, complete: scanner.complete(), end: scanner.offset().min(text.len()) }
+    Scanned {
+        bad,
+        events,
+        complete: scanner.complete(),
+        end: scanner.offset().min(text.len()),
+    }
 }
 
 /// Whether `text` is a JSON array or object, or starts as one that spans lines and does not go on as one.
@@ -173,7 +199,11 @@ fn starts_document(text: &[u8], whole: bool) -> bool {
         Some(Fault::Syntax) => {
             let read = text.get(..scanned.end).unwrap_or_default();
             // After a whole value the scanner has stepped over blanks to the byte that does not fit.
-            let read = if scanned.complete { read.trim_ascii_end() } else { read };
+            let read = if scanned.complete {
+                read.trim_ascii_end()
+            } else {
+                read
+            };
             scanned.events > 1 && read.contains(&b'\n')
         }
     }
@@ -182,14 +212,29 @@ fn starts_document(text: &[u8], whole: bool) -> bool {
 /// Whether `text` is an SQL dump: by what the dump programs write at its start, or because it starts with statements.
 fn is_sql(text: &[u8]) -> bool {
     const MARKERS: [&[u8]; 7] = [
-        b"-- PostgreSQL database dump", b"-- PostgreSQL database cluster dump", b"-- MySQL dump", b"-- MariaDB dump",
-        b"/*!40101 SET ", b"/*M!999999", b"PRAGMA foreign_keys=OFF;",
+        b"-- PostgreSQL database dump",
+        b"-- PostgreSQL database cluster dump",
+        b"-- MySQL dump",
+        b"-- MariaDB dump",
+        b"/*!40101 SET ",
+        b"/*M!999999",
+        b"PRAGMA foreign_keys=OFF;",
     ];
     const OPENINGS: [&[u8]; 9] = [
-        b"INSERT INTO ", b"REPLACE INTO ", b"CREATE TABLE ", b"DROP TABLE ", b"CREATE DATABASE ", b"START TRANSACTION", b"BEGIN",
-        b"SET ", b"USE ",
+        b"INSERT INTO ",
+        b"REPLACE INTO ",
+        b"CREATE TABLE ",
+        b"DROP TABLE ",
+        b"CREATE DATABASE ",
+        b"START TRANSACTION",
+        b"BEGIN",
+        b"SET ",
+        b"USE ",
     ];
-    let starts = |line: &[u8], word: &[u8]| line.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    let starts = |line: &[u8], word: &[u8]| {
+        line.get(..word.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(word))
+    };
     let mut opened = None;
     for line in format::lines(text).map(format::content) {
         if MARKERS.iter().any(|marker| line.starts_with(marker))

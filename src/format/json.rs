@@ -78,7 +78,12 @@ pub struct Scanner<'t> {
 impl<'t> Scanner<'t> {
     /// At the start of `text`.
     pub fn new(text: &'t [u8]) -> Self {
-        Self { text, at: 0, stack: Vec::new(), state: State::Value }
+        Self {
+            text,
+            at: 0,
+            stack: Vec::new(),
+            state: State::Value,
+        }
     }
 
     /// The innermost thing that is open.
@@ -102,32 +107,38 @@ impl<'t> Scanner<'t> {
     }
 
     /// The next event; `None` at the end of a whole text. After an error no further call is useful.
-    pub fn next(&mut self) -> Result<Option<Event>, Bad> {
+    pub fn step(&mut self) -> Result<Option<Event>, Bad> {
         loop {
             self.blanks();
             let Some(&byte) = self.text.get(self.at) else {
-                return if self.complete() { Ok(None) } else { Err(Bad::End) };
+                return if self.complete() {
+                    Ok(None)
+                } else {
+                    Err(Bad::End)
+                };
             };
             match (self.state, byte) {
-                (State::Value | State::FirstValue, b'{') => return self.open(Inside::Object, State::FirstKey),
-                (State::Value | State::FirstValue, b'[') => return self.open(Inside::Array, State::FirstValue),
-                (State::FirstValue, b']') => return self.close(Inside::Array),
-                (State::FirstKey, b'}') => return self.close(Inside::Object),
+                (State::Value | State::FirstValue, b'{') => {
+                    return self.open(Inside::Object, State::FirstKey);
+                }
+                (State::Value | State::FirstValue, b'[') => {
+                    return self.open(Inside::Array, State::FirstValue);
+                }
+                (State::FirstValue | State::After, b']') => return self.close(Inside::Array),
+                (State::FirstKey | State::After, b'}') => return self.close(Inside::Object),
                 (State::Value | State::FirstValue, _) => return self.scalar(byte).map(Some),
                 (State::FirstKey | State::Key, b'"') => return self.key().map(Some),
                 (State::After, b',') => match self.inside() {
-                    Some(Inside::Object) => self.step(State::Key),
-                    Some(Inside::Array) => self.step(State::Value),
+                    Some(Inside::Object) => self.go(State::Key),
+                    Some(Inside::Array) => self.go(State::Value),
                     None => return Err(Bad::Syntax(self.at)),
                 },
-                (State::After, b'}') => return self.close(Inside::Object),
-                (State::After, b']') => return self.close(Inside::Array),
                 _ => return Err(Bad::Syntax(self.at)),
             }
         }
     }
 
-    fn step(&mut self, state: State) {
+    fn go(&mut self, state: State) {
         self.at += 1;
         self.state = state;
     }
@@ -141,7 +152,7 @@ impl<'t> Scanner<'t> {
             return Err(Bad::Depth);
         }
         self.stack.push(what);
-        self.step(state);
+        self.go(state);
         Ok(Some(Event::Open(what)))
     }
 
@@ -150,7 +161,7 @@ impl<'t> Scanner<'t> {
             return Err(Bad::Syntax(self.at));
         }
         self.stack.pop();
-        self.step(State::After);
+        self.go(State::After);
         Ok(Some(Event::Close(what)))
     }
 
@@ -158,7 +169,7 @@ impl<'t> Scanner<'t> {
         let span = self.string()?;
         self.blanks();
         match self.text.get(self.at) {
-            Some(b':') => self.step(State::Value),
+            Some(b':') => self.go(State::Value),
             Some(_) => return Err(Bad::Syntax(self.at)),
             None => return Err(Bad::End),
         }
@@ -277,11 +288,15 @@ fn skip_blanks(text: &[u8], mut at: usize) -> usize {
 pub fn is_json(text: &[u8]) -> Result<bool> {
     let mut scanner = Scanner::new(text);
     loop {
-        match scanner.next() {
+        match scanner.step() {
             Ok(Some(_)) => {}
             Ok(None) => return Ok(true),
             Err(Bad::Syntax(_) | Bad::End) => return Ok(false),
-            Err(Bad::Depth) => return Err(Error::limit(format!("JSON levels inside one another ({MAX_DEPTH})"))),
+            Err(Bad::Depth) => {
+                return Err(Error::limit(format!(
+                    "JSON levels inside one another ({MAX_DEPTH})"
+                )));
+            }
         }
     }
 }
@@ -298,13 +313,19 @@ pub fn fields<'r>(text: &'r [u8], visit: &mut dyn FnMut(Field<'r>)) -> Result<()
     let mut scanner = Scanner::new(text);
     let mut path: Vec<Cow<'r, [u8]>> = Vec::new();
     let mut name = 0;
-    while let Ok(Some(event)) = scanner.next() {
+    while let Ok(Some(event)) = scanner.step() {
         match event {
             Event::Key(span) => {
                 let decoded = decode(&text[span.clone()]);
                 name = span.start - 1;
                 let (path_of, whole) = (path.clone(), name..span.end + 1);
-                visit(Field { path: path_of, span, whole, text: decoded.clone(), place: Place::JsonKey });
+                visit(Field {
+                    path: path_of,
+                    span,
+                    whole,
+                    text: decoded.clone(),
+                    place: Place::JsonKey,
+                });
                 path.push(decoded);
             }
             Event::Scalar(span, place) => {
@@ -312,9 +333,23 @@ pub fn fields<'r>(text: &'r [u8], visit: &mut dyn FnMut(Field<'r>)) -> Result<()
                 let member = scanner.inside() == Some(Inside::Object);
                 let start = if member { name } else { span.start - quotes };
                 let comma = skip_blanks(text, scanner.offset());
-                let end = if text.get(comma) == Some(&b',') { comma + 1 } else { span.end + quotes };
-                let decoded = if quotes == 1 { decode(&text[span.clone()]) } else { Cow::Borrowed(&text[span.clone()]) };
-                visit(Field { path: path.clone(), span, whole: start..end, text: decoded, place });
+                let end = if text.get(comma) == Some(&b',') {
+                    comma + 1
+                } else {
+                    span.end + quotes
+                };
+                let decoded = if quotes == 1 {
+                    decode(&text[span.clone()])
+                } else {
+                    Cow::Borrowed(&text[span.clone()])
+                };
+                visit(Field {
+                    path: path.clone(),
+                    span,
+                    whole: start..end,
+                    text: decoded,
+                    place,
+                });
                 if member {
                     path.pop();
                 }
@@ -330,7 +365,9 @@ pub fn fields<'r>(text: &'r [u8], visit: &mut dyn FnMut(Field<'r>)) -> Result<()
 
 /// The text of a string that the scanner accepted. A lone surrogate becomes U+FFFD; other bytes stay as they are.
 pub fn decode(raw: &[u8]) -> Cow<'_, [u8]> {
-    let Some(first) = memchr::memchr(b'\\', raw) else { return Cow::Borrowed(raw) };
+    let Some(first) = memchr::memchr(b'\\', raw) else {
+        return Cow::Borrowed(raw);
+    };
     let mut out = raw[..first].to_vec();
     let mut at = first;
     while at < raw.len() {
@@ -351,7 +388,11 @@ pub fn decode(raw: &[u8]) -> Cow<'_, [u8]> {
             b'u' => {
                 at += 4;
                 let unit = hex(raw, at - 4);
-                let low = (raw.get(at..at + 2) == Some(b"\\u")).then(|| hex(raw, at + 2)).unwrap_or_default();
+                let low = if raw.get(at..at + 2) == Some(b"\\u") {
+                    hex(raw, at + 2)
+                } else {
+                    0
+                };
                 let (c, used) = join(unit, low);
                 at += if used { 6 } else { 0 };
                 out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
@@ -365,16 +406,24 @@ pub fn decode(raw: &[u8]) -> Cow<'_, [u8]> {
 
 fn hex(raw: &[u8], at: usize) -> u32 {
     let digits = raw.get(at..at + 4).unwrap_or_default();
-    digits.iter().fold(0, |sum, b| sum * 16 + char::from(*b).to_digit(16).unwrap_or(0))
+    digits.iter().fold(0, |sum, b| {
+        sum * 16 + char::from(*b).to_digit(16).unwrap_or(0)
+    })
 }
 
 /// The character of one UTF-16 unit, or of two; whether the second was used (RFC 8259 §7).
 fn join(unit: u32, low: u32) -> (char, bool) {
     if (0xd800..0xdc00).contains(&unit) && (0xdc00..0xe000).contains(&low) {
         let c = 0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
-        return (char::from_u32(c).unwrap_or(char::REPLACEMENT_CHARACTER), true);
+        return (
+            char::from_u32(c).unwrap_or(char::REPLACEMENT_CHARACTER),
+            true,
+        );
     }
-    (char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER), false)
+    (
+        char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER),
+        false,
+    )
 }
 
 #[cfg(test)]

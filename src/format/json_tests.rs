@@ -35,7 +35,7 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
-/// (path, decoded text) of each scalar, as serde_json reads it.
+/// (path, decoded text) of each scalar, as `serde_json` reads it.
 fn oracle(raw: &str, path: &mut Vec<String>, out: &mut Vec<(Vec<String>, String)>) {
     match raw.trim().as_bytes()[0] {
         b'{' => {
@@ -64,22 +64,55 @@ fn json() -> impl Strategy<Value = String> {
     let blank = prop::sample::select(vec!["", "", "", " ", "\t", "\r\n"]);
     let string = prop::collection::vec(
         prop::sample::select(vec![
-            "a", "b", "id", "user_id", "\\n", "\\\"", "\\\\", "\\/", "\\u0040", "\\ud83d\\ude00", "\\u00e9", "é", "😀", ",", "{", "]", ":",
-            "\\b\\f\\r\\t", "\\\\u0040",
+            "a",
+            "b",
+            "id",
+            "user_id",
+            "\\n",
+            "\\\"",
+            "\\\\",
+            "\\/",
+            "\\u0040",
+            "\\ud83d\\ude00",
+            "\\u00e9",
+            "é",
+            "😀",
+            ",",
+            "{",
+            "]",
+            ":",
+            "\\b\\f\\r\\t",
+            "\\\\u0040",
         ]),
         0..4,
     )
     .prop_map(|parts| format!("\"{}\"", parts.concat()))
     .boxed();
-    let number = prop::sample::select(vec!["0", "-0", "42", "42.0", "-1.5e+10", "1E9", "90071992547409931", "0.1", "1e999"]);
+    let number = prop::sample::select(vec![
+        "0",
+        "-0",
+        "42",
+        "42.0",
+        "-1.5e+10",
+        "1E9",
+        "90071992547409931",
+        "0.1",
+        "1e999",
+    ]);
     let leaf = prop_oneof![
         4 => string.clone(),
         3 => number.prop_map(str::to_owned),
         1 => prop::sample::select(vec!["true", "false", "null", "{}", "[]", "[ ]", "{ }"]).prop_map(str::to_owned),
     ];
     leaf.prop_recursive(5, 40, 5, move |inner| {
-        let element = (blank.clone(), inner.clone(), blank.clone()).prop_map(|(a, v, b)| format!("{a}{v}{b}"));
-        let member = (blank.clone(), string.clone(), blank.clone(), element.clone())
+        let element = (blank.clone(), inner.clone(), blank.clone())
+            .prop_map(|(a, v, b)| format!("{a}{v}{b}"));
+        let member = (
+            blank.clone(),
+            string.clone(),
+            blank.clone(),
+            element.clone(),
+        )
             .prop_map(|(a, name, b, value)| format!("{a}{name}{b}:{value}"));
         prop_oneof![
             prop::collection::vec(element, 1..5).prop_map(|all| format!("[{}]", all.join(","))),
@@ -154,7 +187,7 @@ proptest! {
     fn prefixes_only_end(text in json(), at in any::<prop::sample::Index>()) {
         let mut scanner = Scanner::new(&text.as_bytes()[..at.index(text.len() + 1)]);
         let end = loop {
-            match scanner.next() {
+            match scanner.step() {
                 Ok(Some(_)) => {}
                 other => break other,
             }
@@ -172,20 +205,36 @@ proptest! {
 #[test]
 fn a_record_by_hand() {
     let text = br#" {"a" : "x\u0041" , "user":{"id":42,"tags":["p", null ,{"k":true}]},"a":""}"#;
-    let got: Vec<(String, String, &[u8], &[u8], Place)> = all(text)
+    let got: Vec<_> = all(text)
         .into_iter()
         .map(|f| {
-            let path: Vec<_> = f.path.iter().map(|p| String::from_utf8_lossy(p).into_owned()).collect();
+            let path: Vec<_> = f
+                .path
+                .iter()
+                .map(|p| String::from_utf8_lossy(p).into_owned())
+                .collect();
             let own = String::from_utf8_lossy(&f.text).into_owned();
             (path.join("."), own, &text[f.span], &text[f.whole], f.place)
         })
         .collect();
     let row = |path: &str, own: &str, span: &'static str, whole: &'static str, place| {
-        (path.to_owned(), own.to_owned(), span.as_bytes(), whole.as_bytes(), place)
+        (
+            path.to_owned(),
+            own.to_owned(),
+            span.as_bytes(),
+            whole.as_bytes(),
+            place,
+        )
     };
     let want = vec![
         row("", "a", "a", r#""a""#, Place::JsonKey),
-        row("a", "xA", r"x\u0041", r#""a" : "x\u0041" ,"#, Place::JsonString),
+        row(
+            "a",
+            "xA",
+            r"x\u0041",
+            r#""a" : "x\u0041" ,"#,
+            Place::JsonString,
+        ),
         row("", "user", "user", r#""user""#, Place::JsonKey),
         row("user", "id", "id", r#""id""#, Place::JsonKey),
         row("user.id", "42", "42", r#""id":42,"#, Place::JsonBare),
@@ -193,7 +242,13 @@ fn a_record_by_hand() {
         row("user.tags", "p", "p", r#""p","#, Place::JsonString),
         row("user.tags", "null", "null", "null ,", Place::JsonNull),
         row("user.tags", "k", "k", r#""k""#, Place::JsonKey),
-        row("user.tags.k", "true", "true", r#""k":true"#, Place::JsonBare),
+        row(
+            "user.tags.k",
+            "true",
+            "true",
+            r#""k":true"#,
+            Place::JsonBare,
+        ),
         row("", "a", "a", r#""a""#, Place::JsonKey),
         row("a", "", "", r#""a":"""#, Place::JsonString),
     ];
@@ -216,5 +271,10 @@ fn depth_is_bounded_and_costs_no_stack() {
     assert!(is_json(&deep(MAX_DEPTH)).unwrap());
     let error = is_json(&deep(1_000_000)).unwrap_err();
     assert_eq!(error.kind(), crate::error::Kind::Limit);
-    assert_eq!(fields(&deep(MAX_DEPTH + 1), &mut |_| {}).unwrap_err().kind(), crate::error::Kind::Limit);
+    assert_eq!(
+        fields(&deep(MAX_DEPTH + 1), &mut |_| {})
+            .unwrap_err()
+            .kind(),
+        crate::error::Kind::Limit
+    );
 }

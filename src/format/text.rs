@@ -94,7 +94,9 @@ impl Joins {
 
 /// Whether at least two of the first 50 lines start with a time stamp (SPEC "Text log").
 pub(crate) fn is_stamped(head: &[u8]) -> bool {
-    let stamped = lines(body(head)).take(STAMP_LINES).filter(|line| stamp::leading(content(line)).is_some());
+    let stamped = lines(body(head))
+        .take(STAMP_LINES)
+        .filter(|line| stamp::leading(content(line)).is_some());
     stamped.take(STAMPS).count() == STAMPS
 }
 
@@ -108,7 +110,9 @@ fn looks_continued(line: &[u8]) -> bool {
 
 /// `... 12 more`
 fn is_more(line: &[u8]) -> bool {
-    let Some(rest) = line.strip_prefix(b"... ") else { return false };
+    let Some(rest) = line.strip_prefix(b"... ") else {
+        return false;
+    };
     let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
     digits > 0 && rest.get(digits..).unwrap_or_default().starts_with(b" more")
 }
@@ -116,11 +120,19 @@ fn is_more(line: &[u8]) -> bool {
 /// `^[\w.$]+(Error|Exception|Warning)\b`
 fn is_exception(line: &[u8]) -> bool {
     let named = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'$');
-    let name = line.get(..line.iter().take_while(|b| named(b)).count()).unwrap_or_default();
-    [&b"Error"[..], b"Exception", b"Warning"].into_iter().any(|word| {
-        memchr::memmem::find_iter(name, word)
-            .any(|at| at > 0 && matches!(name.get(at + word.len()), None | Some(b'.' | b'$')))
-    })
+    let name = line
+        .get(..line.iter().take_while(|b| named(b)).count())
+        .unwrap_or_default();
+    // Most lines start with no such name: three searches are saved.
+    if !name.iter().skip(1).any(|b| matches!(b, b'E' | b'W')) {
+        return false;
+    }
+    [&b"Error"[..], b"Exception", b"Warning"]
+        .into_iter()
+        .any(|word| {
+            memchr::memmem::find_iter(name, word)
+                .any(|at| at > 0 && matches!(name.get(at + word.len()), None | Some(b'.' | b'$')))
+        })
 }
 
 /// Cuts lines, and joins those that continue.
@@ -137,25 +149,40 @@ struct Lines {
     /// Length of the record's first line; 0 while that is not known.
     first: usize,
     /// Continuation lines so far, the one at `at` included if it belongs.
-    lines: usize,
+    more: usize,
 }
 
 impl Lines {
     fn new(joins: Joins, kind: Part) -> Self {
         let preamble = Preamble::default();
-        Self { preamble, joins, kind, at: 0, searched: 0, belongs: true, first: 0, lines: 0 }
+        Self {
+            preamble,
+            joins,
+            kind,
+            at: 0,
+            searched: 0,
+            belongs: true,
+            first: 0,
+            more: 0,
+        }
     }
 
     /// The record is the first `len` bytes of the window.
     fn record(&mut self, len: usize) -> Step {
-        (self.at, self.searched, self.belongs, self.first, self.lines) = (0, 0, true, 0, 0);
-        Step::Record { len, kind: self.kind }
+        (self.at, self.searched, self.belongs, self.first, self.more) = (0, 0, true, 0, 0);
+        Step::Record {
+            len,
+            kind: self.kind,
+        }
     }
 
     /// Fails if the record's continuation, which reaches to `end` at least, is too long.
     fn bound(&self, end: usize) -> Result<()> {
-        if self.lines > MAX_CONTINUATION_LINES {
-            return Err(Error::limit(format!("continuation lines of one record ({MAX_CONTINUATION_LINES})")).help(HELP));
+        if self.more > MAX_CONTINUATION_LINES {
+            return Err(Error::limit(format!(
+                "continuation lines of one record ({MAX_CONTINUATION_LINES})"
+            ))
+            .help(HELP));
         }
         if self.first > 0 && end - self.first > MAX_CONTINUATION_BYTES {
             let what = format!("continuation of one record ({MAX_CONTINUATION_BYTES} bytes)");
@@ -175,7 +202,11 @@ impl Cursor for Lines {
         loop {
             let rest = window.get(self.at..).unwrap_or_default();
             if rest.is_empty() {
-                return Ok(if eof && self.at > 0 { self.record(self.at) } else { Step::More });
+                return Ok(if eof && self.at > 0 {
+                    self.record(self.at)
+                } else {
+                    Step::More
+                });
             }
             let feed = memchr::memchr(b'\n', rest.get(self.searched..).unwrap_or_default());
             let end = feed.map(|n| self.searched + n + 1);
@@ -189,11 +220,13 @@ impl Cursor for Lines {
                     return Ok(self.record(self.at));
                 }
                 self.belongs = true;
-                self.lines += 1;
+                self.more += 1;
             }
             let whole = end.or_else(|| eof.then_some(rest.len()));
             self.bound(self.at + whole.unwrap_or(rest.len()))?;
-            let Some(len) = whole else { return Ok(Step::More) };
+            let Some(len) = whole else {
+                return Ok(Step::More);
+            };
             self.at += len;
             (self.searched, self.belongs) = (0, false);
             if self.first == 0 {

@@ -102,7 +102,7 @@ pub fn json(data: &[u8]) {
     let serde: std::result::Result<&serde_json::value::RawValue, _> = serde_json::from_slice(&text);
     let mut scanner = Scanner::new(&text);
     let (mut deepest, mut at) = (0, 0);
-    while let Ok(Some(event)) = scanner.next() {
+    while let Ok(Some(event)) = scanner.step() {
         deepest = deepest.max(scanner.depth());
         assert!(scanner.offset() > at, "no step forward");
         at = scanner.offset();
