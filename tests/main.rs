@@ -12,4 +12,5 @@
 )]
 
 mod differential;
+mod job;
 mod support;
