@@ -59,10 +59,12 @@ impl Search<'_> {
         self.levels.iter().find(|(name, _)| name == codec).map(|(_, level)| *level)
     }
 
-    /// A name that hits is masked in place at the same length; `None` if it does not change. Counts go to `found`.
+    /// A name that hits is masked in place at the same length; `None` if it does not change. Counts go to `found`. Names are
+    /// text in which the anywhere-types count (SPEC "Keys, names, headers"): a number in a path names nobody.
     pub fn mask_name(&self, name: &[u8], found: &mut NameHits) -> Option<Vec<u8>> {
         let mut hits = Vec::new();
         self.engine.hits(&Unit { text: name, fields: &[], table: None }, &mut hits);
+        hits.retain(|hit| self.needles.values.get(hit.value as usize).is_some_and(|value| value.kind.anywhere()));
         if hits.is_empty() {
             return None;
         }

@@ -2,8 +2,8 @@
 //!
 //! The danger in tar is that two readers disagree about where a member starts, and one of them sees a record that the other
 //! does not. So the walk is strict: what real readers read differently (a hard link or a directory with a size, two
-//! sizes, unaligned sparse regions) is refused by name, and what is malformed is damaged. [`find`](mod@find) walks the archive once, goes down into
-//! each payload and masks names; [`lift`](mod@lift) re-makes only the members that change and keeps all else byte for byte. Names are
+//! sizes, unaligned sparse regions) is refused by name, and what is malformed is damaged. `find` walks the archive once, goes down into
+//! each payload and masks names; `lift` re-makes only the members that change and keeps all else byte for byte. Names are
 //! never used as paths.
 //!
 //! Where readers agree it follows GNU tar: one zero block ends an archive as two do, and so does the end of the stream

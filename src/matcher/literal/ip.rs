@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+/// An address and where it stands.
+type Place = ([u8; 16], Range<usize>);
+
 /// An IPv4 address as its IPv4-mapped IPv6 form.
 fn mapped(parts: [u8; 4]) -> [u8; 16] {
     let [a, b, c, d] = parts;
@@ -28,11 +31,18 @@ fn dotted(text: &[u8]) -> Option<([u8; 4], usize)> {
             at += 1;
         }
         let digits = text.get(at..)?;
-        let len = digits.iter().take(4).take_while(|b| b.is_ascii_digit()).count();
+        let len = digits
+            .iter()
+            .take(4)
+            .take_while(|b| b.is_ascii_digit())
+            .count();
         if len == 0 || len > 3 {
             return None;
         }
-        let sum = digits.iter().take(len).fold(0u16, |sum, b| sum * 10 + u16::from(b - b'0'));
+        let sum = digits
+            .iter()
+            .take(len)
+            .fold(0u16, |sum, b| sum * 10 + u16::from(b - b'0'));
         *part = u8::try_from(sum).ok()?;
         at += len;
     }
@@ -41,7 +51,7 @@ fn dotted(text: &[u8]) -> Option<([u8; 4], usize)> {
 
 /// The IPv4 address whose first part starts at `start`, if one stands there within its boundaries (not after a digit, or a
 /// digit and `.`; not before a digit, or `.` and a digit).
-pub(super) fn v4(text: &[u8], start: usize) -> Option<([u8; 16], Range<usize>)> {
+pub(super) fn v4(text: &[u8], start: usize) -> Option<Place> {
     let is_digit = |at: Option<usize>| at.and_then(|i| text.get(i)).is_some_and(u8::is_ascii_digit);
     let before = start.checked_sub(1);
     if is_digit(before)
@@ -57,13 +67,14 @@ pub(super) fn v4(text: &[u8], start: usize) -> Option<([u8; 16], Range<usize>)> 
     Some((mapped(parts), start..end))
 }
 
-/// A byte of an IPv6 address's run.
+/// A hex digit or `:`.
 fn in_run(byte: u8) -> bool {
-    byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.')
+    byte.is_ascii_hexdigit() || byte == b':'
 }
 
-/// The maximal run of `[0-9A-Fa-f:.]` around the `:` at `colon`, and the address that it is without dots at its ends.
-pub(super) fn v6(text: &[u8], colon: usize) -> (Range<usize>, Option<([u8; 16], Range<usize>)>) {
+/// The maximal run of hex digits and `:` around the `:` at `colon`, and the address that it is, with a dotted IPv4 tail if one
+/// stands at its end. A `.` after an address is no part of it (`2001:db8::1.443`, as tcpdump writes a port).
+pub(super) fn v6(text: &[u8], colon: usize) -> (Range<usize>, Option<Place>) {
     let start = text
         .get(..colon)
         .and_then(|before| before.iter().rposition(|b| !in_run(*b)))
@@ -72,11 +83,16 @@ pub(super) fn v6(text: &[u8], colon: usize) -> (Range<usize>, Option<([u8; 16], 
         .get(colon..)
         .and_then(|after| after.iter().position(|b| !in_run(*b)))
         .map_or(text.len(), |i| colon + i);
-    let run = text.get(start..end).unwrap_or_default();
-    let lead = run.iter().take_while(|b| **b == b'.').count();
-    let tail = run.iter().rev().take_while(|b| **b == b'.').count();
-    let span = start + lead..(end - tail).max(start + lead);
-    let address = text.get(span.clone()).and_then(parse_v6).map(|bytes| (bytes, span));
+    let last = text.get(start..end).and_then(|run| run.iter().rposition(|b| *b == b':')).map_or(end, |i| start + i + 1);
+    let span = match text.get(last..).and_then(dotted) {
+        Some((_, len)) => {
+            // An IPv4 address that does not end there is none, and so is the whole.
+            let tail = v4(text, last).filter(|_| !text.get(last + len).copied().is_some_and(in_run));
+            tail.map(|(_, tail)| start..tail.end)
+        }
+        None => Some(start..end),
+    };
+    let address = span.and_then(|span| Some((parse_v6(text.get(span.clone())?)?, span)));
     (start..end, address)
 }
 
@@ -84,7 +100,7 @@ pub(super) fn v6(text: &[u8], colon: usize) -> (Range<usize>, Option<([u8; 16], 
 ///
 /// As the standard library reads them, except that leading zeros are allowed in the tail.
 fn parse_v6(text: &[u8]) -> Option<[u8; 16]> {
-    if text.len() < 2 || text.len() > 8 * 5 + 16 || text.iter().filter(|b| **b == b':').count() < 2 {
+    if text.len() < 2 || text.len() > 8 * 5 + 16 {
         return None;
     }
     let gap = text.windows(2).position(|pair| pair == b"::");
@@ -128,7 +144,8 @@ fn groups(text: &[u8], out: &mut [u8; 16]) -> Option<usize> {
         let group = part.iter().try_fold(0u16, |sum, b| {
             Some(sum << 4 | char::from(*b).to_digit(16)? as u16)
         })?;
-        out.get_mut(len..len + 2)?.copy_from_slice(&group.to_be_bytes());
+        out.get_mut(len..len + 2)?
+            .copy_from_slice(&group.to_be_bytes());
         len += 2;
     }
     Some(len)
@@ -149,7 +166,14 @@ mod tests {
         assert_eq!(at("ip-10.0.0.1:80").as_deref(), Some("10.0.0.1"));
         assert_eq!(at("x.010.000.000.001.").as_deref(), Some("010.000.000.001"));
         assert_eq!(at("10.0.0.1x").as_deref(), Some("10.0.0.1"));
-        for text in ["10.0.0.1.5", "10.0.0.256", "10.0.0.1234", "10.0.0", "1.10.0.0.1", "0010.0.0.1"] {
+        for text in [
+            "10.0.0.1.5",
+            "10.0.0.256",
+            "10.0.0.1234",
+            "10.0.0",
+            "1.10.0.0.1",
+            "0010.0.0.1",
+        ] {
             assert_eq!(at(text), None, "{text}");
         }
         assert!(v4(b"1.2.3.4.5", 2).is_none());
@@ -157,11 +181,18 @@ mod tests {
 
     #[test]
     fn v6_runs() {
-        let at = |text: &str| v6(text.as_bytes(), text.find(':').unwrap()).1.map(|(_, span)| text[span].to_owned());
+        let at = |text: &str| {
+            v6(text.as_bytes(), text.find(':').unwrap())
+                .1
+                .map(|(_, span)| text[span].to_owned())
+        };
         assert_eq!(at("[2001:DB8::1]:443").as_deref(), Some("2001:DB8::1"));
         assert_eq!(at("zone fe80::1%eth0").as_deref(), Some("fe80::1"));
         assert_eq!(at("see 2001:db8::1.").as_deref(), Some("2001:db8::1"));
         assert_eq!(at("::ffff:010.1.2.3/96").as_deref(), Some("::ffff:010.1.2.3"));
+        assert_eq!(at("IP6 2001:db8::1.443 >").as_deref(), Some("2001:db8::1"));
+        assert_eq!(at("d.2001:db8::1.example").as_deref(), Some("2001:db8::1"));
+        assert_eq!(at("0.::ffff:1.2.3.4.").as_deref(), Some("::ffff:1.2.3.4"));
         for text in ["a 2001:db8::1:", "10:00:00", "1.2.3.4:80", ":2001:db8::1", "1::2::3", "::ffff:1.2.3.4.5", "x :"] {
             assert_eq!(at(text), None, "{text}");
         }

@@ -71,7 +71,12 @@ struct Sites<'t> {
 
 impl<'t> Sites<'t> {
     fn new(text: &'t [u8]) -> Self {
-        let mut sites = Self { text, at: 0, rare: 0, equals: 0 };
+        let mut sites = Self {
+            text,
+            at: 0,
+            rare: 0,
+            equals: 0,
+        };
         sites.rare = sites.find_rare(0);
         sites.equals = sites.find_equals(0);
         sites
@@ -117,7 +122,10 @@ pub(super) fn regions(text: &[u8], reach: Reach, visit: &mut dyn FnMut(Region)) 
     if text.len() > WHOLE {
         clusters(text, reach, visit);
     } else if Sites::new(text).next().is_some() {
-        visit(Region { span: 0..text.len(), open: (false, false) });
+        visit(Region {
+            span: 0..text.len(),
+            open: (false, false),
+        });
     }
 }
 
@@ -131,7 +139,10 @@ fn clusters(text: &[u8], reach: Reach, visit: &mut dyn FnMut(Region)) {
         let mut marks: VecDeque<usize> = VecDeque::new();
         while let Some(site) = sites.next_if(|site| site.start <= last + 2 * reach.plain) {
             if site.start - start > reach.region {
-                visit(Region { span: start..site.start, open: (start > 0, true) });
+                visit(Region {
+                    span: start..site.start,
+                    open: (start > 0, true),
+                });
                 let want = site.start.saturating_sub(reach.overlap);
                 while marks.get(1).is_some_and(|mark| *mark <= want) {
                     marks.pop_front();
@@ -148,14 +159,22 @@ fn clusters(text: &[u8], reach: Reach, visit: &mut dyn FnMut(Region)) {
             last = site.end;
         }
         let end = (last + reach.plain).min(text.len());
-        visit(Region { span: start..end, open: (start > 0, end < text.len()) });
+        visit(Region {
+            span: start..end,
+            open: (start > 0, end < text.len()),
+        });
     }
 }
 
 /// The regions of a window of records: lines that have escapes, alone, and together where a soft break may join them.
 ///
 /// With `by_line` false (a value holds a line feed) lines are not told apart.
-pub(super) fn window_regions(text: &[u8], by_line: bool, reach: Reach, visit: &mut dyn FnMut(Range<usize>)) {
+pub(super) fn window_regions(
+    text: &[u8],
+    by_line: bool,
+    reach: Reach,
+    visit: &mut dyn FnMut(Range<usize>),
+) {
     if !by_line {
         clusters(text, reach, &mut |region| visit(region.span));
     }
@@ -180,12 +199,16 @@ pub(super) fn window_regions(text: &[u8], by_line: bool, reach: Reach, visit: &m
 }
 
 fn line_start(text: &[u8], at: usize) -> usize {
-    text.get(..at).and_then(|before| memrchr(b'\n', before)).map_or(0, |i| i + 1)
+    text.get(..at)
+        .and_then(|before| memrchr(b'\n', before))
+        .map_or(0, |i| i + 1)
 }
 
 /// The end of the line that holds `at`, its line feed included.
 fn line_end(text: &[u8], at: usize) -> usize {
-    text.get(at..).and_then(|rest| memchr(b'\n', rest)).map_or(text.len(), |i| at + i + 1)
+    text.get(at..)
+        .and_then(|rest| memchr(b'\n', rest))
+        .map_or(text.len(), |i| at + i + 1)
 }
 
 /// Whether `line` (with its line feed) may end in a soft break at some level: in `=`, or in something that may spell one.
@@ -209,7 +232,9 @@ fn stretch(text: &[u8], span: Range<usize>, reach: Reach, visit: &mut dyn FnMut(
         return;
     };
     if piece.len() > STRETCH {
-        clusters(piece, reach, &mut |r| visit(span.start + r.span.start..span.start + r.span.end));
+        clusters(piece, reach, &mut |r| {
+            visit(span.start + r.span.start..span.start + r.span.end);
+        });
     } else if Sites::new(piece).next().is_some() {
         visit(span);
     }
@@ -228,7 +253,9 @@ pub(super) fn expand(text: &[u8], visit: &mut dyn FnMut(&[u8], &Map, Chain)) {
     for depth in 1..=SPELLING_DEPTH {
         let parents = std::mem::take(&mut nodes);
         let root = (depth == 1).then_some((text, None, Chain::default()));
-        let below = parents.iter().map(|node| (node.text.as_slice(), Some(&node.map), node.chain));
+        let below = parents
+            .iter()
+            .map(|node| (node.text.as_slice(), Some(&node.map), node.chain));
         for (parent, outer, chain) in root.into_iter().chain(below) {
             for spelling in Spelling::ALL {
                 let Some((decoded, local)) = decode(spelling, parent) else {
@@ -245,7 +272,11 @@ pub(super) fn expand(text: &[u8], visit: &mut dyn FnMut(&[u8], &Map, Chain)) {
                 seen.push(key);
                 visit(&decoded, &map, chain);
                 if depth < SPELLING_DEPTH {
-                    nodes.push(Node { text: decoded, map, chain });
+                    nodes.push(Node {
+                        text: decoded,
+                        map,
+                        chain,
+                    });
                 }
             }
         }
@@ -273,10 +304,10 @@ mod tests {
     #[test]
     fn only_lines_with_escapes_and_joined_ones_together() {
         assert!(spans(b"plain = & % \\ line\nid=xy\n").is_empty());
-        assert_eq!(spans(b"one\ntwo %40\nthree\n"), [4..12]);
+        assert_eq!(spans(b"one\ntwo %40\nthree =40\n"), [4..12, 12..22]);
         assert_eq!(spans(b"a=\nb=40 c\nd\n"), [0..10, 0..3, 3..10]);
         assert_eq!(spans(b"a%3D\nb\nc\n"), [0..7, 0..5]);
-        assert_eq!(spans(b"a%3D x\nb\n"), [0..7]);
+        assert_eq!(spans(b"a%3D x\nb\n%41\n"), [0..7, 9..13]);
     }
 
     #[test]
@@ -286,8 +317,14 @@ mod tests {
         let mut out: Vec<Region> = Vec::new();
         regions(&text, reach, &mut |region| out.push(region));
         assert!(out.len() > 2);
-        assert!(out.iter().all(|r| r.span.len() <= reach.region + 8 && r.span.start % 3 == 0));
-        assert!(out.windows(2).all(|p| p[1].span.start + reach.overlap <= p[0].span.end));
+        assert!(
+            out.iter()
+                .all(|r| r.span.len() <= reach.region + 8 && r.span.start % 3 == 0)
+        );
+        assert!(
+            out.windows(2)
+                .all(|p| p[1].span.start + reach.overlap <= p[0].span.end)
+        );
         assert_eq!(out.first().unwrap().span.start, 0);
         assert_eq!(out.last().unwrap().span.end, text.len());
         let mut sparse = vec![b'x'; 2_000_000];
@@ -295,13 +332,21 @@ mod tests {
         let mut out = Vec::new();
         regions(&sparse, reach, &mut |region| out.push(region));
         let side = reach.plain;
-        assert_eq!(out, [Region { span: 1_000_000 - side..1_000_003 + side, open: (true, true) }]);
+        assert_eq!(
+            out,
+            [Region {
+                span: 1_000_000 - side..1_000_003 + side,
+                open: (true, true)
+            }]
+        );
     }
 
     #[test]
     fn equal_texts_are_visited_once_by_shortest_chain() {
         let mut seen = Vec::new();
-        expand(b"%40 &amp;", &mut |text, _, chain| seen.push((text.to_vec(), chain.depth())));
+        expand(b"%40 &amp;", &mut |text, _, chain| {
+            seen.push((text.to_vec(), chain.depth()));
+        });
         let texts: Vec<&[u8]> = seen.iter().map(|(text, _)| text.as_slice()).collect();
         assert_eq!(texts, [b"@ &amp;".as_slice(), b"%40 &", b"@ &"]);
         assert_eq!(seen[2].1, 2);

@@ -13,6 +13,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
@@ -31,6 +32,9 @@ use crate::record::{Field, Place};
 /// An [`Engine`] over shapes and an Aho-Corasick automaton; cheap to clone.
 #[derive(Clone)]
 pub struct Literal(Arc<Inner>);
+
+/// From a range in the text of a level to its place in the text that was given.
+pub(super) type Back<'m> = &'m dyn Fn(Range<usize>) -> Range<usize>;
 
 struct Inner {
     needles: Arc<Needles>,
@@ -58,7 +62,12 @@ impl Literal {
                 fields.entry(value.bytes.clone()).or_default().push(id);
             }
         }
-        let any = |byte: u8| plan.needles.values.iter().any(|v| v.kind != Type::Ip && v.bytes.contains(&byte));
+        let any = |byte: u8| {
+            plan.needles
+                .values
+                .iter()
+                .any(|v| v.kind != Type::Ip && v.bytes.contains(&byte))
+        };
         Ok(Self(Arc::new(Inner {
             names: Names::new(&plan.fields),
             reach,
@@ -82,16 +91,19 @@ impl Literal {
     }
 
     /// Calls `visit` with each level of `text`, the text itself first, and what tells a range's place in `text`.
-    pub(super) fn each_level(&self, text: &[u8], visit: &mut dyn FnMut(&[u8], &dyn Fn(Range<usize>) -> Range<usize>)) {
+    pub(super) fn each_level(&self, text: &[u8], visit: &mut dyn FnMut(&[u8], Back<'_>)) {
         visit(text, &|span| span);
         regions(text, self.0.reach, &mut |region| {
             let start = region.span.start;
-            expand(text.get(region.span).unwrap_or_default(), &mut |level, map, _| {
-                visit(level, &|span| {
-                    let raw = map.range(span.start, span.end);
-                    start + raw.start..start + raw.end
-                });
-            });
+            expand(
+                text.get(region.span).unwrap_or_default(),
+                &mut |level, map, _| {
+                    visit(level, &|span| {
+                        let raw = map.range(span.start, span.end);
+                        start + raw.start..start + raw.end
+                    });
+                },
+            );
         });
     }
 }
@@ -108,21 +120,25 @@ impl Engine for Literal {
             && memmem::find(window, b"\"\"").is_some()
             && let Some((halved, map)) = halve_quotes(window)
         {
-            inner.sweep(&halved, &mut |span| found.push(map.range(span.start, span.end)));
+            inner.sweep(&halved, &mut |span| {
+                found.push(map.range(span.start, span.end));
+            });
         }
     }
 
     fn hits(&self, unit: &Unit<'_>, found: &mut Vec<Hit>) {
         let inner = &*self.0;
-        let mut all = Vec::new();
-        inner.judge_text(unit.text, &mut |value, span, chain| all.push(Hit { value, span, chain }));
+        let mut all = Bag::default();
+        inner.judge_text(unit.text, &mut |value, span, chain| {
+            all.push(Hit { value, span, chain });
+        });
         for field in unit.fields {
             inner.judge_field(field, unit.table, &mut all);
             if field.place == Place::QuotedCell {
                 inner.judge_cell(unit.text, field, &mut all);
             }
         }
-        found.extend(resolve(all));
+        found.extend(resolve(all.hits));
     }
 
     fn name(&self) -> &'static str {
@@ -166,19 +182,26 @@ impl Inner {
         }
         value.kind.anywhere()
             || self.names.plausible(text, span.start)
-            || self.names.identify(value.kind, text, span.start, span.end, true)
+            || self
+                .names
+                .identify(value.kind, text, span.start, span.end, true)
     }
 
     /// Whether these bytes are the value's, by the case of its type; shapes with many spellings were compared when found.
     fn is_spelled(&self, id: ValueId, text: &[u8], span: &Range<usize>) -> bool {
-        let (Some(value), Some(bytes)) = (self.needles.values.get(id as usize), text.get(span.clone())) else {
+        let (Some(value), Some(bytes)) =
+            (self.needles.values.get(id as usize), text.get(span.clone()))
+        else {
             return false;
         };
         match value.kind {
             Type::Email | Type::Username => bytes.eq_ignore_ascii_case(&value.bytes),
             Type::Token | Type::UserId | Type::Literal => *bytes == *value.bytes,
             Type::Uuid => {
-                let digits = bytes.iter().filter(|b| **b != b'-').map(u8::to_ascii_lowercase);
+                let digits = bytes
+                    .iter()
+                    .filter(|b| **b != b'-')
+                    .map(u8::to_ascii_lowercase);
                 digits.eq(value.bytes.iter().copied())
             }
             Type::Ip => ip::read(bytes).is_some_and(|address| address == *value.bytes),
@@ -199,7 +222,11 @@ impl Inner {
             expand(piece, &mut |level, map, chain| {
                 // Near a cut the context is not whole; what stands there is judged in another region or the text above.
                 let first = if open.0 { CONTEXT } else { 0 };
-                let last = if open.1 { level.len().saturating_sub(CONTEXT) } else { level.len() };
+                let last = if open.1 {
+                    level.len().saturating_sub(CONTEXT)
+                } else {
+                    level.len()
+                };
                 self.judge_level(level, &mut |id, span| {
                     if span.start >= first && span.end <= last {
                         let raw = map.range(span.start, span.end);
@@ -220,7 +247,8 @@ impl Inner {
                 && if value.kind.anywhere() {
                     boundary::holds(value.kind, text, span.start, span.end)
                 } else {
-                    self.names.identify(value.kind, text, span.start, span.end, false)
+                    self.names
+                        .identify(value.kind, text, span.start, span.end, false)
                 };
             if counts {
                 found(id, span);
@@ -231,13 +259,16 @@ impl Inner {
     }
 
     /// A field named as identifying whose whole text is a value.
-    fn judge_field(&self, field: &Field<'_>, table: Option<&str>, all: &mut Vec<Hit>) {
+    fn judge_field(&self, field: &Field<'_>, table: Option<&str>, all: &mut Bag) {
         if field.place == Place::JsonKey {
             return;
         }
         let exact = self.fields.get(&*field.text);
         let lower = field.text.to_ascii_lowercase();
-        let folded = self.fields.get(lower.as_slice()).filter(|_| lower != *field.text);
+        let folded = self
+            .fields
+            .get(lower.as_slice())
+            .filter(|_| lower != *field.text);
         for id in exact.into_iter().chain(folded).flatten() {
             let Some(value) = self.needles.values.get(*id as usize) else {
                 continue;
@@ -249,13 +280,17 @@ impl Inner {
             let named = self.names.matches(value.kind, &field.path)
                 || (value.kind == Type::UserId && is_user_key(&field.path, table));
             if same && named {
-                all.push(Hit { value: *id, span: field.span.clone(), chain: Chain::default() });
+                all.push(Hit {
+                    value: *id,
+                    span: field.span.clone(),
+                    chain: Chain::default(),
+                });
             }
         }
     }
 
     /// A cell with doubled quotes, as text without them.
-    fn judge_cell(&self, unit: &[u8], field: &Field<'_>, all: &mut Vec<Hit>) {
+    fn judge_cell(&self, unit: &[u8], field: &Field<'_>, all: &mut Bag) {
         let Some(raw) = unit.get(field.span.clone()) else {
             return;
         };
@@ -263,9 +298,13 @@ impl Inner {
             return;
         }
         // A reader that halves otherwise than RFC 4180 leaves no places: then the whole cell stands for the hit.
-        let map: Option<Map> = halve_quotes(raw).filter(|(text, _)| **text == *field.text).map(|(_, map)| map);
+        let map: Option<Map> = halve_quotes(raw)
+            .filter(|(text, _)| **text == *field.text)
+            .map(|(_, map)| map);
         self.judge_text(&field.text, &mut |value, span, chain| {
-            let raw = map.as_ref().map_or(0..raw.len(), |map| map.range(span.start, span.end));
+            let raw = map
+                .as_ref()
+                .map_or(0..raw.len(), |map| map.range(span.start, span.end));
             let span = field.span.start + raw.start..field.span.start + raw.end;
             all.push(Hit { value, span, chain });
         });
@@ -274,18 +313,58 @@ impl Inner {
 
 /// Whether the field is the column `id` of a table of users (SPEC "Identifying fields").
 fn is_user_key<P: AsRef<[u8]>>(path: &[P], table: Option<&str>) -> bool {
-    let last = path.last().and_then(|part| part.as_ref().rsplit(|b| *b == b'.').next());
+    let last = path
+        .last()
+        .and_then(|part| part.as_ref().rsplit(|b| *b == b'.').next());
     let table = table.map(|table| table.rsplit('.').next().unwrap_or(table));
     last.is_some_and(|part| fold(part) == b"id")
-        && table.is_some_and(|table| USER_TABLES.iter().any(|user| user.eq_ignore_ascii_case(table)))
+        && table.is_some_and(|table| {
+            USER_TABLES
+                .iter()
+                .any(|user| user.eq_ignore_ascii_case(table))
+        })
+}
+
+/// Hits as they are found. Many levels repeat the same ones; they are thinned out before they fill the memory.
+#[derive(Default)]
+struct Bag {
+    hits: Vec<Hit>,
+    /// Number of distinct hits when they were last thinned out.
+    distinct: usize,
+}
+
+/// Hits that are kept with their repetitions; about 3 MB.
+const REPEATED_MAX: usize = 1 << 16;
+
+impl Bag {
+    fn push(&mut self, hit: Hit) {
+        if self.hits.len() >= REPEATED_MAX + 2 * self.distinct {
+            order(&mut self.hits);
+            self.hits
+                .dedup_by(|b, a| a.value == b.value && a.span == b.span);
+            self.distinct = self.hits.len();
+        }
+        self.hits.push(hit);
+    }
+}
+
+/// Sorts by value, the longest first, then by place, then the shortest chain first.
+fn order(hits: &mut [Hit]) {
+    let rank = |chain: &Chain| {
+        let mut steps = chain.iter();
+        (chain.depth(), [steps.next(), steps.next(), steps.next()])
+    };
+    hits.sort_unstable_by_key(|hit| {
+        let Range { start, end } = hit.span;
+        (hit.value, Reverse(end - start), start, rank(&hit.chain))
+    });
 }
 
 /// The hits that stand: each (value, span) once by its shortest chain, and of overlapping hits of one value the longest
 /// (ties: leftmost). Sorted by start, end and value.
 fn resolve(mut all: Vec<Hit>) -> Vec<Hit> {
-    let rank = |chain: &Chain| (chain.depth(), chain.iter().collect::<Vec<_>>());
     if all.len() > 1 {
-        all.sort_by_cached_key(|hit| (hit.value, std::cmp::Reverse(hit.span.len()), hit.span.start, rank(&hit.chain)));
+        order(&mut all);
         let mut value = None;
         // Start and end of what stands already; never overlapping.
         let mut kept: BTreeMap<usize, usize> = BTreeMap::new();
@@ -294,8 +373,11 @@ fn resolve(mut all: Vec<Hit>) -> Vec<Hit> {
                 value = Some(hit.value);
                 kept.clear();
             }
-            let before = kept.range(..hit.span.end.max(hit.span.start + 1)).next_back();
-            let stands = before.is_none_or(|(start, end)| *end <= hit.span.start && *start != hit.span.start);
+            let before = kept
+                .range(..hit.span.end.max(hit.span.start + 1))
+                .next_back();
+            let stands = before
+                .is_none_or(|(start, end)| *end <= hit.span.start && *start != hit.span.start);
             if stands {
                 kept.insert(hit.span.start, hit.span.end);
             }

@@ -26,7 +26,7 @@ fn scrubbed(bytes: &[u8]) -> Vec<u8> {
         }
         match memchr::memmem::find(line, BOBBY) {
             Some(at) => {
-                out.extend_from_slice(&[&line[..at], LONGER, &line[at + BOBBY.len()..]].concat())
+                out.extend_from_slice(&[&line[..at], LONGER, &line[at + BOBBY.len()..]].concat());
             }
             None => out.extend_from_slice(line),
         }

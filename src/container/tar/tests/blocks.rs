@@ -49,4 +49,3 @@ pub fn records(list: &[(&str, &[u8])]) -> Vec<u8> {
     }
     member(POSIX, b'x', b"PaxHeaders/x", &body)
 }
-

@@ -5,9 +5,12 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "tests fail by panics; clippy does not see that these files are tests"
+    clippy::ptr_arg,
+    reason = "tests fail by panics, and clippy does not see that these files are tests; only sized bytes are a blob"
 )]
 
 mod archives;
+mod blocks;
 mod damage;
+mod made;
 mod rig;
