@@ -207,7 +207,7 @@ impl Patch {
                 return Err(Error::new(Kind::Verify, "an edit ends after its stream"));
             }
             if !edit.span.is_empty() || !edit.payload.is_empty() {
-                if !keep.is_empty() && !(edit.span.is_empty() && edit.payload.is_empty()) {
+                if !keep.is_empty() {
                     play(Piece::Keep(keep))?;
                 }
                 keep.start = edit.span.end;

@@ -319,7 +319,7 @@ impl Fleet<'_> {
                 Listed::Object(object) => Some(Task { object, target: None }),
                 _ => None,
             });
-            self.fan_out(largest_first(tasks.collect()), &dry, &mut |_, outcome| {
+            self.fan_out(&largest_first(tasks.collect()), &dry, &mut |_, outcome| {
                 let records = outcome.line.records.unwrap_or_default();
                 let over = matches!(limit, MaxDropped::Percent(_))
                     && limit.exceeded(records.dropped + records.edited, records.read);
@@ -372,7 +372,7 @@ impl Fleet<'_> {
             }
             let bytes = tasks.iter().map(|task| task.object.identity.size).sum();
             self.given.progress.expect(tasks.len() as u64, bytes);
-            self.fan_out(largest_first(tasks), run, &mut |task, outcome| {
+            self.fan_out(&largest_first(tasks), run, &mut |task, outcome| {
                 if outcome.interrupted {
                     return Ok(());
                 }
@@ -432,7 +432,7 @@ impl Fleet<'_> {
     /// Works on `tasks` by `--jobs` workers, in order; `take` gets each outcome, one at a time.
     fn fan_out(
         &self,
-        tasks: Vec<Task>,
+        tasks: &[Task],
         run: &scrub::Run<'_>,
         take: &mut (dyn FnMut(&Task, Outcome) -> Result<()> + Send),
     ) -> Result<()> {

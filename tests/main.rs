@@ -12,5 +12,6 @@
 )]
 
 mod differential;
+mod job;
 mod readme;
 mod support;

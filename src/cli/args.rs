@@ -221,7 +221,7 @@ pub struct Bounds {
 /// What is said, and where.
 #[derive(Debug, Args)]
 pub struct Say {
-    /// Write the manifest here, or continue it (scrub's default: ./unwrite-<run_id>.manifest.jsonl).
+    /// Write the manifest here, or continue it (scrub's default: `./unwrite-<run_id>.manifest.jsonl`).
     #[arg(short, long, value_name = "M", env = "UNWRITE_MANIFEST")]
     pub manifest: Option<PathBuf>,
     /// Print the manifest's lines on stdout instead of a table.

@@ -101,7 +101,7 @@ fn run(arguments: &[OsString]) -> Result<Exit> {
         }
         Verb::Scrub(scrub) => {
             process::logging(scrub.say.verbose);
-            let typed = sub.map(|sub| build::Typed::of(sub)).unwrap_or_default();
+            let typed = sub.map(build::Typed::of).unwrap_or_default();
             scrub::scrub(&scrub, &typed, config)
         }
         Verb::Verify(verify) => {

@@ -2,6 +2,7 @@
 //!
 //! Errors name the line and the nearest known key, and never show what stands there: somebody may have pasted a person into it.
 
+use std::fmt::Write;
 use std::path::Path;
 
 use globset::GlobBuilder;
@@ -80,16 +81,16 @@ pub fn of_run_line(shown: &serde_json::Value) -> Result<Policy> {
     };
     let mut text = String::new();
     for name in ["user_id", "username"] {
-        let fields = list(&shown["fields"][name]).ok_or_else(bad)?;
-        text += &format!("[identifiers.{name}]\nfields = {}\n", inline(&serde_json::json!(fields)));
+        let fields = shown.get("fields").and_then(|fields| list(fields.get(name)?)).ok_or_else(bad)?;
+        let _infallible = writeln!(text, "[identifiers.{name}]\nfields = {}", inline(&json!(fields)));
         if name == "user_id" {
-            text += &format!("paths = {}\n", inline(&shown["paths"]));
+            let _infallible = writeln!(text, "paths = {}", inline(shown.get("paths").ok_or_else(bad)?));
         }
     }
-    for rule in shown["rules"].as_array().ok_or_else(bad)? {
+    for rule in shown.get("rules").and_then(serde_json::Value::as_array).ok_or_else(bad)? {
         text += "[[rule]]\n";
         for (key, value) in rule.as_object().ok_or_else(bad)? {
-            text += &format!("{} = {}\n", inline(&serde_json::json!(key)), inline(value));
+            let _infallible = writeln!(text, "{} = {}", inline(&json!(key)), inline(value));
         }
     }
     parse(text.as_bytes()).map(|file| file.policy).map_err(|_| bad())

@@ -421,9 +421,13 @@ impl Cursor for Rows {
         let row = content(record);
         for (column, cell) in Cells::new(record, self.cut.separator).enumerate() {
             let text = cell.text(row);
-            let (span, place) = match cell.inner {
-                Some(inner) => (inner, Place::QuotedCell),
-                None => (cell.whole.clone(), Place::Cell),
+            // Text behind a closing quote: its raw bytes hold quotes, so that it is one with them.
+            let quoted = cell.closed.is_some();
+            let span = cell.inner.unwrap_or_else(|| cell.whole.clone());
+            let place = if quoted {
+                Place::QuotedCell
+            } else {
+                Place::Cell
             };
             visit(Field {
                 path: vec![Cow::Owned(self.name(column))],

@@ -97,7 +97,7 @@ fn rows_and_cells() {
         row(&[
             ("id", "2", "2", "2", Place::Cell),
             ("name", "B\"x\"", "B\"x\"", "B\"x\"", Place::Cell),
-            ("note", "qz", "\"q\"z", "\"q\"z", Place::Cell),
+            ("note", "qz", "\"q\"z", "\"q\"z", Place::QuotedCell),
         ]),
         row(&[
             ("id", "3", "3", "3", Place::Cell),

@@ -204,7 +204,9 @@ mod tests {
             if reverse {
                 all.reverse();
             }
-            all.iter().for_each(|a| root.add(a).unwrap());
+            for a in &all {
+                root.add(a).unwrap();
+            }
             roots.push(root.finish().unwrap());
         }
         assert_eq!(roots[0], roots[1]);

@@ -278,7 +278,9 @@ fn paths(uri: &str, mask: &Mask<'_>) -> Vec<PathBuf> {
     let mut found = vec![PathBuf::new()];
     for part in path.components() {
         let Component::Normal(name) = part else {
-            found.iter_mut().for_each(|path| path.push(part));
+            for path in &mut found {
+                path.push(part);
+            }
             continue;
         };
         found = found.into_iter().flat_map(|folder| children(&folder, name.as_bytes(), mask)).collect();
