@@ -13,4 +13,5 @@
 
 mod differential;
 mod job;
+mod matrix;
 mod support;
