@@ -116,7 +116,9 @@ pub fn run(job: &Job, given: &Given<'_>) -> Result<Report> {
         Verify::None => Vec::new(),
         Verify::Decode => vec![&blind],
         Verify::Full => vec![&literal],
-        Verify::Paranoid => vec![&literal as &dyn Engine].into_iter().chain(reference.as_ref().map(|r| r as _)).collect(),
+        Verify::Paranoid => {
+            vec![&literal as &dyn Engine].into_iter().chain(reference.as_ref().map(|r| r as _)).collect()
+        }
     };
     let second: Vec<Search<'_>> =
         engines.into_iter().map(|engine| Search { engine, second: true, limits: &limits, ..copy(&search) }).collect();
@@ -209,7 +211,8 @@ impl Fleet<'_> {
         if self.job.allow_no_source || Listing::new(sources, filter, own).next().is_some() {
             return Ok(());
         }
-        Err(Error::usage("nothing is left to be read").help("check SOURCE and the filters; --allow-no-source accepts it"))
+        Err(Error::usage("nothing is left to be read")
+            .help("check SOURCE and the filters; --allow-no-source accepts it"))
     }
 
     /// Removes what a killed run left, in every SOURCE that is written to.
@@ -272,7 +275,8 @@ impl Fleet<'_> {
         let mut writer = Writer::new(Some(file), reader.prev().to_owned(), self.job.json, self.space);
         for intent in open.intents() {
             let names = |name: &[u8]| (self.search.mask)(name);
-            let found = verify::audit::digest_of(&intent.uri, intent.output.as_deref(), intent.identity.as_ref(), &names);
+            let found =
+                verify::audit::digest_of(&intent.uri, intent.output.as_deref(), intent.identity.as_ref(), &names);
             writer.artifact(settle::close(intent, found.as_ref()))?;
         }
         Ok(writer)
@@ -392,11 +396,7 @@ impl Fleet<'_> {
     fn task(&self, object: Object, dest: Option<&Dest>) -> std::result::Result<Task, Box<Artifact>> {
         match dest.map(|dest| dest.target(&object)).transpose() {
             Ok(target) => Ok(Task { object, target }),
-            Err(error) => Err(Box::new(Artifact::new(
-                (self.uri)(&object.shown),
-                Status::Failed,
-                Some(error.reason()),
-            ))),
+            Err(error) => Err(Box::new(Artifact::new((self.uri)(&object.shown), Status::Failed, Some(error.reason())))),
         }
     }
 

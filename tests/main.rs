@@ -13,5 +13,9 @@
 
 mod differential;
 mod job;
+<<<<<<< HEAD
+mod matrix;
+=======
 mod readme;
+>>>>>>> docs
 mod support;

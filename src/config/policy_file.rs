@@ -152,7 +152,15 @@ impl Lines<'_> {
 
 const TOP: &[&str] = &["identifiers", "rule", "foreign_key", "options"];
 const RULE: &[&str] = &[
-    "files", "tables", "action", "erase_fields", "header", "continuation", "records", "time_field", "shared",
+    "files",
+    "tables",
+    "action",
+    "erase_fields",
+    "header",
+    "continuation",
+    "records",
+    "time_field",
+    "shared",
     "accept_unsupported",
 ];
 const FOREIGN_KEY: &[&str] = &["from", "to", "action"];
@@ -245,13 +253,16 @@ impl Reader<'_> {
                     rule.erase_fields = self.erase_fields(value)?;
                 }
                 "header" => {
-                    rule.header = self.word(value, &[("auto", Header::Auto), ("yes", Header::Yes), ("no", Header::No)])?;
+                    rule.header =
+                        self.word(value, &[("auto", Header::Auto), ("yes", Header::Yes), ("no", Header::No)])?;
                 }
                 "continuation" => rule.continuation = self.continuation(value)?,
                 "records" => {
                     let pointer = self.string(value)?;
                     if !pointer.starts_with('/') {
-                        return Err(self.lines.error(value.span().start, "expected a JSON pointer such as \"/Records\""));
+                        return Err(self
+                            .lines
+                            .error(value.span().start, "expected a JSON pointer such as \"/Records\""));
                     }
                     rule.records = Some(pointer);
                 }
@@ -307,7 +318,8 @@ impl Reader<'_> {
                     .syntax(syntax::Config::new().unicode(false).utf8(false))
                     .build(pattern)
                     .map_err(|_| {
-                        let what = "expected \"auto\", \"none\" or a regular expression (ASCII classes, no look-around)";
+                        let what =
+                            "expected \"auto\", \"none\" or a regular expression (ASCII classes, no look-around)";
                         self.lines.error(value.span().start, what)
                     })?;
                 Continuation::Regex(Box::new(regex))
@@ -343,7 +355,9 @@ impl Reader<'_> {
                 other => one(other).map(|value| vec![value]),
             };
             let Some(values) = values else {
-                return Err(self.lines.error(value.span().start, "expected a string, number, boolean or a list of them"));
+                return Err(self
+                    .lines
+                    .error(value.span().start, "expected a string, number, boolean or a list of them"));
             };
             let line = self.lines.line(key.span().start);
             self.file.options.push(FileOption { name: key.get_ref().to_string(), values, line });

@@ -106,7 +106,13 @@ fn artifact(name: &[u8], data: &[u8], first: u8) {
     let (data, stop) = (data.to_vec(), AtomicBool::new(false));
     let space = TempSpace::new(std::env::temp_dir(), 64 << 20);
     let judge = Judge::new(&NEEDLES, &policy.fields, None);
-    let limits = |window| Limits { window, max_decoded: DECODED as u64 * 8, max_record: 1 << 20, max_memory: 128 << 20, ..Limits::default() };
+    let limits = |window| Limits {
+        window,
+        max_decoded: DECODED as u64 * 8,
+        max_record: 1 << 20,
+        max_memory: 128 << 20,
+        ..Limits::default()
+    };
     let large = LargeSlot::new(128 << 20, 1);
     let (wide, narrow) = (limits(1 << 16), limits(usize::from(first / 5) + 1));
     let mask = |name: &[u8]| name.to_vec();

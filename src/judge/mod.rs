@@ -188,16 +188,8 @@ impl<'n> Judge<'n> {
             }
         }
         let erase = if ruling.held { &[] } else { rule.map_or(&[][..], |rule| rule.erase_fields.as_slice()) };
-        let edits = replace::edits(&replace::Job {
-            judge: self,
-            unit,
-            range,
-            fields,
-            hits,
-            whose: &whose,
-            action,
-            erase,
-        });
+        let edits =
+            replace::edits(&replace::Job { judge: self, unit, range, fields, hits, whose: &whose, action, erase });
         if edits.is_empty() {
             ruling.subjects.clear();
         } else {
@@ -209,12 +201,8 @@ impl<'n> Judge<'n> {
     /// The claims that `values` satisfy, for a record of `time` (`None`: not known or not asked for, and so covered).
     fn holding(&self, values: &BTreeSet<ValueId>, time: Option<Timestamp>) -> Holding<'n> {
         let mut holding = Holding { in_force: Vec::new(), held: Vec::new() };
-        let claims: BTreeSet<u32> = values
-            .iter()
-            .filter_map(|value| self.needles.claims_of.get(*value as usize))
-            .flatten()
-            .copied()
-            .collect();
+        let claims: BTreeSet<u32> =
+            values.iter().filter_map(|value| self.needles.claims_of.get(*value as usize)).flatten().copied().collect();
         for claim in claims.iter().filter_map(|at| self.needles.claims.get(*at as usize)) {
             let covered = match (claim.before, time) {
                 (Some(before), Some(time)) => time < before,

@@ -223,7 +223,8 @@ impl Run<'_> {
         let mut text = apply(unit, record, edits);
         for round in 0..ROUNDS {
             let whole = 0..text.len();
-            let ruling = self.rule_on(&text, &[(whole.clone(), part)], cx)?.and_then(|rulings| rulings.into_iter().next());
+            let ruling =
+                self.rule_on(&text, &[(whole.clone(), part)], cx)?.and_then(|rulings| rulings.into_iter().next());
             match ruling.map(|ruling| ruling.verdict) {
                 None | Some(Verdict::Keep) if round == 0 => return Ok(Verdict::Edit(edits.clone())),
                 None | Some(Verdict::Keep) => break,
