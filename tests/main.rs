@@ -13,9 +13,6 @@
 
 mod differential;
 mod job;
-<<<<<<< HEAD
 mod matrix;
-=======
 mod readme;
->>>>>>> docs
 mod support;

@@ -154,7 +154,8 @@ fn a_manifest_is_checked_by_hand() {
     let check = |why: &str| {
         let output = bash(folder.path(), &block("check"));
         let out = text(&output);
-        let lines: Vec<_> = out.lines().map(|line| line.trim_start_matches("sha256:").trim_end_matches("  -").to_owned()).collect();
+        let lines: Vec<_> =
+            out.lines().map(|line| line.trim_start_matches("sha256:").trim_end_matches("  -").to_owned()).collect();
         let good = output.status.success() && lines.len() == 2 && lines[0] == lines[1];
         assert_eq!(good, why.is_empty(), "{why}: {out}");
     };
@@ -177,7 +178,8 @@ fn the_formats_are_those_of_this_build() {
     if cfg!(not(all(feature = "gzip", feature = "zstd", feature = "tar"))) {
         return;
     }
-    let mut table = String::from("| layer | read and rewritten | known, reported as `unsupported` |\n| --- | --- | --- |\n");
+    let mut table =
+        String::from("| layer | read and rewritten | known, reported as `unsupported` |\n| --- | --- | --- |\n");
     let mut kinds: Vec<(&str, BTreeMap<bool, Vec<String>>)> = Vec::new();
     for row in unwrite::detect::names() {
         let read = row.state == unwrite::detect::State::Read;
@@ -190,7 +192,8 @@ fn the_formats_are_those_of_this_build() {
         kinds[at].1.entry(read).or_default().push(entry);
     }
     for (kind, by_state) in kinds {
-        let cell = |read, between: &str| by_state.get(&read).map_or_else(|| "–".to_owned(), |entries| entries.join(between));
+        let cell =
+            |read, between: &str| by_state.get(&read).map_or_else(|| "–".to_owned(), |entries| entries.join(between));
         writeln!(table, "| {kind} | {} | {} |", cell(true, "<br>"), cell(false, ", ")).unwrap();
     }
     let text = readme();
