@@ -114,6 +114,23 @@ fn every_target_has_a_body() {
     assert_eq!(targets, bodies);
 }
 
+/// What failed once.
+#[test]
+fn an_edit_may_free_its_neighbour() {
+    let both = "192.0.2.1alice@example.com";
+    for (name, body) in BODIES {
+        for first in [0, 1, 2, 3] {
+            let line = format!("{}2026-11-01T10:00:00Z {both}\n2026-11-01T10:00:01Z user_id=48213\n", first as u8 as char);
+            run(name, *body, line.as_bytes(), first);
+        }
+    }
+    let mut archive = ::tar::Builder::new(Vec::new());
+    let mut header = ::tar::Header::new_gnu();
+    header.set_size(0);
+    archive.append_data(&mut header, both, &b""[..]).unwrap();
+    tar(&[&[0], archive.into_inner().unwrap().as_slice()].concat());
+}
+
 #[test]
 fn bodies_hold_on_the_fixtures() {
     for (number, seed) in seeds().iter().enumerate() {
