@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::scanners::{LITERAL, NEEDLES, REFERENCE};
 use super::{choice, expand};
-use crate::blob::TempSpace;
+use crate::blob::{Blob, TempSpace};
 use crate::codec;
 use crate::detect::TABLES;
 use crate::error::{Error, Kind, Result};
@@ -173,7 +173,7 @@ fn counts(seen: &Seen) -> [u64; 5] {
     [tally.read, tally.dropped, tally.edited, tally.names, tally.left_report]
 }
 
-fn lift(search: &Search<'_>, seen: &Seen, data: &Vec<u8>, name: &[u8]) -> Vec<u8> {
+fn lift(search: &Search<'_>, seen: &Seen, data: &dyn Blob, name: &[u8]) -> Vec<u8> {
     let mut pass = BlobPass::new(data, search.space);
     let mut cx = Cx::new(search, name, None);
     let lifted = seen.found.layer.lift(&seen.found, &mut pass, &mut cx);
