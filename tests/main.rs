@@ -11,7 +11,10 @@
     reason = "a test fails by panicking"
 )]
 
+mod bad;
 mod differential;
 mod job;
 mod matrix;
+mod mirror;
+mod records;
 mod support;
