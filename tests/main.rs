@@ -16,5 +16,7 @@ mod differential;
 mod job;
 mod matrix;
 mod mirror;
+mod policy;
 mod records;
+mod registry;
 mod support;
