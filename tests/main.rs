@@ -14,6 +14,7 @@
 mod bad;
 mod differential;
 mod job;
+mod leaks;
 mod matrix;
 mod mirror;
 mod policy;

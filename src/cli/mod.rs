@@ -81,12 +81,30 @@ fn print(text: &str) -> Result<()> {
     }
 }
 
+/// The error without what was typed in it, where that may be a value (P4): a config file's option is shown by clap as if it had
+/// been typed. Words that look like verbs and options stay.
+fn unechoed(mut error: clap::Error) -> clap::Error {
+    use clap::error::{ContextKind, ContextValue};
+    let harmless = |text: &str| text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+    for kind in [ContextKind::InvalidValue, ContextKind::InvalidArg, ContextKind::InvalidSubcommand] {
+        if let Some(ContextValue::String(text)) = error.get(kind)
+            && (kind == ContextKind::InvalidValue || !harmless(text))
+            // An option's own name with its placeholder, which is no input.
+            && !(kind == ContextKind::InvalidArg && error.get(ContextKind::InvalidValue).is_some())
+        {
+            error.insert(kind, ContextValue::String("\u{2026}".to_owned()));
+        }
+    }
+    error
+}
+
 fn run(arguments: &[OsString]) -> Result<Exit> {
     let config = build::config(arguments)?;
     let command = build::with_defaults(Cli::command(), &config.file)?;
     let matches = match command.try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) => {
+            let error = unechoed(error);
             let _closed = error.print();
             return Ok(if error.use_stderr() { Exit::Usage } else { Exit::Ok });
         }
