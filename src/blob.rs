@@ -184,17 +184,14 @@ impl Drop for Spool {
 fn anonymous(dir: &Path) -> io::Result<File> {
     use rustix::fs::{Mode, OFlags, open};
     let mode = Mode::RUSR | Mode::WUSR;
-    match open(dir, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, mode) {
-        Ok(fd) => Ok(File::from(fd)),
-        // File systems without O_TMPFILE (NFS, some overlays).
-        Err(_) => {
-            let name = format!(".unwrite-spool-{}", ulid::Ulid::new());
-            let path = dir.join(name);
-            let fd = open(&path, OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC, mode)?;
-            rustix::fs::unlink(&path)?;
-            Ok(File::from(fd))
-        }
+    if let Ok(fd) = open(dir, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, mode) {
+        return Ok(File::from(fd));
     }
+    // File systems without O_TMPFILE (NFS, some overlays).
+    let path = dir.join(format!(".unwrite-spool-{}", ulid::Ulid::new()));
+    let fd = open(&path, OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC, mode)?;
+    rustix::fs::unlink(&path)?;
+    Ok(File::from(fd))
 }
 
 #[cfg(test)]

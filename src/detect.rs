@@ -26,11 +26,8 @@ pub struct Tables {
 }
 
 /// What this build can tell apart.
-pub static TABLES: Tables = Tables {
-    codecs: crate::codec::TABLE,
-    containers: container::KNOWN,
-    formats: format::TABLE,
-};
+pub static TABLES: Tables =
+    Tables { codecs: crate::codec::TABLE, containers: container::KNOWN, formats: format::TABLE };
 
 impl Detect for Tables {
     fn detect(&self, head: &[u8], whole: bool, hint: &Hint<'_>) -> Fit {
@@ -58,11 +55,7 @@ impl Detect for Tables {
             return self.format_named(name);
         }
         if !text::is_text(head, whole) {
-            return if known::names_encrypted(hint.name) {
-                Fit::Unsupported(known::ENCRYPTED)
-            } else {
-                Fit::Unknown
-            };
+            return if known::names_encrypted(hint.name) { Fit::Unsupported(known::ENCRYPTED) } else { Fit::Unknown };
         }
         match text::choose(head, whole, hint) {
             Choice::Format(name) => self.format_named(name),
@@ -74,23 +67,13 @@ impl Detect for Tables {
 impl Tables {
     /// The layer whose magic `head` has, with its name; `plain`: no codec is asked for.
     fn binary(&self, head: &[u8], whole: bool, plain: bool) -> Option<(&'static str, Fit)> {
-        if let Some(codec) = self
-            .codecs
-            .iter()
-            .find(|codec| !plain && codec.0.sniff(head))
-        {
+        if let Some(codec) = self.codecs.iter().find(|codec| !plain && codec.0.sniff(head)) {
             return Some((codec.0.name(), Fit::Layer(*codec)));
         }
-        if let Some(known) = self
-            .containers
-            .iter()
-            .find(|known| (known.sniff)(head, whole))
-        {
+        if let Some(known) = self.containers.iter().find(|known| (known.sniff)(head, whole)) {
             return Some((known.name, container(known)));
         }
-        let known = KNOWN
-            .iter()
-            .find(|known| (known.sniff)(head) && !(plain && known.kind == "codec"))?;
+        let known = KNOWN.iter().find(|known| (known.sniff)(head) && !(plain && known.kind == "codec"))?;
         Some((known.name, Fit::Unsupported(known.name)))
     }
 
@@ -107,18 +90,12 @@ impl Tables {
         if let Some(codec) = self.codecs.iter().find(|codec| codec.0.name() == name) {
             return Fit::Layer(*codec);
         }
-        let known = KNOWN
-            .iter()
-            .find(|known| known.kind == "codec" && known.name == name);
+        let known = KNOWN.iter().find(|known| known.kind == "codec" && known.name == name);
         known.map_or(Fit::Unknown, |known| Fit::Unsupported(known.name))
     }
 
     fn format_named(&self, name: &str) -> Fit {
-        if let Some(format) = self
-            .formats
-            .iter()
-            .find(|format| format.records().name() == name)
-        {
+        if let Some(format) = self.formats.iter().find(|format| format.records().name() == name) {
             return Fit::Layer(format.layer);
         }
         let later = LATER.iter().find(|later| later.name == name);
@@ -147,19 +124,12 @@ impl Tables {
 
     fn row(&self, known: &Known) -> Row {
         let read = self.codecs.iter().any(|codec| codec.0.name() == known.name)
-            || self
-                .containers
-                .iter()
-                .any(|container| container.name == known.name && container.layer.is_some());
+            || self.containers.iter().any(|container| container.name == known.name && container.layer.is_some());
         Row {
             name: known.name,
             kind: known.kind,
             extensions: known.extensions,
-            state: if read {
-                State::Read
-            } else {
-                State::Unsupported
-            },
+            state: if read { State::Read } else { State::Unsupported },
             what: known.what,
         }
     }

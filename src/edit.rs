@@ -158,7 +158,11 @@ impl EditReader<'_> {
     fn byte(&mut self) -> Result<u8> {
         if self.head == self.buf.len() {
             self.buf.resize(PIECE, 0);
-            let n = self.list.spool.read_at(self.at, &mut self.buf).map_err(|e| Error::io("reading a temporary file", &e))?;
+            let n = self
+                .list
+                .spool
+                .read_at(self.at, &mut self.buf)
+                .map_err(|e| Error::io("reading a temporary file", &e))?;
             self.buf.truncate(n);
             self.at += n as u64;
             self.head = 0;
@@ -207,7 +211,7 @@ impl Patch {
                 return Err(Error::new(Kind::Verify, "an edit ends after its stream"));
             }
             if !edit.span.is_empty() || !edit.payload.is_empty() {
-                if !keep.is_empty() && !(edit.span.is_empty() && edit.payload.is_empty()) {
+                if !keep.is_empty() {
                     play(Piece::Keep(keep))?;
                 }
                 keep.start = edit.span.end;

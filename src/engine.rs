@@ -116,7 +116,9 @@ pub fn run(job: &Job, given: &Given<'_>) -> Result<Report> {
         Verify::None => Vec::new(),
         Verify::Decode => vec![&blind],
         Verify::Full => vec![&literal],
-        Verify::Paranoid => vec![&literal as &dyn Engine].into_iter().chain(reference.as_ref().map(|r| r as _)).collect(),
+        Verify::Paranoid => {
+            vec![&literal as &dyn Engine].into_iter().chain(reference.as_ref().map(|r| r as _)).collect()
+        }
     };
     let second: Vec<Search<'_>> =
         engines.into_iter().map(|engine| Search { engine, second: true, limits: &limits, ..copy(&search) }).collect();
@@ -209,7 +211,8 @@ impl Fleet<'_> {
         if self.job.allow_no_source || Listing::new(sources, filter, own).next().is_some() {
             return Ok(());
         }
-        Err(Error::usage("nothing is left to be read").help("check SOURCE and the filters; --allow-no-source accepts it"))
+        Err(Error::usage("nothing is left to be read")
+            .help("check SOURCE and the filters; --allow-no-source accepts it"))
     }
 
     /// Removes what a killed run left, in every SOURCE that is written to.
@@ -272,7 +275,8 @@ impl Fleet<'_> {
         let mut writer = Writer::new(Some(file), reader.prev().to_owned(), self.job.json, self.space);
         for intent in open.intents() {
             let names = |name: &[u8]| (self.search.mask)(name);
-            let found = verify::audit::digest_of(&intent.uri, intent.output.as_deref(), intent.identity.as_ref(), &names);
+            let found =
+                verify::audit::digest_of(&intent.uri, intent.output.as_deref(), intent.identity.as_ref(), &names);
             writer.artifact(settle::close(intent, found.as_ref()))?;
         }
         Ok(writer)
@@ -319,7 +323,7 @@ impl Fleet<'_> {
                 Listed::Object(object) => Some(Task { object, target: None }),
                 _ => None,
             });
-            self.fan_out(largest_first(tasks.collect()), &dry, &mut |_, outcome| {
+            self.fan_out(&largest_first(tasks.collect()), &dry, &mut |_, outcome| {
                 let records = outcome.line.records.unwrap_or_default();
                 let over = matches!(limit, MaxDropped::Percent(_))
                     && limit.exceeded(records.dropped + records.edited, records.read);
@@ -372,7 +376,7 @@ impl Fleet<'_> {
             }
             let bytes = tasks.iter().map(|task| task.object.identity.size).sum();
             self.given.progress.expect(tasks.len() as u64, bytes);
-            self.fan_out(largest_first(tasks), run, &mut |task, outcome| {
+            self.fan_out(&largest_first(tasks), run, &mut |task, outcome| {
                 if outcome.interrupted {
                     return Ok(());
                 }
@@ -392,11 +396,7 @@ impl Fleet<'_> {
     fn task(&self, object: Object, dest: Option<&Dest>) -> std::result::Result<Task, Box<Artifact>> {
         match dest.map(|dest| dest.target(&object)).transpose() {
             Ok(target) => Ok(Task { object, target }),
-            Err(error) => Err(Box::new(Artifact::new(
-                (self.uri)(&object.shown),
-                Status::Failed,
-                Some(error.reason()),
-            ))),
+            Err(error) => Err(Box::new(Artifact::new((self.uri)(&object.shown), Status::Failed, Some(error.reason())))),
         }
     }
 
@@ -432,7 +432,7 @@ impl Fleet<'_> {
     /// Works on `tasks` by `--jobs` workers, in order; `take` gets each outcome, one at a time.
     fn fan_out(
         &self,
-        tasks: Vec<Task>,
+        tasks: &[Task],
         run: &scrub::Run<'_>,
         take: &mut (dyn FnMut(&Task, Outcome) -> Result<()> + Send),
     ) -> Result<()> {

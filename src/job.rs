@@ -160,6 +160,8 @@ mod tests {
         assert!(MaxDropped::parse("1%").unwrap().exceeded(2, 100));
         assert!(!MaxDropped::parse("1%").unwrap().exceeded(99, 99), "judged from 100 records up");
         assert!(MaxDropped::parse("0").unwrap().exceeded(1, 1));
-        assert!(MaxDropped::parse("x").is_err() && MaxDropped::parse("101%").is_err() && MaxDropped::parse("-1").is_err());
+        assert!(
+            MaxDropped::parse("x").is_err() && MaxDropped::parse("101%").is_err() && MaxDropped::parse("-1").is_err()
+        );
     }
 }

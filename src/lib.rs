@@ -4,10 +4,10 @@
 //! [`edit`] the edit lists, [`matcher`] the search, [`scrub`](mod@scrub) one artifact from start to finish.
 
 pub mod blob;
-pub mod container;
-pub mod codec;
 pub mod cli;
+pub mod codec;
 pub mod config;
+pub mod container;
 pub mod detect;
 pub mod edit;
 pub mod engine;
@@ -31,3 +31,8 @@ pub mod scrub;
 pub mod span;
 pub mod store;
 pub mod verify;
+
+/// The README's example is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

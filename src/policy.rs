@@ -133,8 +133,25 @@ fn eq_folded(folded: &[u8], name: &[u8]) -> bool {
 
 /// Default identifying fields of `user_id` (SPEC "Identifying fields"; the column `id` of user tables is `judge`'s).
 pub const USER_ID_FIELDS: &[&str] = &[
-    "userid", "uid", "user", "accountid", "customerid", "memberid", "subjectid", "ownerid", "authorid", "createdby",
-    "updatedby", "user.id", "account.id", "customer.id", "member.id", "owner.id", "author.id", "actor.id", "enduser.id",
+    "userid",
+    "uid",
+    "user",
+    "accountid",
+    "customerid",
+    "memberid",
+    "subjectid",
+    "ownerid",
+    "authorid",
+    "createdby",
+    "updatedby",
+    "user.id",
+    "account.id",
+    "customer.id",
+    "member.id",
+    "owner.id",
+    "author.id",
+    "actor.id",
+    "enduser.id",
 ];
 /// Default identifying fields of `username`.
 pub const USERNAME_FIELDS: &[&str] = &["username", "login", "user", "handle", "user.name"];

@@ -61,8 +61,8 @@ pub struct Field<'r> {
     pub path: Vec<Cow<'r, [u8]>>,
     /// Where the scalar's text stands in the record: without its quotes.
     pub span: Range<usize>,
-    /// The whole thing that goes if the field is removed: a JSON member with its name and one comma; else equal to the
-    /// quoted or bare scalar with its quotes.
+    /// The whole thing that goes if the field is removed: a JSON member with its name, or an array's element, and the comma after
+    /// it if there is one; else the scalar with its quotes.
     pub whole: Range<usize>,
     /// The scalar's text, decoded (escapes resolved, `""` halved); a JSON number as written.
     pub text: Cow<'r, [u8]>,

@@ -31,7 +31,9 @@ fn text() -> Vec<u8> {
 
 #[test]
 fn damaged_codecs() {
-    for (name, data, layer) in [("a.log.gz", make::multi_gz(&[&text(), &text()]), "gzip"), ("a.log.zst", make::zst(&text()), "zstd")] {
+    for (name, data, layer) in
+        [("a.log.gz", make::multi_gz(&[&text(), &text()]), "gzip"), ("a.log.zst", make::zst(&text()), "zstd")]
+    {
         for cut in [data.len() - 1, data.len() - 5, data.len() / 2 + 9, 11] {
             let said = refused(name, &data[..cut], "failed: ", &[]);
             assert!(said.contains(layer) && said.contains("byte"), "{name} cut at {cut}: {said}");
@@ -241,8 +243,17 @@ fn own_files_links_and_special_files() {
     std::os::unix::fs::symlink(world.path("outside.log"), world.path("src/link.log")).unwrap();
     let run = |fifo: bool| {
         let manifest = "src/m.jsonl";
-        let arguments =
-            ["scrub", "src", "--registry", "src/registry.jsonl", "--policy", "src/policy.toml", "--in-place", "--manifest", manifest];
+        let arguments = [
+            "scrub",
+            "src",
+            "--registry",
+            "src/registry.jsonl",
+            "--policy",
+            "src/policy.toml",
+            "--in-place",
+            "--manifest",
+            manifest,
+        ];
         let out = world.command(&arguments).output().unwrap();
         assert_eq!(out.status.code(), Some(if fifo { 3 } else { 0 }), "{}", String::from_utf8_lossy(&out.stderr));
         let mut lines = crate::support::manifest::check(&world.get(manifest));
@@ -270,7 +281,8 @@ fn strange_names_work() {
     let world = World::new(ALICE);
     let log = make::log(&["alice@example.com", "x"]);
     let long = [b"n".repeat(251), b".log".to_vec()].concat();
-    let names: [&[u8]; 5] = [b"new\nline.log", b"\xff\xfe.log", b"tab\t;$(x)'\".log", "caf\u{e9}.log".as_bytes(), &long];
+    let names: [&[u8]; 5] =
+        [b"new\nline.log", b"\xff\xfe.log", b"tab\t;$(x)'\".log", "caf\u{e9}.log".as_bytes(), &long];
     for name in names {
         world.put(OsStr::from_bytes(&[b"src/", name].concat()), &log);
     }
@@ -290,7 +302,9 @@ fn strange_names_work() {
 fn a_source_that_is_not_there_is_no_clean_run() {
     let world = World::new(ALICE);
     world.put("src/a.log", make::log(&["x", "y"]));
-    for more in [&["gone"][..], &["src", "gone/*.log"], &["src", "--include", "*.nothing"], &["src", "--min-age", "900d"]] {
+    for more in
+        [&["gone"][..], &["src", "gone/*.log"], &["src", "--include", "*.nothing"], &["src", "--min-age", "900d"]]
+    {
         world.run(&[&["scan", "--registry", "erased.jsonl"], more].concat()).expect(2);
     }
     world.run(&["scan", "src", "gone", "--registry", "erased.jsonl", "--allow-no-source", "--json"]).expect(0);

@@ -42,7 +42,11 @@ fn fill(world: &World) {
     world.put("src/one.log.gz", make::gz(&a));
     world.put("src/sub/many.log.gz", make::multi_gz(&[&a, &b, &a[..7000], &a[7000..]]));
     world.put("src/sub/x.log.zst", make::zst(&b));
-    let tar = make::tar(&[("logs/y.log.zst", &make::zst(&a)), ("logs/z.log", &b), ("logs/clean.log.gz", &make::gz(&make::log(&["a", "b"])))]);
+    let tar = make::tar(&[
+        ("logs/y.log.zst", &make::zst(&a)),
+        ("logs/z.log", &b),
+        ("logs/clean.log.gz", &make::gz(&make::log(&["a", "b"]))),
+    ]);
     world.put("src/backup.tar.gz", make::gz(&tar));
     world.put("src/clean.log", make::log(&["nobody", "bytes=48213"]));
     world.put("src/clean.log.gz", make::gz(&make::log(&["nobody", "bytes=48213"])));
@@ -79,7 +83,8 @@ fn scan_scrub_again_verify() {
         assert_eq!(format!("sha256:{}", line["after"]["sha256"].as_str().unwrap()), manifest::sha256(&new));
         assert_eq!(format!("sha256:{}", line["before"]["sha256"].as_str().unwrap()), manifest::sha256(old));
         assert_eq!(line["after"]["bytes"], new.len());
-        let gone: usize = texts(name, old).iter().map(|text| String::from_utf8_lossy(text).matches("ALICE").count()).sum();
+        let gone: usize =
+            texts(name, old).iter().map(|text| String::from_utf8_lossy(text).matches("ALICE").count()).sum();
         assert_eq!(line["records"]["dropped"], gone);
         assert_eq!(line["subjects"]["sub_01"], gone);
         assert_eq!(line["verified"], "full");
@@ -90,7 +95,9 @@ fn scan_scrub_again_verify() {
             assert_eq!(foretold[key], line[key], "{name}: {key}");
         }
         // An intent stands before it.
-        assert!(scrub.lines.iter().any(|l| l["kind"] == "intent" && l["uri"] == line["uri"] && l["after"] == line["after"]));
+        assert!(
+            scrub.lines.iter().any(|l| l["kind"] == "intent" && l["uri"] == line["uri"] && l["after"] == line["after"])
+        );
     }
     assert_eq!(scrub.artifact("backup.tar.gz")["layers"], serde_json::json!(["gzip", "tar"]));
     assert_eq!(scrub.artifact("one.log.gz")["layers"], serde_json::json!(["gzip", "log"]));
@@ -128,7 +135,8 @@ fn untouched_members_of_a_tar_are_the_same_bytes() {
     let world = World::new(ALICE);
     let png = [b"\x89PNG\r\n\x1a\n".as_slice(), &[7; 900]].concat();
     let clean = make::log(&["x", "y", "z"]);
-    let old = make::tar(&[("a.log", &lines(0)), ("clean.log", &clean), ("p.png", &png), ("b.log.gz", &make::gz(&lines(3)))]);
+    let old =
+        make::tar(&[("a.log", &lines(0)), ("clean.log", &clean), ("p.png", &png), ("b.log.gz", &make::gz(&lines(3)))]);
     world.put("src/b.tar", &old);
     let ran = world.scrub(&[]);
     ran.expect(3);
@@ -214,7 +222,10 @@ fn verify_finds_a_survivor() {
         assert!(ran.out.contains("survivor"), "{}", ran.out);
     }
     // A registry with one more value of the same event (its text was changed, not continued).
-    world.put("other.jsonl", ALICE.replace(r#"{"type":"user_id""#, r#"{"type":"literal","value":"INFO y"},{"type":"user_id""#));
+    world.put(
+        "other.jsonl",
+        ALICE.replace(r#"{"type":"user_id""#, r#"{"type":"literal","value":"INFO y"},{"type":"user_id""#),
+    );
     let ran = world.run(&["verify", "m.jsonl", "--registry", "other.jsonl"]);
     ran.expect(1);
     assert!(ran.out.contains("survivor"), "{}", ran.out);
@@ -251,7 +262,10 @@ fn the_manifest_is_continued() {
     world.put("m.jsonl", text.replacen("\"read\":", "\"read\":1", 1));
     world.put("src/c.log", make::log(&["alice@example.com", "x"]));
     let before = world.tree("src");
-    let out = world.command(&["scrub", "src", "--registry", REGISTRY, "--in-place", "--manifest", "m.jsonl"]).output().unwrap();
+    let out = world
+        .command(&["scrub", "src", "--registry", REGISTRY, "--in-place", "--manifest", "m.jsonl"])
+        .output()
+        .unwrap();
     assert_eq!(out.status.code(), Some(2));
     assert_eq!(world.tree("src"), before);
 }

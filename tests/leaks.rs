@@ -57,7 +57,10 @@ fn base64_forms(value: &str) -> Vec<String> {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let encode = |bytes: &[u8]| -> String {
         let word = |chunk: &[u8]| chunk.iter().fold(0u32, |word, b| word << 8 | u32::from(*b));
-        bytes.chunks_exact(3).flat_map(|chunk| (0..4).rev().map(move |i| char::from(DIGITS[(word(chunk) >> (6 * i) & 63) as usize]))).collect()
+        bytes
+            .chunks_exact(3)
+            .flat_map(|chunk| (0..4).rev().map(move |i| char::from(DIGITS[(word(chunk) >> (6 * i) & 63) as usize])))
+            .collect()
     };
     (0..3)
         .map(|shift| {
@@ -104,7 +107,8 @@ fn gz_named(data: &[u8], name: &str) -> Vec<u8> {
 }
 
 fn world() -> World {
-    let identifiers: Vec<_> = PLANTED.iter().map(|(kind, value)| serde_json::json!({"type": kind, "value": value})).collect();
+    let identifiers: Vec<_> =
+        PLANTED.iter().map(|(kind, value)| serde_json::json!({"type": kind, "value": value})).collect();
     let world = World::new(&format!("{}\n", serde_json::json!({"subject": "sub_01", "identifiers": identifiers})));
     let (email, token, literal) = (planted("email"), planted("token"), planted("literal"));
     let mut texts = vec!["start".to_owned()];
@@ -113,8 +117,10 @@ fn world() -> World {
     texts.push(format!("user={} uid={}", planted("username"), planted("user_id")));
     texts.push("stop".to_owned());
     let log = make::log(&texts.iter().map(String::as_str).collect::<Vec<_>>());
-    let json: String =
-        PLANTED.iter().map(|(_, value)| format!("{{\"{value}\":{{\"seen\":1}},\"user_id\":{}}}\n", planted("user_id"))).collect();
+    let json: String = PLANTED
+        .iter()
+        .map(|(_, value)| format!("{{\"{value}\":{{\"seen\":1}},\"user_id\":{}}}\n", planted("user_id")))
+        .collect();
     let mut cut = make::gz(&log.repeat(20));
     cut.truncate(cut.len() - 30);
     let mut sum = make::tar(&[(&format!("x/{email}"), &log)]);
@@ -123,7 +129,10 @@ fn world() -> World {
         (format!("users/{email}/app.log"), log.clone()),
         (format!("logs/{token}.jsonl"), json.clone().into_bytes()),
         (format!("logs/{}-{}.log", planted("username"), planted("user_id")), log.clone()),
-        ("logs/header.csv".to_owned(), format!("day,{email},count\n2026-11-20,{token},1\n2026-11-21,nobody,2\n").into_bytes()),
+        (
+            "logs/header.csv".to_owned(),
+            format!("day,{email},count\n2026-11-20,{token},1\n2026-11-21,nobody,2\n").into_bytes(),
+        ),
         ("logs/letter.txt".to_owned(), format!("Dear {literal},\n\nplease write to {email}.\n").into_bytes()),
         ("logs/named.log.gz".to_owned(), gz_named(&log, email)),
         ("damaged/cut.log.gz".to_owned(), cut),
@@ -157,7 +166,8 @@ fn nothing_of_a_run_leaks() {
     looked_at("scan of what is not there", world.run(&[&["scan", &gone], &here[..]].concat()).expect(2));
     looked_at("check", world.run(&["registry", "check", REGISTRY, "-vv"]).expect(0));
     looked_at("list", world.run(&["registry", "list", REGISTRY, "-vv"]).expect(0));
-    let panicked = world.run_with(&[("UNWRITE_TEST_PANIC", "artifact")], &[&["scan", "src", "--json"], &here[..]].concat());
+    let panicked =
+        world.run_with(&[("UNWRITE_TEST_PANIC", "artifact")], &[&["scan", "src", "--json"], &here[..]].concat());
     looked_at("scan with a forced panic", panicked.expect(3));
     assert!(panicked.of("failed").len() > 5 && panicked.err.contains("internal error"), "{}", panicked.err);
 
@@ -190,9 +200,15 @@ fn bad_lines_are_not_quoted() {
     let good = String::from_utf8(world.get(REGISTRY)).unwrap();
     let [email, token] = BAD;
     for (name, text) in [
-        ("r.jsonl", format!("{good}{{\"subject\":\"{token}\",\"identifiers\":[{{\"type\":\"email\",\"value\":\"{email}\"")),
+        (
+            "r.jsonl",
+            format!("{good}{{\"subject\":\"{token}\",\"identifiers\":[{{\"type\":\"email\",\"value\":\"{email}\""),
+        ),
         ("r.jsonl", format!("{good}{{\"subject\":\"s\",\"{email}\":1,\"identifiers\":[]}}\n")),
-        ("r.jsonl", format!("{good}{{\"subject\":\"s\",\"identifiers\":[{{\"type\":\"{token}\",\"value\":\"{email}\"}}]}}\n")),
+        (
+            "r.jsonl",
+            format!("{good}{{\"subject\":\"s\",\"identifiers\":[{{\"type\":\"{token}\",\"value\":\"{email}\"}}]}}\n"),
+        ),
         ("r.jsonl", format!("{good}{{\"seq\":2,\"event\":\"{email}\",\"subject\":\"s\"}}\n")),
         ("r.jsonl", format!("{good}{{\"subject\":\"s\",\"effective_at\":\"{token}\",\"identifiers\":[]}}\n")),
         ("r.csv", format!("type,value,subject\nemail,{email},s\n{token},{email},s\n")),
@@ -233,12 +249,29 @@ fn bad_lines_are_not_quoted() {
 fn options_with_values_are_not_echoed() {
     let world = world();
     let email = BAD[0];
-    for option in ["--jobs", "--max-dropped", "--verify", "--format", "--codec", "--max-memory", "--level", "--progress", "--type", "--min-age"] {
+    for option in [
+        "--jobs",
+        "--max-dropped",
+        "--verify",
+        "--format",
+        "--codec",
+        "--max-memory",
+        "--level",
+        "--progress",
+        "--type",
+        "--min-age",
+    ] {
         let ran = world.run(&["scrub", "src", "--registry", REGISTRY, "--in-place", option, email]);
         looked_at(option, &ran);
         assert_eq!(ran.code, 2, "{option}");
     }
-    for arguments in [&["scrub", "--nonsense", email][..], &[email], &["registry", email], &["verify", "m.jsonl", email], &["--jobs", email]] {
+    for arguments in [
+        &["scrub", "--nonsense", email][..],
+        &[email],
+        &["registry", email],
+        &["verify", "m.jsonl", email],
+        &["--jobs", email],
+    ] {
         let ran = world.run(arguments);
         looked_at("usage", &ran);
         assert_eq!(ran.code, 2);

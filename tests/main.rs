@@ -13,11 +13,13 @@
 
 mod bad;
 mod differential;
+mod differential_records;
 mod job;
 mod leaks;
 mod matrix;
 mod mirror;
 mod policy;
+mod readme;
 mod records;
 mod registry;
 mod support;

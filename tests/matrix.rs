@@ -26,7 +26,9 @@ fn cases() -> Vec<Case> {
 fn case(folder: &std::path::Path) -> Case {
     let named = |stem: &str| {
         let mut files = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
-        files.find(|path| path.file_stem().unwrap() == stem).unwrap_or_else(|| panic!("{}: no {stem}", folder.display()))
+        files
+            .find(|path| path.file_stem().unwrap() == stem)
+            .unwrap_or_else(|| panic!("{}: no {stem}", folder.display()))
     };
     let input = named("input");
     let policy = std::fs::read_to_string(folder.join("unwrite.toml")).unwrap_or_default();
@@ -112,7 +114,12 @@ fn paths_and_windows(half: usize) {
             let run = |window, by_reference| -> Scrubbed {
                 let done = case.shelf.scrub(&name, &data, window, by_reference);
                 let done = done.unwrap_or_else(|e| panic!("{} as {name} in windows of {window}: {e}", case.name));
-                assert_eq!(done.bytes == data, case.input == case.expected, "{} as {name}: what changes is new", case.name);
+                assert_eq!(
+                    done.bytes == data,
+                    case.input == case.expected,
+                    "{} as {name}: what changes is new",
+                    case.name
+                );
                 Scrubbed { bytes: unwrap(path, &done.bytes), ..done }
             };
             let whole = run(256 * 1024, false);
@@ -145,11 +152,30 @@ fn paths_and_windows(half: usize) {
 /// Lines of several formats and escapes, hits among them, at random: window sizes and engines must not matter.
 fn lines() -> impl Strategy<Value = Vec<u8>> {
     let line = prop::sample::select(vec![
-        "2026-11-20T08:00:00Z INFO user_id=48213 x", "2026-11-20T08:00:00Z INFO nobody", "  at com.example.Main(Main.java:7)",
-        "Caused by: x.y.Z: alice@example.com", "\talice%40example.com", "Traceback (most recent call last):", "",
-        "2026-11-20T08:00:01Z soft alice@exam=", "ple.com and=", "=", "{\"user_id\":48213}", "{\"user\":{\"id\":\"48213\",\"n\":null}}",
-        "{\"a\":\"alice\\u0040example.com\"}", "{\"k\":[1,2,{\"uid\":48213}]}", "{\"bad\":", "a,b,c", "48213,\"alice@example.com\",x",
-        "\"multi", "line\",2,3", "user_id,email,note", "1,2,3", "GET /users/48213/x HTTP/1.1", "k=v uid=48213 j=w", "caf\u{e9} 203.0.113.7",
+        "2026-11-20T08:00:00Z INFO user_id=48213 x",
+        "2026-11-20T08:00:00Z INFO nobody",
+        "  at com.example.Main(Main.java:7)",
+        "Caused by: x.y.Z: alice@example.com",
+        "\talice%40example.com",
+        "Traceback (most recent call last):",
+        "",
+        "2026-11-20T08:00:01Z soft alice@exam=",
+        "ple.com and=",
+        "=",
+        "{\"user_id\":48213}",
+        "{\"user\":{\"id\":\"48213\",\"n\":null}}",
+        "{\"a\":\"alice\\u0040example.com\"}",
+        "{\"k\":[1,2,{\"uid\":48213}]}",
+        "{\"bad\":",
+        "a,b,c",
+        "48213,\"alice@example.com\",x",
+        "\"multi",
+        "line\",2,3",
+        "user_id,email,note",
+        "1,2,3",
+        "GET /users/48213/x HTTP/1.1",
+        "k=v uid=48213 j=w",
+        "caf\u{e9} 203.0.113.7",
     ]);
     let end = prop::sample::select(vec!["\n", "\n", "\n", "\r\n", "\n\n", ""]);
     prop::collection::vec((line, end), 0..30).prop_map(|parts| {

@@ -49,7 +49,9 @@ fn destinations() {
     let world = World::new(ALICE);
     world.put("src/a.log", alice());
     // One file: to a file, to a folder that is there, to a folder to be made.
-    let to = |dest: &str| world.run(&["scrub", "src/a.log", "--registry", REGISTRY, "--output", dest, "--manifest", "m.jsonl"]);
+    let to = |dest: &str| {
+        world.run(&["scrub", "src/a.log", "--registry", REGISTRY, "--output", dest, "--manifest", "m.jsonl"])
+    };
     to("new.log").expect(0);
     assert_eq!(world.get("new.log"), gone());
     std::fs::create_dir(world.path("there")).unwrap();
@@ -59,7 +61,9 @@ fn destinations() {
     assert_eq!(world.get("made/a.log"), gone());
     // Several: each under its last name.
     world.put("other/b.log", alice());
-    let many = |dest: &str| world.run(&["scrub", "src", "other/b.log", "--registry", REGISTRY, "--output", dest, "--manifest", "m.jsonl"]);
+    let many = |dest: &str| {
+        world.run(&["scrub", "src", "other/b.log", "--registry", REGISTRY, "--output", dest, "--manifest", "m.jsonl"])
+    };
     many("all/").expect(0);
     assert_eq!((world.get("all/src/a.log"), world.get("all/b.log")), (gone(), gone()));
     many("new.log").expect(2);
@@ -80,7 +84,11 @@ fn an_existing_target_is_refused() {
     world.put("out/a.log", "other bytes\n");
     let ran = world.mirror("out/", &[]);
     ran.expect(3);
-    assert!(ran.status("/a.log").starts_with("failed") || ran.status("/a.log").starts_with("skipped"), "{}", ran.status("/a.log"));
+    assert!(
+        ran.status("/a.log").starts_with("failed") || ran.status("/a.log").starts_with("skipped"),
+        "{}",
+        ran.status("/a.log")
+    );
     assert_eq!(world.get("out/a.log"), b"other bytes\n");
     assert_eq!(world.get("out/c.log"), make::log(&["x", "y"]));
     world.mirror("out/", &["--overwrite"]).expect(0);
@@ -99,8 +107,12 @@ fn filters() {
     world.put("src/sub/d.log.gz", make::gz(&alice()));
     let names = |more: &[&str]| {
         let ran = world.scan(more);
-        let mut names: Vec<String> =
-            ran.lines.iter().filter_map(|l| l["uri"].as_str()).map(|uri| uri.trim_start_matches("file:src/").to_owned()).collect();
+        let mut names: Vec<String> = ran
+            .lines
+            .iter()
+            .filter_map(|l| l["uri"].as_str())
+            .map(|uri| uri.trim_start_matches("file:src/").to_owned())
+            .collect();
         names.sort();
         names
     };
@@ -163,7 +175,8 @@ fn signals_leave_nothing_half_written() {
     for (signal, code) in [(libc::SIGINT, 130), (libc::SIGTERM, 143)] {
         let world = World::new(ALICE);
         let child = started(&world);
-        let before = std::process::Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap();
+        let before =
+            std::process::Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap();
         assert!(before.success(), "it was still at work");
         let arguments = ["scrub", "--manifest"];
         let ran = world.ran(child.wait_with_output().unwrap(), &arguments);
@@ -218,7 +231,9 @@ fn help_and_version_go_to_stdout() {
         ran.expect(0);
         assert!(!ran.out.is_empty() && ran.err.is_empty());
     }
-    for arguments in [&[][..], &["nonsense"], &["scan", "src", "--nonsense"], &["scrub", "src", "--jobs", "0", "--in-place"]] {
+    for arguments in
+        [&[][..], &["nonsense"], &["scan", "src", "--nonsense"], &["scrub", "src", "--jobs", "0", "--in-place"]]
+    {
         let ran = world.run(arguments);
         ran.expect(2);
         assert!(ran.out.is_empty() && !ran.err.is_empty());

@@ -10,16 +10,22 @@ fn rule(lines: &str, name: &str, text: &str) -> String {
 }
 
 const LOG: &str = "2026-11-20T08:00:01Z INFO user_id=48213 mail=alice@example.com q=alice%40example.com\n2026-11-20T08:00:02Z INFO user_id=7\n";
-const JSON: &str = "{\"user_id\":48213,\"id2\":\"usr_8f3a9c21\",\"m\":\"<alice\\u0040example.com>\"}\n{\"user_id\":7}\n";
+const JSON: &str =
+    "{\"user_id\":48213,\"id2\":\"usr_8f3a9c21\",\"m\":\"<alice\\u0040example.com>\"}\n{\"user_id\":7}\n";
 const CSV: &str = "user_id,m,c\n48213,\"alice@example.com, x\",3\n7,b,c\n";
 
 #[test]
 fn redact_and_mask() {
     let first = LOG.lines().next().unwrap();
-    assert_eq!(rule("action = \"redact\"", "a.log", LOG), LOG.replace(first, "2026-11-20T08:00:01Z INFO user_id=ERASED mail=ERASED q=ERASED"));
+    assert_eq!(
+        rule("action = \"redact\"", "a.log", LOG),
+        LOG.replace(first, "2026-11-20T08:00:01Z INFO user_id=ERASED mail=ERASED q=ERASED")
+    );
     assert_eq!(
         rule("action = \"mask\"", "a.log", LOG),
-        LOG.replace("48213", "*****").replace("alice@example.com", "*****************").replace("alice%40example.com", "*******************")
+        LOG.replace("48213", "*****")
+            .replace("alice@example.com", "*****************")
+            .replace("alice%40example.com", "*******************")
     );
     assert_eq!(
         rule("action = \"redact\"", "a.jsonl", JSON),
@@ -82,7 +88,10 @@ fn pseudonyms_are_one_for_a_person() {
     let second: serde_json::Value = serde_json::from_str(second.lines().next().unwrap()).unwrap();
     assert_eq!(second["user"]["name"], format!("deleted-{hex}"));
     let uuid = second["u"].as_str().unwrap();
-    assert!(uuid.len() == 36 && uuid.as_bytes()[14] == b'8' && uuid != "9b2f1c64-7d3e-4a51-8c0f-5e6d7a8b9c0d", "{uuid}");
+    assert!(
+        uuid.len() == 36 && uuid.as_bytes()[14] == b'8' && uuid != "9b2f1c64-7d3e-4a51-8c0f-5e6d7a8b9c0d",
+        "{uuid}"
+    );
     assert!(!second["ip"].to_string().contains("203.0.113.7"));
     let csv = String::from_utf8(make::untar(&world.get("src/t.tar")).remove(0).1).unwrap();
     assert!(csv.contains(&format!("\"deleted-{hex}@erased.invalid, x\"")), "{csv}");
@@ -113,8 +122,18 @@ fn erase_fields() {
     assert_eq!(got.lines().nth(1).unwrap().split(',').count(), 4, "a row keeps its columns: {got}");
     assert!(got.lines().nth(1).unwrap().starts_with("ERASED,ERASED,"), "{got}");
     assert!(!got.contains("a, b") && !got.contains("1.2.3.4"), "{got}");
-    let got = rule(lines, "a.log", "2026-11-20T08:00:01Z user_id=48213 name=\"Alice M\" email=x@y.example k=1\n2026-11-20T08:00:02Z name=Bob\n");
-    assert!(got.contains("user_id=ERASED") && got.contains("name=\"ERASED\"") && !got.contains("x@y.example") && got.contains("k=1"), "{got}");
+    let got = rule(
+        lines,
+        "a.log",
+        "2026-11-20T08:00:01Z user_id=48213 name=\"Alice M\" email=x@y.example k=1\n2026-11-20T08:00:02Z name=Bob\n",
+    );
+    assert!(
+        got.contains("user_id=ERASED")
+            && got.contains("name=\"ERASED\"")
+            && !got.contains("x@y.example")
+            && got.contains("k=1"),
+        "{got}"
+    );
     assert!(got.contains("name=Bob"));
     let got = rule("action = \"pseudonymize\"\nerase_fields = { name = \"pseudonym\" }", "a.jsonl", text);
     let first: serde_json::Value = serde_json::from_str(got.lines().next().unwrap()).unwrap();
@@ -130,17 +149,30 @@ fn erase_fields() {
 
 #[test]
 fn shared_records() {
-    let text = "{\"user_id\":48213,\"owner_id\":7}\n{\"user_id\":48213}\n{\"user_id\":7}\n{\"user_id\":48213,\"other\":9}\n";
+    let text =
+        "{\"user_id\":48213,\"owner_id\":7}\n{\"user_id\":48213}\n{\"user_id\":7}\n{\"user_id\":48213,\"other\":9}\n";
     assert_eq!(rule("", "a.jsonl", text), "{\"user_id\":7}\n");
     assert_eq!(rule("shared = \"redact\"", "a.jsonl", text), "{\"user_id\":null,\"owner_id\":7}\n{\"user_id\":7}\n");
 }
 
 #[test]
 fn two_people_on_one_record() {
-    let registry = format!("{ALICE}{}", "{\"subject\":\"sub_02\",\"identifiers\":[{\"type\":\"email\",\"value\":\"bob@example.org\"}]}\n");
-    let (_, ran) = World::scrubbed(&registry, "", "a.log", &make::log(&["alice@example.com bob@example.org", "bob@example.org", "x"]), 0);
+    let registry = format!(
+        "{ALICE}{}",
+        "{\"subject\":\"sub_02\",\"identifiers\":[{\"type\":\"email\",\"value\":\"bob@example.org\"}]}\n"
+    );
+    let (_, ran) = World::scrubbed(
+        &registry,
+        "",
+        "a.log",
+        &make::log(&["alice@example.com bob@example.org", "bob@example.org", "x"]),
+        0,
+    );
     let line = ran.artifact("a.log");
-    assert_eq!((&line["records"]["dropped"], &line["subjects"]), (&2.into(), &serde_json::json!({"sub_01":1,"sub_02":2})));
+    assert_eq!(
+        (&line["records"]["dropped"], &line["subjects"]),
+        (&2.into(), &serde_json::json!({"sub_01":1,"sub_02":2}))
+    );
 }
 
 #[test]
@@ -174,7 +206,14 @@ fn identifying_fields_and_paths() {
         let (got, _) = World::scrubbed(ALICE, policy, "a.log", text.as_bytes(), 0);
         String::from_utf8(got).unwrap().lines().count()
     };
-    let text = String::from_utf8(make::log(&["clientno=48213", "uid=48213", "GET /clients/48213/x", "GET /users/48213/x", "customer.id=48213"])).unwrap();
+    let text = String::from_utf8(make::log(&[
+        "clientno=48213",
+        "uid=48213",
+        "GET /clients/48213/x",
+        "GET /users/48213/x",
+        "customer.id=48213",
+    ]))
+    .unwrap();
     assert_eq!(go("", &text), 2);
     assert_eq!(go("[identifiers.user_id]\nfields = [\"+client_no\"]\npaths = [\"+clients\"]\n", &text), 0);
     assert_eq!(go("[identifiers.user_id]\nfields = [\"clientno\"]\n", &text), 3, "a list replaces the default");
@@ -193,7 +232,11 @@ fn options_come_from_file_variable_and_line() {
     };
     assert_eq!(lines(&[], &[]), (0, 1, false), "the file's include");
     assert_eq!(lines(&[("UNWRITE_INCLUDE", "*.log")], &[]), (1, 1, true), "the variable wins over the file");
-    assert_eq!(lines(&[("UNWRITE_INCLUDE", "*.log")], &["--include", "*.txt"]), (0, 1, false), "the command line wins over both");
+    assert_eq!(
+        lines(&[("UNWRITE_INCLUDE", "*.log")], &["--include", "*.txt"]),
+        (0, 1, false),
+        "the command line wins over both"
+    );
     assert_eq!(lines(&[("UNWRITE_REGISTRY", "gone.jsonl")], &[]).0, 2);
     // Another config file; a policy replaces identifiers and rules, not options.
     world.put("other.toml", "[[rule]]\naction = \"report\"\n[options]\nregistry = \"erased.jsonl\"\njson = true\n");

@@ -33,7 +33,9 @@ fn a_stamped_log_owns_what_follows() {
         ("1763625601", "1763625602", "1763625603"),
         ("1763625601123", "1763625602123", "1763625603123"),
     ] {
-        let text = format!("{one} start\nplain, of the one before\n{two} failed\nTraceback:\nalice@example.com here\n\nmore\n{three} end\n");
+        let text = format!(
+            "{one} start\nplain, of the one before\n{two} failed\nTraceback:\nalice@example.com here\n\nmore\n{three} end\n"
+        );
         becomes("a.log", text, format!("{one} start\nplain, of the one before\n{three} end\n"));
     }
 }
@@ -100,7 +102,11 @@ fn slow_a_line_of_100_mb() {
 #[test]
 fn other_text_is_redacted_in_place() {
     becomes("letter.txt", "Dear alice@example.com,\n\nwe write to you.\n", "Dear ERASED,\n\nwe write to you.\n");
-    becomes("a.xml", "<a>\n <b>alice@example.com</b>\n <user>48213</user>\n</a>\n", "<a>\n <b>ERASED</b>\n <user>ERASED</user>\n</a>\n");
+    becomes(
+        "a.xml",
+        "<a>\n <b>alice@example.com</b>\n <user>48213</user>\n</a>\n",
+        "<a>\n <b>ERASED</b>\n <user>ERASED</user>\n</a>\n",
+    );
     becomes("a.yaml", "a:\n  mail: alice@example.com\n  user_id: 48213\n", "a:\n  mail: ERASED\n  user_id: ERASED\n");
     becomes("a.ini", "[user]\nmail: alice@example.com\nother: 1\n", "[user]\nmail: ERASED\nother: 1\n");
     // Redacted in its own spelling, nothing else of the line touched.
@@ -112,8 +118,14 @@ fn bytes_that_are_no_text_stay_as_they_are() {
     for end in ["\n", "\r\n"] {
         let text = |who: &str| {
             [
-                b"\xef\xbb\xbf2026-11-20T08:00:01Z a".as_slice(), end.as_bytes(), b"2026-11-20T08:00:02Z caf\xe9 \xff\xfe na\xc3", end.as_bytes(),
-                b"2026-11-20T08:00:03Z nul \0\0 x", end.as_bytes(), who.as_bytes(), b"2026-11-20T08:00:05Z last",
+                b"\xef\xbb\xbf2026-11-20T08:00:01Z a".as_slice(),
+                end.as_bytes(),
+                b"2026-11-20T08:00:02Z caf\xe9 \xff\xfe na\xc3",
+                end.as_bytes(),
+                b"2026-11-20T08:00:03Z nul \0\0 x",
+                end.as_bytes(),
+                who.as_bytes(),
+                b"2026-11-20T08:00:05Z last",
             ]
             .concat()
         };
@@ -175,7 +187,9 @@ fn tables() {
         let table = |text: &str| text.replace('|', comma);
         becomes(
             name,
-            table("user_id|name|note\n1|a|x\n48213|b|y\n3|\"multi\nline\"|alice@example.com\n4|\"q\"\"uo\"|\"a|b\"\n5|c|48213\n"),
+            table(
+                "user_id|name|note\n1|a|x\n48213|b|y\n3|\"multi\nline\"|alice@example.com\n4|\"q\"\"uo\"|\"a|b\"\n5|c|48213\n",
+            ),
             table("user_id|name|note\n1|a|x\n4|\"q\"\"uo\"|\"a|b\"\n5|c|48213\n"),
         );
     }
@@ -185,14 +199,19 @@ fn tables() {
     becomes("a.csv", "user_id,note usr_8f3a9c21,c\n1,2,3\n48213,2,3\n", "user_id,note ERASED,c\n1,2,3\n");
     becomes("a.csv", "\u{feff}user_id,b,c\r\n1,2,3\r\n48213,2,3\r\n", "\u{feff}user_id,b,c\r\n1,2,3\r\n");
     // A quoted cell's text is what is compared.
-    becomes("a.csv", "id,user,c\n1,\"alice_m\",3\n2,\"ALICE_M\",3\n3,\"alice_m2\",3\n", "id,user,c\n3,\"alice_m2\",3\n");
+    becomes(
+        "a.csv",
+        "id,user,c\n1,\"alice_m\",3\n2,\"ALICE_M\",3\n3,\"alice_m2\",3\n",
+        "id,user,c\n3,\"alice_m2\",3\n",
+    );
     with_policy("[[rule]]\nheader = \"no\"\n", "a.csv", "alice@example.com,b,c\n1,2,3\n", "1,2,3\n");
     with_policy("[[rule]]\nheader = \"yes\"\n", "a.csv", "alice@example.com,b,c\n1,2,3\n", "ERASED,b,c\n1,2,3\n");
 }
 
 #[test]
 fn formats_of_later_are_not_taken_for_text() {
-    let wide: Vec<u8> = [0xff, 0xfe].into_iter().chain("2026 alice@example.com\n".encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    let wide: Vec<u8> =
+        [0xff, 0xfe].into_iter().chain("2026 alice@example.com\n".encode_utf16().flat_map(u16::to_le_bytes)).collect();
     for (name, data) in [
         ("doc.json", "{\"users\":[{\"id\":1},{\"id\":48213}]}\n".as_bytes()),
         ("arr.json", b"[{\"user_id\":48213},{\"user_id\":2}]\n"),
@@ -221,7 +240,9 @@ fn formats_of_later_are_not_taken_for_text() {
 
 #[test]
 fn a_name_that_says_what_the_content_is_not() {
-    for (name, says) in [("a.log.gz", "gzip"), ("a.zst", "zstd"), ("a.tar", "tar"), ("a.zip", "zip"), ("a.parquet", "parquet")] {
+    for (name, says) in
+        [("a.log.gz", "gzip"), ("a.zst", "zstd"), ("a.tar", "tar"), ("a.zip", "zip"), ("a.parquet", "parquet")]
+    {
         let status = status(name, "2026-11-20T08:00:01Z a\n2026-11-20T08:00:02Z alice@example.com\n");
         assert_eq!(status, format!("failed: name says {says}"), "{name}");
     }

@@ -14,7 +14,9 @@ fn hits(registry: &str) -> String {
 }
 
 fn erase(subject: &str, who: &str, more: &str) -> String {
-    format!("{{\"subject\":\"{subject}\",\"event\":\"erase\",\"identifiers\":[{{\"type\":\"email\",\"value\":\"{who}@example.com\"}}]{more}}}\n")
+    format!(
+        "{{\"subject\":\"{subject}\",\"event\":\"erase\",\"identifiers\":[{{\"type\":\"email\",\"value\":\"{who}@example.com\"}}]{more}}}\n"
+    )
 }
 
 fn event(event: &str, subject: &str, more: &str) -> String {
@@ -30,7 +32,11 @@ fn two_tracks() {
     let b = erase("s2", "b", "");
     assert_eq!(hits(&[a.as_str(), &b].concat()), "ab");
     assert_eq!(hits(&[a.as_str(), &b, &event("cancel", "s1", "")].concat()), "b");
-    assert_eq!(hits(&[a.as_str(), &event("cancel", "s1", ""), &erase("s1", "c", ""), &b].concat()), "bc", "cancel clears all");
+    assert_eq!(
+        hits(&[a.as_str(), &event("cancel", "s1", ""), &erase("s1", "c", ""), &b].concat()),
+        "bc",
+        "cancel clears all"
+    );
     assert_eq!(hits(&[a.as_str(), &erase("s1", "c", "")].concat()), "ac", "a later erase adds");
     // Holds: until absent, in the future, in the past; released.
     let hold = |more: &str| hits(&[a.as_str(), &b, &event("hold", "s1", more)].concat());
@@ -38,7 +44,10 @@ fn two_tracks() {
     assert_eq!(hold(&format!(",\"until\":\"{FUTURE}\",\"reason\":\"x\"")), "b");
     assert_eq!(hold(&format!(",\"until\":\"{PAST}\"")), "ab");
     assert_eq!(hits(&[a.as_str(), &event("hold", "s1", ""), &event("release", "s1", "")].concat()), "a");
-    assert_eq!(hits(&[a.as_str(), &event("hold", "s1", ""), &event("cancel", "s1", ""), &erase("s1", "a", ""), &b].concat()), "b");
+    assert_eq!(
+        hits(&[a.as_str(), &event("hold", "s1", ""), &event("cancel", "s1", ""), &erase("s1", "a", ""), &b].concat()),
+        "b"
+    );
     // Grace.
     assert_eq!(hits(&[erase("s1", "a", &format!(",\"effective_at\":\"{FUTURE}\"")).as_str(), &b].concat()), "b");
     assert_eq!(hits(&erase("s1", "a", &format!(",\"effective_at\":\"{PAST}\""))), "a");
@@ -55,18 +64,28 @@ fn held_subjects_are_never_dropped() {
         "",
     ]
     .join("\n");
-    let text = make::log(&["h@example.com", "h@example.com and a@example.com", "a@example.com", "203.0.113.7 a@example.com", "x"]);
+    let text = make::log(&[
+        "h@example.com",
+        "h@example.com and a@example.com",
+        "a@example.com",
+        "203.0.113.7 a@example.com",
+        "x",
+    ]);
     let (got, ran) = World::scrubbed(&held, "", "a.log", &text, 3);
     // The address is shared: on the fourth line the held subject matches as well.
     let want = make::log(&["h@example.com", "h@example.com and ERASED", "GONE", "203.0.113.7 ERASED", "x"]);
     assert_eq!(got, make::without(&want, "GONE"));
     let line = ran.artifact("a.log");
-    assert_eq!((&line["left"]["held"], &line["records"]["dropped"], &line["records"]["edited"]), (&3.into(), &1.into(), &2.into()));
+    assert_eq!(
+        (&line["left"]["held"], &line["records"]["dropped"], &line["records"]["edited"]),
+        (&3.into(), &1.into(), &2.into())
+    );
     // Fields are not erased on such a record.
     let policy = "[[rule]]\naction = \"redact\"\nerase_fields = { note = \"redact\" }\n";
     let text = "{\"email\":\"h@example.com\",\"by\":\"a@example.com\",\"note\":\"n\"}\n{\"email\":\"a@example.com\",\"note\":\"n\"}\n";
     let (got, _) = World::scrubbed(&held, policy, "a.jsonl", text.as_bytes(), 3);
-    let want = "{\"email\":\"h@example.com\",\"by\":\"ERASED\",\"note\":\"n\"}\n{\"email\":\"ERASED\",\"note\":\"ERASED\"}\n";
+    let want =
+        "{\"email\":\"h@example.com\",\"by\":\"ERASED\",\"note\":\"n\"}\n{\"email\":\"ERASED\",\"note\":\"ERASED\"}\n";
     assert_eq!(String::from_utf8(got).unwrap(), want);
     // Only held ones: nothing is rewritten.
     let (_, ran) = World::scrubbed(&held, "", "a.log", &make::log(&["h@example.com", "x"]), 3);
@@ -82,7 +101,11 @@ fn before() {
     };
     // By the line's stamp; a zone counts.
     assert_eq!(
-        go("", "a.log", "2026-11-20T08:00:01Z a@example.com\n2026-11-20T08:00:02Z a@example.com\n2026-11-20T09:00:01+01:00 a@example.com\n"),
+        go(
+            "",
+            "a.log",
+            "2026-11-20T08:00:01Z a@example.com\n2026-11-20T08:00:02Z a@example.com\n2026-11-20T09:00:01+01:00 a@example.com\n"
+        ),
         "2026-11-20T08:00:02Z a@example.com\n"
     );
     // By the policy's field, before the stamp.
@@ -109,7 +132,8 @@ fn composites() {
         r#"{"subject":"s","identifiers":[{"all_of":[{"type":"literal","value":"Ann Lee"},{"type":"token","value":"room-77"}]}]}"#,
         "\n"
     );
-    let text = make::log(&["Ann Lee", "room-77", "Ann Lee GONE room-77", "Ann Lee room-777", "GONE room-77 of Ann Lee"]);
+    let text =
+        make::log(&["Ann Lee", "room-77", "Ann Lee GONE room-77", "Ann Lee room-777", "GONE room-77 of Ann Lee"]);
     let (got, _) = World::scrubbed(registry, "", "a.log", &text, 0);
     assert_eq!(got, make::without(&text, "GONE"));
 }
@@ -121,7 +145,11 @@ fn other_forms() {
         ("r.csv", "type,value,subject\nemail,a@example.com,s1\nuser_id,48213,s1\n", 2),
         ("r.tsv", "value\ttype\na@example.com\temail\n48213\tuser_id\n203.0.113.7\tip\n", 1),
         ("r.txt", "# erased\na@example.com\n48213\n\n203.0.113.7\n", 1),
-        ("r.csv", "type,value,subject,effective_at\nemail,a@example.com,s1,2199-01-01T00:00:00Z\nip,203.0.113.7,s2,\n", 3),
+        (
+            "r.csv",
+            "type,value,subject,effective_at\nemail,a@example.com,s1,2199-01-01T00:00:00Z\nip,203.0.113.7,s2,\n",
+            3,
+        ),
     ] {
         let world = World::new("");
         world.put(name, registry);
@@ -141,7 +169,11 @@ fn other_forms() {
 fn refused_registries() {
     let good = erase("s1", "a", "");
     let line = |n: usize, text: String| (Some(n), text);
-    let chain = format!("{}{}", erase("s1", "a", ",\"prev\":\"sha256:0000000000000000000000000000000000000000000000000000000000000000\""), erase("s2", "b", ",\"prev\":\"sha256:1111111111111111111111111111111111111111111111111111111111111111\""));
+    let chain = format!(
+        "{}{}",
+        erase("s1", "a", ",\"prev\":\"sha256:0000000000000000000000000000000000000000000000000000000000000000\""),
+        erase("s2", "b", ",\"prev\":\"sha256:1111111111111111111111111111111111111111111111111111111111111111\"")
+    );
     for (n, text) in [
         (None, String::new()),
         (None, "\n".to_owned()),

@@ -31,13 +31,17 @@ pub enum Verb {
     /// Say what scrub would do; nothing is written.
     ///
     /// Example: unwrite scan /var/log/app --registry erased.jsonl
-    #[command(after_help = "Exit 1 if something is to be changed, 0 if all is clean, 3 if something could not be read.")]
+    #[command(
+        after_help = "Exit 1 if something is to be changed, 0 if all is clean, 3 if something could not be read."
+    )]
     Scan(Box<Scan>),
     /// Take the records of erased people out of artifacts, in place or into a mirror.
     ///
     /// Example: unwrite scrub /var/log/app --registry erased.jsonl --in-place
-    #[command(after_help = "Each result is decoded and scanned again before it replaces anything (see --verify). The original \
-        stays until the new artifact is complete, verified and durable.")]
+    #[command(
+        after_help = "Each result is decoded and scanned again before it replaces anything (see --verify). The original \
+        stays until the new artifact is complete, verified and durable."
+    )]
     Scrub(Box<Scrub>),
     /// Check a manifest: it is intact, artifacts are what it says, and with a registry that none of theirs is left.
     ///
@@ -221,7 +225,7 @@ pub struct Bounds {
 /// What is said, and where.
 #[derive(Debug, Args)]
 pub struct Say {
-    /// Write the manifest here, or continue it (scrub's default: ./unwrite-<run_id>.manifest.jsonl).
+    /// Write the manifest here, or continue it (scrub's default: `./unwrite-<run_id>.manifest.jsonl`).
     #[arg(short, long, value_name = "M", env = "UNWRITE_MANIFEST")]
     pub manifest: Option<PathBuf>,
     /// Print the manifest's lines on stdout instead of a table.

@@ -9,7 +9,7 @@ use crate::progress::Progress;
 
 /// A bar on stderr, or nothing.
 pub struct Bar {
-    bar: ProgressBar,
+    inner: ProgressBar,
     artifacts: std::sync::atomic::AtomicU64,
     done: std::sync::atomic::AtomicU64,
 }
@@ -28,29 +28,29 @@ impl Bar {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
-        Self { bar, artifacts: 0.into(), done: 0.into() }
+        Self { inner: bar, artifacts: 0.into(), done: 0.into() }
     }
 
     /// Takes it off the screen.
     pub fn finish(&self) {
-        self.bar.finish_and_clear();
+        self.inner.finish_and_clear();
     }
 
     fn message(&self) {
         use std::sync::atomic::Ordering::Relaxed;
-        self.bar.set_message(format!("{}/{} artifacts", self.done.load(Relaxed), self.artifacts.load(Relaxed)));
+        self.inner.set_message(format!("{}/{} artifacts", self.done.load(Relaxed), self.artifacts.load(Relaxed)));
     }
 }
 
 impl Progress for Bar {
     fn expect(&self, artifacts: u64, bytes: u64) {
         self.artifacts.fetch_add(artifacts, std::sync::atomic::Ordering::Relaxed);
-        self.bar.inc_length(bytes);
+        self.inner.inc_length(bytes);
         self.message();
     }
 
     fn read(&self, bytes: u64) {
-        self.bar.inc(bytes);
+        self.inner.inc(bytes);
     }
 
     fn done(&self) {

@@ -48,7 +48,8 @@ pub fn with_defaults(mut command: Command, file: &File) -> Result<Command> {
     for option in &file.options {
         if !known.contains(&option.name) {
             let near = nearest(&option.name, known.iter().map(String::as_str));
-            let what = near.map_or("unknown option".to_owned(), |near| format!("unknown option; did you mean `{near}`?"));
+            let what =
+                near.map_or("unknown option".to_owned(), |near| format!("unknown option; did you mean `{near}`?"));
             return Err(Error::usage(what).layer("config").at(At::Line(option.line)));
         }
     }
@@ -58,7 +59,10 @@ pub fn with_defaults(mut command: Command, file: &File) -> Result<Command> {
             let own: Vec<_> = file
                 .options
                 .iter()
-                .filter(|option| sub.get_arguments().any(|arg| arg.get_long().map(|l| l.replace('-', "_")) == Some(option.name.clone())))
+                .filter(|option| {
+                    sub.get_arguments()
+                        .any(|arg| arg.get_long().map(|l| l.replace('-', "_")) == Some(option.name.clone()))
+                })
                 .collect();
             own.into_iter().fold(sub, |sub, option| {
                 sub.mut_args(|arg| {
@@ -134,7 +138,8 @@ pub fn jobs(bounds: &Bounds) -> Result<usize> {
 
 /// A job with what `scan` and `scrub` share.
 pub fn job(walk: &Walk, say: &Say, mode: Mode) -> Result<Job> {
-    let known = |kind: &str| detect::names().iter().filter(|row| row.kind == kind).map(|row| row.name).collect::<Vec<_>>();
+    let known =
+        |kind: &str| detect::names().iter().filter(|row| row.kind == kind).map(|row| row.name).collect::<Vec<_>>();
     check_name("--format", walk.format.as_deref(), &known("records"))?;
     let mut codecs = known("codec");
     codecs.push("none");
@@ -173,7 +178,9 @@ pub fn job(walk: &Walk, say: &Say, mode: Mode) -> Result<Job> {
 /// Words of an option are checked against what there is; the value itself is not echoed.
 fn check_name(option: &str, value: Option<&str>, known: &[&str]) -> Result<()> {
     match value {
-        Some(value) if !known.contains(&value) => Err(Error::usage(format!("{option}: expected one of: {}", known.join(", ")))),
+        Some(value) if !known.contains(&value) => {
+            Err(Error::usage(format!("{option}: expected one of: {}", known.join(", "))))
+        }
         _ => Ok(()),
     }
 }
@@ -256,7 +263,8 @@ pub fn key(path: Option<&Path>, wanted: bool) -> Result<Option<Key>> {
             if meta.is_ok_and(|meta| meta.len() > 1 << 20) {
                 return Err(Error::usage("the key file is larger than 1 MiB"));
             }
-            let bytes = std::fs::read(path).map_err(|e| Error::usage(format!("cannot read the key file: {}", e.kind())))?;
+            let bytes =
+                std::fs::read(path).map_err(|e| Error::usage(format!("cannot read the key file: {}", e.kind())))?;
             Key::new(bytes).map(Some)
         }
         None if wanted => Err(Error::usage("the policy asks for pseudonyms").help("give a key with --key-file")),

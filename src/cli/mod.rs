@@ -81,33 +81,16 @@ fn print(text: &str) -> Result<()> {
     }
 }
 
-/// The error without what was typed in it, where that may be a value (P4): a config file's option is shown by clap as if it had
-/// been typed. Words that look like verbs and options stay.
-fn unechoed(mut error: clap::Error) -> clap::Error {
-    use clap::error::{ContextKind, ContextValue};
-    let harmless = |text: &str| text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
-    for kind in [ContextKind::InvalidValue, ContextKind::InvalidArg, ContextKind::InvalidSubcommand] {
-        if let Some(ContextValue::String(text)) = error.get(kind)
-            && (kind == ContextKind::InvalidValue || !harmless(text))
-            // An option's own name with its placeholder, which is no input.
-            && !(kind == ContextKind::InvalidArg && error.get(ContextKind::InvalidValue).is_some())
-        {
-            error.insert(kind, ContextValue::String("\u{2026}".to_owned()));
-        }
-    }
-    error
-}
-
 fn run(arguments: &[OsString]) -> Result<Exit> {
     let config = build::config(arguments)?;
     let command = build::with_defaults(Cli::command(), &config.file)?;
     let matches = match command.try_get_matches_from(arguments) {
         Ok(matches) => matches,
-        Err(error) => {
-            let error = unechoed(error);
+        Err(error) if !error.use_stderr() => {
             let _closed = error.print();
-            return Ok(if error.use_stderr() { Exit::Usage } else { Exit::Ok });
+            return Ok(Exit::Ok);
         }
+        Err(error) => return Err(refusal(&error)),
     };
     let cli = Cli::from_arg_matches(&matches).map_err(|_| Error::usage("the arguments cannot be read"))?;
     let sub = matches.subcommand().map(|(_, sub)| sub);
@@ -118,7 +101,7 @@ fn run(arguments: &[OsString]) -> Result<Exit> {
         }
         Verb::Scrub(scrub) => {
             process::logging(scrub.say.verbose);
-            let typed = sub.map(|sub| build::Typed::of(sub)).unwrap_or_default();
+            let typed = sub.map(build::Typed::of).unwrap_or_default();
             scrub::scrub(&scrub, &typed, config)
         }
         Verb::Verify(verify) => {
@@ -134,4 +117,28 @@ fn run(arguments: &[OsString]) -> Result<Exit> {
             registry::list(&list)
         }
     }
+}
+
+/// What the parser refuses, without the value that stood there: it may be somebody's, pasted into an option or the config file.
+fn refusal(error: &clap::Error) -> Error {
+    use clap::error::{ContextKind, ErrorKind};
+    let context = |kind| error.get(kind).map(ToString::to_string);
+    let plain = |text: &String| text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let near = |kind| context(kind).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    let argument = context(ContextKind::InvalidArg);
+    let what = match error.kind() {
+        ErrorKind::UnknownArgument => {
+            let named = argument.filter(plain).map_or_else(String::new, |argument| format!(" `{argument}`"));
+            format!("unknown argument{named}{}", near(ContextKind::SuggestedArg))
+        }
+        ErrorKind::InvalidSubcommand => format!("unknown verb{}", near(ContextKind::SuggestedSubcommand)),
+        ErrorKind::MissingRequiredArgument => format!("missing: {}", argument.unwrap_or_default()),
+        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "no verb".to_owned(),
+        _ => {
+            let valid = context(ContextKind::ValidValue).filter(|valid| !valid.is_empty());
+            let valid = valid.map_or_else(String::new, |valid| format!("; expected one of: {valid}"));
+            format!("invalid value for {}{valid}", argument.unwrap_or_else(|| "an option".to_owned()))
+        }
+    };
+    Error::usage(what).help("see `unwrite --help`")
 }

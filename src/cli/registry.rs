@@ -71,7 +71,8 @@ fn entry_line(out: &mut String, entry: &Entry) {
     }
     let _infallible = writeln!(out, "{line}");
     for identifier in revealed.into_iter().flat_map(|revealed| &revealed.identifiers) {
-        let parts: Vec<_> = identifier.parts.iter().map(|(kind, text)| format!("{} {}", kind.name(), &**text)).collect();
+        let parts: Vec<_> =
+            identifier.parts.iter().map(|(kind, text)| format!("{} {}", kind.name(), &**text)).collect();
         let _infallible = writeln!(out, "\t{}", parts.join(" + "));
     }
 }

@@ -37,7 +37,8 @@ pub fn scrub(typed: &Scrub, source: &Typed, config: Config) -> Result<Exit> {
 fn go(mut job: Job, who: &Who, config: Config) -> Result<Exit> {
     let now = Timestamp::now();
     let path: &Path = who.registry.as_deref().ok_or_else(|| {
-        Error::usage("no deletion registry was named").help("give one with --registry, UNWRITE_REGISTRY or in the config file")
+        Error::usage("no deletion registry was named")
+            .help("give one with --registry, UNWRITE_REGISTRY or in the config file")
     })?;
     let options = build::registry_options(&who.read, now)?;
     let (file, own) = build::policy(who.policy.as_deref(), config)?;
@@ -45,7 +46,9 @@ fn go(mut job: Job, who: &Who, config: Config) -> Result<Exit> {
     let registry = build::registry(path, &options)?;
     tracing::info!(in_force = registry.in_force, held = registry.held, pending = registry.pending, "registry read");
     job.own_files = own;
-    job.own_files.extend([Some(path), who.key_file.as_deref(), job.manifest.as_deref()].into_iter().flatten().map(PathBuf::from));
+    job.own_files.extend(
+        [Some(path), who.key_file.as_deref(), job.manifest.as_deref()].into_iter().flatten().map(PathBuf::from),
+    );
     let bar = bar::Bar::new(job.progress, job.quiet);
     let stop = process::stop();
     let given = Given {

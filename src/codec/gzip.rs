@@ -59,11 +59,7 @@ impl Codec for Gzip {
 
     fn encoder<'a>(&self, level: Option<i32>, _need: Need<'a>) -> Result<Box<dyn Encoder + 'a>> {
         let level = level.map(|level| level.clamp(0, 9) as u32);
-        Ok(Box::new(Members {
-            level,
-            deflate: None,
-            open: Open::None,
-        }))
+        Ok(Box::new(Members { level, deflate: None, open: Open::None }))
     }
 
     fn seal(&self, head: &mut [u8]) {
@@ -128,9 +124,7 @@ impl Members {
 
     /// The compressor in use.
     fn deflater(&mut self) -> &mut Compress {
-        let (_, deflate) = self
-            .deflate
-            .get_or_insert_with(|| (6, Compress::new(Compression::new(6), false)));
+        let (_, deflate) = self.deflate.get_or_insert_with(|| (6, Compress::new(Compression::new(6), false)));
         deflate
     }
 
@@ -190,12 +184,7 @@ impl Encoder for Members {
 }
 
 /// Compresses all of `plain`; with `Finish`, ends the deflate stream.
-fn squeeze(
-    deflate: &mut Compress,
-    mut plain: &[u8],
-    out: &mut Vec<u8>,
-    flush: FlushCompress,
-) -> Result<()> {
+fn squeeze(deflate: &mut Compress, mut plain: &[u8], out: &mut Vec<u8>, flush: FlushCompress) -> Result<()> {
     let finish = flush == FlushCompress::Finish;
     while finish || !plain.is_empty() {
         out.reserve(STEP);

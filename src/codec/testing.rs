@@ -34,13 +34,7 @@ impl Source for Drip<'_> {
 }
 
 /// Decodes all of `bytes`, `give` bytes a read of the source and `take` a read of the decoder.
-pub fn decode(
-    codec: &dyn Codec,
-    bytes: &[u8],
-    give: usize,
-    take: usize,
-    second: bool,
-) -> Result<(Vec<u8>, Vec<Head>)> {
+pub fn decode(codec: &dyn Codec, bytes: &[u8], give: usize, take: usize, second: bool) -> Result<(Vec<u8>, Vec<Head>)> {
     let heads = Heads::default();
     let source = Box::new(Drip { bytes, size: give });
     let mut decoder = codec.decoder(source, heads.clone(), second, Box::new(|_| Ok(())))?;
@@ -48,15 +42,8 @@ pub fn decode(
     loop {
         let n = decoder.read(&mut buf)?;
         while let Some(head) = heads.pop_until(u64::MAX) {
-            assert!(
-                head.plain_at >= plain.len() as u64
-                    && (n > 0 || head.plain_at == plain.len() as u64)
-            );
-            assert_eq!(
-                head.plain_at,
-                plain.len() as u64,
-                "one read gave bytes of two frames"
-            );
+            assert!(head.plain_at >= plain.len() as u64 && (n > 0 || head.plain_at == plain.len() as u64));
+            assert_eq!(head.plain_at, plain.len() as u64, "one read gave bytes of two frames");
             seen.push(head);
         }
         if n == 0 {
@@ -89,20 +76,12 @@ impl Detect for Mute {
 }
 
 /// Runs `job` in a context in which nothing is searched for.
-pub fn with_cx<T>(
-    limits: &Limits,
-    level: Option<(&str, i32)>,
-    second: bool,
-    job: impl FnOnce(&mut Cx<'_>) -> T,
-) -> T {
+pub fn with_cx<T>(limits: &Limits, level: Option<(&str, i32)>, second: bool, job: impl FnOnce(&mut Cx<'_>) -> T) -> T {
     let (needles, policy) = (Needles::default(), Policy::default());
     let judge = Judge::new(&needles, &policy.fields, None);
     let space = TempSpace::new(std::env::temp_dir(), 1 << 30);
     let large = LargeSlot::new(limits.max_memory, 1);
-    let levels: Vec<(String, i32)> = level
-        .into_iter()
-        .map(|(name, n)| (name.to_owned(), n))
-        .collect();
+    let levels: Vec<(String, i32)> = level.into_iter().map(|(name, n)| (name.to_owned(), n)).collect();
     let search = Search {
         engine: &Mute,
         needles: &needles,
@@ -143,10 +122,7 @@ pub fn edits(len: usize, seeds: &[(usize, usize, Vec<u8>)]) -> Edits {
     for (gap, drop, payload) in seeds {
         let start = at + gap % (len - at + 1);
         let end = start + drop % (len - start + 1);
-        if edits
-            .last()
-            .is_some_and(|(last, _): &(Range<usize>, Vec<u8>)| last.end == start)
-        {
+        if edits.last().is_some_and(|(last, _): &(Range<usize>, Vec<u8>)| last.end == start) {
             continue;
         }
         edits.push((start..end, payload.clone()));
@@ -169,25 +145,12 @@ pub fn lift(
         let list = |edits: &Edits| {
             let mut list = EditList::new(cx.search.space);
             for (range, payload) in edits {
-                list.push(Span::new(range.start as u64, range.end as u64), payload)
-                    .unwrap();
+                list.push(Span::new(range.start as u64, range.end as u64), payload).unwrap();
             }
             list
         };
-        let inner = Found {
-            layer: &RAW,
-            own: list(edits),
-            parts: Vec::new(),
-        };
-        let found = Found {
-            layer: codec,
-            own: list(own),
-            parts: vec![PartFound {
-                at: 0,
-                len,
-                found: inner,
-            }],
-        };
+        let inner = Found { layer: &RAW, own: list(edits), parts: Vec::new() };
+        let found = Found { layer: codec, own: list(own), parts: vec![PartFound { at: 0, len, found: inner }] };
         let base = bytes.to_vec();
         let mut pass = BlobPass::new(&base, cx.search.space);
         codec.lift(&found, &mut pass, cx)?;
@@ -209,22 +172,14 @@ pub fn tool(name: &str, args: &[&str], input: &[u8]) -> Option<std::result::Resu
     let feed = std::thread::spawn(move || drop(stdin.write_all(&input)));
     let output = child.wait_with_output().ok()?;
     feed.join().ok()?;
-    Some(if output.status.success() {
-        Ok(output.stdout)
-    } else {
-        Err(())
-    })
+    Some(if output.status.success() { Ok(output.stdout) } else { Err(()) })
 }
 
 /// Text that looks like a log.
 pub fn log(lines: usize) -> Vec<u8> {
     let line = |n: usize| {
         let key = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        format!(
-            "2026-11-01T10:00:{:02}Z GET /users/{} token={key:x} ok\n",
-            n % 60,
-            key % 977
-        )
+        format!("2026-11-01T10:00:{:02}Z GET /users/{} token={key:x} ok\n", n % 60, key % 977)
     };
     (0..lines).flat_map(|n| line(n).into_bytes()).collect()
 }

@@ -2,6 +2,7 @@
 //!
 //! Errors name the line and the nearest known key, and never show what stands there: somebody may have pasted a person into it.
 
+use std::fmt::Write;
 use std::path::Path;
 
 use globset::GlobBuilder;
@@ -80,16 +81,16 @@ pub fn of_run_line(shown: &serde_json::Value) -> Result<Policy> {
     };
     let mut text = String::new();
     for name in ["user_id", "username"] {
-        let fields = list(&shown["fields"][name]).ok_or_else(bad)?;
-        text += &format!("[identifiers.{name}]\nfields = {}\n", inline(&serde_json::json!(fields)));
+        let fields = shown.get("fields").and_then(|fields| list(fields.get(name)?)).ok_or_else(bad)?;
+        let _infallible = writeln!(text, "[identifiers.{name}]\nfields = {}", inline(&json!(fields)));
         if name == "user_id" {
-            text += &format!("paths = {}\n", inline(&shown["paths"]));
+            let _infallible = writeln!(text, "paths = {}", inline(shown.get("paths").ok_or_else(bad)?));
         }
     }
-    for rule in shown["rules"].as_array().ok_or_else(bad)? {
+    for rule in shown.get("rules").and_then(serde_json::Value::as_array).ok_or_else(bad)? {
         text += "[[rule]]\n";
         for (key, value) in rule.as_object().ok_or_else(bad)? {
-            text += &format!("{} = {}\n", inline(&serde_json::json!(key)), inline(value));
+            let _infallible = writeln!(text, "{} = {}", inline(&json!(key)), inline(value));
         }
     }
     parse(text.as_bytes()).map(|file| file.policy).map_err(|_| bad())
@@ -151,7 +152,15 @@ impl Lines<'_> {
 
 const TOP: &[&str] = &["identifiers", "rule", "foreign_key", "options"];
 const RULE: &[&str] = &[
-    "files", "tables", "action", "erase_fields", "header", "continuation", "records", "time_field", "shared",
+    "files",
+    "tables",
+    "action",
+    "erase_fields",
+    "header",
+    "continuation",
+    "records",
+    "time_field",
+    "shared",
     "accept_unsupported",
 ];
 const FOREIGN_KEY: &[&str] = &["from", "to", "action"];
@@ -244,13 +253,16 @@ impl Reader<'_> {
                     rule.erase_fields = self.erase_fields(value)?;
                 }
                 "header" => {
-                    rule.header = self.word(value, &[("auto", Header::Auto), ("yes", Header::Yes), ("no", Header::No)])?;
+                    rule.header =
+                        self.word(value, &[("auto", Header::Auto), ("yes", Header::Yes), ("no", Header::No)])?;
                 }
                 "continuation" => rule.continuation = self.continuation(value)?,
                 "records" => {
                     let pointer = self.string(value)?;
                     if !pointer.starts_with('/') {
-                        return Err(self.lines.error(value.span().start, "expected a JSON pointer such as \"/Records\""));
+                        return Err(self
+                            .lines
+                            .error(value.span().start, "expected a JSON pointer such as \"/Records\""));
                     }
                     rule.records = Some(pointer);
                 }
@@ -306,7 +318,8 @@ impl Reader<'_> {
                     .syntax(syntax::Config::new().unicode(false).utf8(false))
                     .build(pattern)
                     .map_err(|_| {
-                        let what = "expected \"auto\", \"none\" or a regular expression (ASCII classes, no look-around)";
+                        let what =
+                            "expected \"auto\", \"none\" or a regular expression (ASCII classes, no look-around)";
                         self.lines.error(value.span().start, what)
                     })?;
                 Continuation::Regex(Box::new(regex))
@@ -342,7 +355,9 @@ impl Reader<'_> {
                 other => one(other).map(|value| vec![value]),
             };
             let Some(values) = values else {
-                return Err(self.lines.error(value.span().start, "expected a string, number, boolean or a list of them"));
+                return Err(self
+                    .lines
+                    .error(value.span().start, "expected a string, number, boolean or a list of them"));
             };
             let line = self.lines.line(key.span().start);
             self.file.options.push(FileOption { name: key.get_ref().to_string(), values, line });

@@ -85,31 +85,11 @@ pub const UTF_32: &str = "utf-32 text";
 
 /// Record formats that are known and not read.
 pub static LATER: &[Later] = &[
-    Later {
-        name: JSON_DOCUMENT,
-        extensions: &[".json"],
-        what: "a record is an element of an outermost array",
-    },
-    Later {
-        name: LOGFMT,
-        extensions: &[],
-        what: "a record is a line",
-    },
-    Later {
-        name: SQL_DUMP,
-        extensions: &[".sql"],
-        what: "pg_dump, mysqldump, mariadb-dump; a record is a row",
-    },
-    Later {
-        name: UTF_16,
-        extensions: &[],
-        what: "text in units of two bytes",
-    },
-    Later {
-        name: UTF_32,
-        extensions: &[],
-        what: "text in units of four bytes",
-    },
+    Later { name: JSON_DOCUMENT, extensions: &[".json"], what: "a record is an element of an outermost array" },
+    Later { name: LOGFMT, extensions: &[], what: "a record is a line" },
+    Later { name: SQL_DUMP, extensions: &[".sql"], what: "pg_dump, mysqldump, mariadb-dump; a record is a row" },
+    Later { name: UTF_16, extensions: &[], what: "text in units of two bytes" },
+    Later { name: UTF_32, extensions: &[], what: "text in units of four bytes" },
 ];
 
 /// Frames (RFC 8878 §3.1.1) and skippable frames (§3.1.2).
@@ -121,22 +101,18 @@ fn is_zstd(head: &[u8]) -> bool {
 fn is_bzip2(head: &[u8]) -> bool {
     let magic = head.get(4..10);
     head.starts_with(b"BZh")
-        && (magic == Some(b"\x31\x41\x59\x26\x53\x59")
-            || magic == Some(b"\x17\x72\x45\x38\x50\x90"))
+        && (magic == Some(b"\x31\x41\x59\x26\x53\x59") || magic == Some(b"\x17\x72\x45\x38\x50\x90"))
 }
 
 /// A member, an empty archive, or a split one.
 fn is_zip(head: &[u8]) -> bool {
-    [b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"]
-        .iter()
-        .any(|magic| head.starts_with(*magic))
+    [b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"].iter().any(|magic| head.starts_with(*magic))
 }
 
 /// The magic, plain or with an encrypted footer, and then no text.
 fn is_parquet(head: &[u8]) -> bool {
     let text = |b: &u8| *b >= 0x20 || b.is_ascii_whitespace();
-    (head.starts_with(b"PAR1") || head.starts_with(b"PARE"))
-        && !head.iter().skip(4).take(4).all(text)
+    (head.starts_with(b"PAR1") || head.starts_with(b"PARE")) && !head.iter().skip(4).take(4).all(text)
 }
 
 /// A database, its write-ahead log, or its rollback journal.
@@ -155,34 +131,22 @@ fn is_bson(head: &[u8]) -> bool {
     if head.starts_with(b"\x6d\xe2\x99\x81") || (len == 5 && kind == 0) {
         return true;
     }
-    let name = rest
-        .iter()
-        .position(|b| *b == 0)
-        .and_then(|end| rest.get(..end))
-        .unwrap_or_default();
+    let name = rest.iter().position(|b| *b == 0).and_then(|end| rest.get(..end)).unwrap_or_default();
     let named = !name.is_empty() && name.len() < 256 && name.iter().all(|b| !b.is_ascii_control());
-    let ends = usize::try_from(len)
-        .ok()
-        .and_then(|len| head.get(len.checked_sub(1)?))
-        .is_none_or(|last| *last == 0);
+    let ends = usize::try_from(len).ok().and_then(|len| head.get(len.checked_sub(1)?)).is_none_or(|last| *last == 0);
     (8..0x0100_4000).contains(&len) && matches!(kind, 1..=0x13 | 0x7f | 0xff) && named && ends
 }
 
 /// `*2\r\n$6\r\nSELECT…`: the command's parts, each with its length, which an edit in text would break.
 fn is_redis_aof(head: &[u8]) -> bool {
     let number = |text: &[u8], sign: u8| {
-        let digits = text
-            .get(1..)?
-            .iter()
-            .take_while(|b| b.is_ascii_digit())
-            .count();
+        let digits = text.get(1..)?.iter().take_while(|b| b.is_ascii_digit()).count();
         let fits = text.first() == Some(&sign)
             && (1..8).contains(&digits)
             && text.get(1 + digits..3 + digits) == Some(b"\r\n");
         fits.then_some(3 + digits)
     };
-    number(head, b'*')
-        .is_some_and(|len| number(head.get(len..).unwrap_or_default(), b'$').is_some())
+    number(head, b'*').is_some_and(|len| number(head.get(len..).unwrap_or_default(), b'$').is_some())
 }
 
 fn is_encrypted(head: &[u8]) -> bool {
@@ -223,9 +187,7 @@ pub fn may_be(known: &Known, head: &[u8]) -> bool {
 
 /// Whether a name says that what is no text is encrypted.
 pub fn names_encrypted(name: &[u8]) -> bool {
-    [".age", ".gpg", ".pgp", ".enc"]
-        .iter()
-        .any(|extension| strip_suffix_fold(name, extension.as_bytes()).is_some())
+    [".age", ".gpg", ".pgp", ".enc"].iter().any(|extension| strip_suffix_fold(name, extension.as_bytes()).is_some())
 }
 
 /// Whether a stream is of a kind that may look like text and must not be edited as text, or is nobody's log.
@@ -247,6 +209,5 @@ pub fn is_opaque(head: &[u8]) -> bool {
         b"LPKSHHRH",
         b"\x1f\x9d",
     ];
-    STARTS.iter().any(|start| head.starts_with(start))
-        || (head.starts_with(b"\0") && head.get(4..8) == Some(b"ftyp"))
+    STARTS.iter().any(|start| head.starts_with(start)) || (head.starts_with(b"\0") && head.get(4..8) == Some(b"ftyp"))
 }

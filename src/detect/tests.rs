@@ -6,12 +6,7 @@ use super::*;
 use crate::policy::{Continuation, Rule};
 
 fn named(name: &str) -> Hint<'_> {
-    Hint {
-        name: name.as_bytes(),
-        rule: None,
-        format: None,
-        codec: None,
-    }
+    Hint { name: name.as_bytes(), rule: None, format: None, codec: None }
 }
 
 fn fit(name: &str, bytes: &[u8]) -> String {
@@ -22,11 +17,7 @@ fn tell(bytes: &[u8]) -> String {
     fit("x", bytes)
 }
 
-const NOTHING: Tables = Tables {
-    codecs: &[],
-    containers: &[],
-    formats: &[],
-};
+const NOTHING: Tables = Tables { codecs: &[], containers: &[], formats: &[] };
 
 /// (name, content, what it is)
 const TEXTS: &[(&str, &str, &str)] = &[
@@ -34,21 +25,9 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("x", "\n\n", "Layer(text)"),
     ("x", "\0\0\0\0", "Layer(text)"),
     ("x", "Dear Ann,\nthank you.\n", "Layer(text)"),
-    (
-        "x",
-        "2025-03-11T08:00:00Z INFO a\n2025-03-11T08:00:01Z INFO b\n",
-        "Layer(log)",
-    ),
-    (
-        "x",
-        "\x00\x00\x002025-03-11T08:00:00Z INFO a\n2025-03-11T08:00:01Z INFO b\n",
-        "Layer(log)",
-    ),
-    (
-        "x",
-        "192.0.2.1 - - [10/Oct/2000:13:55:36 +0000] \"GET / HTTP/1.1\" 200 5\n",
-        "Layer(log)",
-    ),
+    ("x", "2025-03-11T08:00:00Z INFO a\n2025-03-11T08:00:01Z INFO b\n", "Layer(log)"),
+    ("x", "\x00\x00\x002025-03-11T08:00:00Z INFO a\n2025-03-11T08:00:01Z INFO b\n", "Layer(log)"),
+    ("x", "192.0.2.1 - - [10/Oct/2000:13:55:36 +0000] \"GET / HTTP/1.1\" 200 5\n", "Layer(log)"),
     ("x", "{\"a\":1}\n{\"a\":2}\n", "Layer(jsonl)"),
     ("x", "\u{feff}{\"a\":1}\r\n\r\n{\"a\":2}", "Layer(jsonl)"),
     ("x.json", "{\"a\":1}\n{\"a\":2}\n", "Layer(jsonl)"),
@@ -59,80 +38,28 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("X.NDJSON", "{\"a\":[{\"b\":1}]}\n", "Layer(jsonl)"),
     ("x", "{\"a\":[1,[2]]}\n", "Layer(jsonl)"),
     ("x", "[1,2]\n", "Unsupported(json document)"),
-    (
-        "x",
-        "[\n {\"a\":1},\n {\"a\":2}\n]\n",
-        "Unsupported(json document)",
-    ),
+    ("x", "[\n {\"a\":1},\n {\"a\":2}\n]\n", "Unsupported(json document)"),
     ("x", "{\n \"a\": [\n", "Unsupported(json document)"),
-    (
-        "x",
-        "{\n \"a\": 1,\n \"b\": oops\n}\n",
-        "Unsupported(json document)",
-    ),
-    (
-        "x",
-        "{\n \"a\": 1\n}\n{\n \"a\": 2\n}\n",
-        "Unsupported(json document)",
-    ),
-    (
-        "x.json",
-        "nothing of the kind\n",
-        "Unsupported(json document)",
-    ),
+    ("x", "{\n \"a\": 1,\n \"b\": oops\n}\n", "Unsupported(json document)"),
+    ("x", "{\n \"a\": 1\n}\n{\n \"a\": 2\n}\n", "Unsupported(json document)"),
+    ("x.json", "nothing of the kind\n", "Unsupported(json document)"),
     ("x", "[12345] started\n[12345] stopped\n", "Layer(text)"),
     ("x", "{\"a\":1}\n{\"a\":2}\nno\n", "Layer(text)"),
-    (
-        "x",
-        "--\n-- PostgreSQL database dump\n--\n",
-        "Unsupported(sql dump)",
-    ),
+    ("x", "--\n-- PostgreSQL database dump\n--\n", "Unsupported(sql dump)"),
     ("x", "-- MySQL dump 10.13\n", "Unsupported(sql dump)"),
-    (
-        "x",
-        "/*M!999999\\- enable the sandbox mode */ \n-- MariaDB dump 10.19\n",
-        "Unsupported(sql dump)",
-    ),
-    (
-        "x",
-        "COPY public.users (id, email, name) FROM stdin;\n1\ta\tb\n\\.\n",
-        "Unsupported(sql dump)",
-    ),
-    (
-        "x",
-        "INSERT INTO users VALUES (1,'a','b');\nINSERT INTO users VALUES (2,'a','b');\n",
-        "Unsupported(sql dump)",
-    ),
-    (
-        "x",
-        "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n",
-        "Unsupported(sql dump)",
-    ),
-    (
-        "x",
-        "# Time: 2025\nSET timestamp=1;\nINSERT INTO a VALUES (1);\n",
-        "Layer(text)",
-    ),
+    ("x", "/*M!999999\\- enable the sandbox mode */ \n-- MariaDB dump 10.19\n", "Unsupported(sql dump)"),
+    ("x", "COPY public.users (id, email, name) FROM stdin;\n1\ta\tb\n\\.\n", "Unsupported(sql dump)"),
+    ("x", "INSERT INTO users VALUES (1,'a','b');\nINSERT INTO users VALUES (2,'a','b');\n", "Unsupported(sql dump)"),
+    ("x", "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n", "Unsupported(sql dump)"),
+    ("x", "# Time: 2025\nSET timestamp=1;\nINSERT INTO a VALUES (1);\n", "Layer(text)"),
     ("x", "id,name,mail\n1,Ann,ann@example.com\n", "Layer(csv)"),
     ("x", "id;name;mail\n1;Ann;ann@example.com\n", "Layer(csv)"),
-    (
-        "x",
-        "id\tname\tmail\n1\tAnn\tann@example.com\n",
-        "Layer(tsv)",
-    ),
+    ("x", "id\tname\tmail\n1\tAnn\tann@example.com\n", "Layer(tsv)"),
     ("x.csv", "id,name\n1,Ann\n", "Layer(csv)"),
     ("x.tsv", "id\n1\n", "Layer(tsv)"),
     ("x", "id,name\n1,Ann\n", "Layer(text)"),
-    (
-        "x",
-        "level=info msg=\"a b\" user_id=42\nlevel=info msg=b user_id=42\n",
-        "Unsupported(logfmt)",
-    ),
-    (
-        "x",
-        "2025-03-11T08:00:00Z a=1 b=2 c=3\n2025-03-11T08:00:00Z a=1 b=2 c=3\n",
-        "Layer(log)",
-    ),
+    ("x", "level=info msg=\"a b\" user_id=42\nlevel=info msg=b user_id=42\n", "Unsupported(logfmt)"),
+    ("x", "2025-03-11T08:00:00Z a=1 b=2 c=3\n2025-03-11T08:00:00Z a=1 b=2 c=3\n", "Layer(log)"),
     ("x", "login user_id=42\nlogout user_id=42\n", "Layer(log)"),
 ];
 
@@ -150,26 +77,15 @@ fn nine_lines_of_ten() {
     assert_eq!(tell(lines(8, 1).as_bytes()), "Layer(text)");
     // Half a line at the head's end says nothing.
     let head = [lines(2, 0).as_bytes(), b"{\"a\":"].concat();
-    assert_eq!(
-        format!("{:?}", TABLES.detect(&head, false, &named("x"))),
-        "Layer(jsonl)"
-    );
+    assert_eq!(format!("{:?}", TABLES.detect(&head, false, &named("x"))), "Layer(jsonl)");
 }
 
 #[test]
 fn lines_longer_than_the_head() {
-    let head = |text: &str, name: &str| {
-        format!("{:?}", TABLES.detect(text.as_bytes(), false, &named(name)))
-    };
+    let head = |text: &str, name: &str| format!("{:?}", TABLES.detect(text.as_bytes(), false, &named(name)));
     assert_eq!(head("{\"a\":\"xxxx", "x"), "Layer(jsonl)");
-    assert_eq!(
-        head("{\"a\":\"xxxx", "x.json"),
-        "Unsupported(json document)"
-    );
-    assert_eq!(
-        head("{\"a\":[{\"b\":1},{", "x"),
-        "Unsupported(json document)"
-    );
+    assert_eq!(head("{\"a\":\"xxxx", "x.json"), "Unsupported(json document)");
+    assert_eq!(head("{\"a\":[{\"b\":1},{", "x"), "Unsupported(json document)");
     assert_eq!(head("{\"a\":[{\"b\":1},{", "x.jsonl"), "Layer(jsonl)");
     assert_eq!(head("[{\"a\":\"xxxx", "x"), "Unsupported(json document)");
     assert_eq!(head("INFO user_id=42 xxxx", "x"), "Layer(log)");
@@ -187,10 +103,7 @@ fn binary_or_text() {
     assert_eq!(tell(b"a\x08b\x1b[0m\x0b\x0c\n"), "Layer(text)");
     assert_eq!(tell(b"abc\0"), "Layer(text)");
     assert_eq!(tell(b"ab\0\0"), "Unknown");
-    assert_eq!(
-        format!("{:?}", TABLES.detect(&vec![0; 65536], false, &named("x"))),
-        "Unknown"
-    );
+    assert_eq!(format!("{:?}", TABLES.detect(&vec![0; 65536], false, &named("x"))), "Unknown");
     for opaque in [
         &b"%PDF-1.7\ntext\n"[..],
         b"\x89PNG\r\n\x1a\n",
@@ -204,32 +117,18 @@ fn binary_or_text() {
 
 #[test]
 fn wide_text() {
-    let sixteen =
-        |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    let sixteen = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
     let big = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_be_bytes).collect() };
     let text = "2025-03-11 INFO caf\u{e9} \u{416}\n";
-    for bytes in [
-        sixteen(text),
-        big(text),
-        sixteen("\u{feff}x"),
-        big("\u{feff}x"),
-        [vec![0; 8], sixteen(text)].concat(),
-    ] {
+    for bytes in
+        [sixteen(text), big(text), sixteen("\u{feff}x"), big("\u{feff}x"), [vec![0; 8], sixteen(text)].concat()]
+    {
         assert_eq!(tell(&bytes), "Unsupported(utf-16 text)");
     }
-    let wide: Vec<u8> = text
-        .chars()
-        .flat_map(|c| (c as u32).to_le_bytes())
-        .collect();
+    let wide: Vec<u8> = text.chars().flat_map(|c| (c as u32).to_le_bytes()).collect();
     assert_eq!(tell(&wide), "Unsupported(utf-32 text)");
-    let forced = Hint {
-        format: Some("text"),
-        ..named("x")
-    };
-    assert_eq!(
-        format!("{:?}", TABLES.detect(&sixteen(text), true, &forced)),
-        "Unsupported(utf-16 text)"
-    );
+    let forced = Hint { format: Some("text"), ..named("x") };
+    assert_eq!(format!("{:?}", TABLES.detect(&sixteen(text), true, &forced)), "Unsupported(utf-16 text)");
 }
 
 #[test]
@@ -307,90 +206,47 @@ fn archives_without_members() {
 #[cfg(feature = "gzip")]
 fn what_the_command_line_says() {
     let with = |format, codec, bytes: &[u8], name| {
-        let hint = Hint {
-            format,
-            codec,
-            ..named(name)
-        };
+        let hint = Hint { format, codec, ..named(name) };
         format!("{:?}", TABLES.detect(bytes, true, &hint))
     };
     assert_eq!(with(None, None, b"\x1f\x8b\x08", "x.gz"), "Layer(gzip)");
     assert_eq!(with(None, Some("gzip"), b"a\n", "x"), "Layer(gzip)");
     assert_eq!(with(None, Some("bzip2"), b"a\n", "x"), "Unsupported(bzip2)");
     assert_eq!(with(None, Some("none"), b"INFO a\n", "x.gz"), "Layer(log)");
-    assert_eq!(
-        with(None, Some("none"), b"\x1f\x8b\x08\x01\x02\x03", "x"),
-        "Unknown"
-    );
+    assert_eq!(with(None, Some("none"), b"\x1f\x8b\x08\x01\x02\x03", "x"), "Unknown");
     assert_eq!(with(Some("csv"), None, b"INFO a\n", "x"), "Layer(csv)");
-    assert_eq!(
-        with(Some("log"), None, b"\x01\x02\x03\x04", "x"),
-        "Layer(log)"
-    );
-    assert_eq!(
-        with(Some("logfmt"), None, b"INFO a\n", "x"),
-        "Unsupported(logfmt)"
-    );
-    assert_eq!(
-        with(Some("log"), None, b"PK\x03\x04\x14", "x"),
-        "Unsupported(zip)"
-    );
+    assert_eq!(with(Some("log"), None, b"\x01\x02\x03\x04", "x"), "Layer(log)");
+    assert_eq!(with(Some("logfmt"), None, b"INFO a\n", "x"), "Unsupported(logfmt)");
+    assert_eq!(with(Some("log"), None, b"PK\x03\x04\x14", "x"), "Unsupported(zip)");
     assert_eq!(with(Some("log"), None, b"\x1f\x8b\x08", "x"), "Layer(gzip)");
 }
 
 #[test]
 fn a_rule_does_not_make_a_log_of_other_text() {
-    let rule = Rule {
-        continuation: Continuation::None,
-        ..Rule::default()
-    };
-    let hint = Hint {
-        rule: Some(&rule),
-        ..named("x")
-    };
-    assert_eq!(
-        format!("{:?}", TABLES.detect(b"a: 1\nb: 2\n", true, &hint)),
-        "Layer(text)"
-    );
+    let rule = Rule { continuation: Continuation::None, ..Rule::default() };
+    let hint = Hint { rule: Some(&rule), ..named("x") };
+    assert_eq!(format!("{:?}", TABLES.detect(b"a: 1\nb: 2\n", true, &hint)), "Layer(text)");
 }
 
 /// What the codecs and containers call themselves is what this table says of them, or their names would lie.
 #[test]
 fn tables_agree() {
     for codec in TABLES.codecs {
-        let known = KNOWN
-            .iter()
-            .find(|known| known.kind == "codec" && known.name == codec.0.name())
-            .unwrap();
-        let extensions: Vec<_> = codec
-            .0
-            .extensions()
-            .iter()
-            .map(|(extension, _)| *extension)
-            .collect();
+        let known = KNOWN.iter().find(|known| known.kind == "codec" && known.name == codec.0.name()).unwrap();
+        let extensions: Vec<_> = codec.0.extensions().iter().map(|(extension, _)| *extension).collect();
         assert_eq!(known.extensions, extensions, "{}", known.name);
     }
     for container in TABLES.containers {
-        let known = KNOWN
-            .iter()
-            .find(|known| known.kind == "container" && known.name == container.name)
-            .unwrap();
+        let known = KNOWN.iter().find(|known| known.kind == "container" && known.name == container.name).unwrap();
         assert_eq!(known.extensions, container.extensions);
     }
     let rows = names();
     for (i, row) in rows.iter().enumerate() {
         assert!(!row.what.is_empty());
-        assert!(
-            rows.iter().skip(i + 1).all(|other| other.name != row.name),
-            "{}",
-            row.name
-        );
+        assert!(rows.iter().skip(i + 1).all(|other| other.name != row.name), "{}", row.name);
     }
-    let read: Vec<_> = rows
-        .iter()
-        .filter(|row| row.kind == "records" && row.state == State::Read)
-        .map(|row| row.name)
-        .collect();
+    let read: Vec<_> =
+        rows.iter().filter(|row| row.kind == "records" && row.state == State::Read).map(|row| row.name).collect();
     assert_eq!(read, ["log", "text", "jsonl", "csv", "tsv"]);
 }
 

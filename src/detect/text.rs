@@ -46,11 +46,7 @@ pub fn choose(head: &[u8], whole: bool, hint: &Hint<'_>) -> Choice {
     if look::nine_of_ten(text, whole, look::is_logfmt) {
         return Choice::Unsupported(LOGFMT);
     }
-    Choice::Format(if format::is_log(head, whole, hint) {
-        "log"
-    } else {
-        "text"
-    })
+    Choice::Format(if format::is_log(head, whole, hint) { "log" } else { "text" })
 }
 
 /// Whether `head` is text: of its bytes besides NUL at most 2 % control characters that text does not have, and at most a
@@ -89,8 +85,7 @@ fn pattern(text: &[u8]) -> Option<&'static str> {
     let [a, b, c, d] = nuls;
     if count == 0 {
         None
-    } else if (few(a) && most(b) && most(c) && most(d)) || (most(a) && most(b) && most(c) && few(d))
-    {
+    } else if (few(a) && most(b) && most(c) && most(d)) || (most(a) && most(b) && most(c) && few(d)) {
         Some(UTF_32)
     } else if (few(a) && few(c) && most(b) && most(d)) || (most(a) && most(c) && few(b) && few(d)) {
         Some(UTF_16)
@@ -106,31 +101,16 @@ fn json(text: &[u8], whole: bool, lines: bool, document: bool) -> Option<Choice>
     if look::nine_of_ten(text, whole, is_object) {
         let first = look::first_line(text);
         let single = whole && text.trim_ascii().len() == first.trim_ascii().len();
-        return if single && !lines && (document || holds_objects(first)) {
-            is_document
-        } else {
-            is_lines
-        };
+        return if single && !lines && (document || holds_objects(first)) { is_document } else { is_lines };
     }
     let starts = text.trim_ascii_start().first().copied();
-    if !whole
-        && !text.contains(&b'\n')
-        && matches!(starts, Some(b'{' | b'['))
-        && scan(text).bad != Some(Fault::Syntax)
+    if !whole && !text.contains(&b'\n') && matches!(starts, Some(b'{' | b'[')) && scan(text).bad != Some(Fault::Syntax)
     {
         // A line longer than the head: an object is taken for one of many, unless it shows that it holds the records.
         let object = starts == Some(b'{');
-        return if lines || (object && !document && !holds_objects(text)) {
-            is_lines
-        } else {
-            is_document
-        };
+        return if lines || (object && !document && !holds_objects(text)) { is_lines } else { is_document };
     }
-    if !lines && (document || starts_document(text, whole)) {
-        is_document
-    } else {
-        None
-    }
+    if !lines && (document || starts_document(text, whole)) { is_document } else { None }
 }
 
 fn is_object(line: &[u8]) -> bool {
@@ -178,12 +158,7 @@ fn scan(text: &[u8]) -> Scanned {
             Err(Bad::End | Bad::Depth) => break Some(Fault::End),
         }
     };
-    Scanned {
-        bad,
-        events,
-        complete: scanner.complete(),
-        end: scanner.offset().min(text.len()),
-    }
+    Scanned { bad, events, complete: scanner.complete(), end: scanner.offset().min(text.len()) }
 }
 
 /// Whether `text` is a JSON array or object, or starts as one that spans lines and does not go on as one.
@@ -199,11 +174,7 @@ fn starts_document(text: &[u8], whole: bool) -> bool {
         Some(Fault::Syntax) => {
             let read = text.get(..scanned.end).unwrap_or_default();
             // After a whole value the scanner has stepped over blanks to the byte that does not fit.
-            let read = if scanned.complete {
-                read.trim_ascii_end()
-            } else {
-                read
-            };
+            let read = if scanned.complete { read.trim_ascii_end() } else { read };
             scanned.events > 1 && read.contains(&b'\n')
         }
     }
@@ -231,10 +202,8 @@ fn is_sql(text: &[u8]) -> bool {
         b"SET ",
         b"USE ",
     ];
-    let starts = |line: &[u8], word: &[u8]| {
-        line.get(..word.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(word))
-    };
+    let starts =
+        |line: &[u8], word: &[u8]| line.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
     let mut opened = None;
     for line in format::lines(text).map(format::content) {
         if MARKERS.iter().any(|marker| line.starts_with(marker))

@@ -35,11 +35,7 @@ impl Records for Csv {
 
     fn open(&self, head: &[u8], whole: bool, hint: &Hint<'_>) -> Result<Box<dyn Cursor>> {
         let tabs = strip_suffix_fold(hint.name, b".tsv").is_some();
-        let separator = if tabs {
-            b'\t'
-        } else {
-            separator(body(head), whole)
-        };
+        let separator = if tabs { b'\t' } else { separator(body(head), whole) };
         Ok(Box::new(Rows::new(separator, hint)))
     }
 }
@@ -78,18 +74,10 @@ fn separator(text: &[u8], whole: bool) -> u8 {
         return separator;
     }
     let first = |separator: &u8| {
-        let row = whole_rows(text, true, *separator)
-            .flatten()
-            .next()
-            .unwrap_or_default();
+        let row = whole_rows(text, true, *separator).flatten().next().unwrap_or_default();
         Cells::new(row, *separator).count()
     };
-    SEPARATORS
-        .iter()
-        .copied()
-        .rev()
-        .max_by_key(first)
-        .unwrap_or(b',')
+    SEPARATORS.iter().copied().rev().max_by_key(first).unwrap_or(b',')
 }
 
 /// The column count that all whole rows of `text` have, if it is one, three or more, and there are two rows.
@@ -108,10 +96,7 @@ fn columns(text: &[u8], whole: bool, separator: u8) -> Option<usize> {
 /// Rows of `text` that are no blank lines and end in it (`whole`: its end is one too); `None` for a quote that never closes.
 fn whole_rows(text: &[u8], whole: bool, separator: u8) -> impl Iterator<Item = Option<&[u8]>> {
     let mut rest = text;
-    let mut cut = Cut {
-        separator,
-        ..Cut::default()
-    };
+    let mut cut = Cut { separator, ..Cut::default() };
     std::iter::from_fn(move || {
         loop {
             if rest.is_empty() {
@@ -154,10 +139,7 @@ fn is_log_line(row: &[u8], separator: u8) -> bool {
     let (mut cells, mut pairs) = (0usize, 0usize);
     for cell in Cells::new(row, separator) {
         cells += 1;
-        pairs += usize::from(
-            look::pairs(row.get(cell.whole).unwrap_or_default().trim_ascii_start()).next()
-                == Some(0),
-        );
+        pairs += usize::from(look::pairs(row.get(cell.whole).unwrap_or_default().trim_ascii_start()).next() == Some(0));
     }
     pairs * 2 >= cells
 }
@@ -289,11 +271,7 @@ struct Cells<'r> {
 
 impl<'r> Cells<'r> {
     fn new(row: &'r [u8], separator: u8) -> Self {
-        Self {
-            row: content(row),
-            separator,
-            at: Some(0),
-        }
+        Self { row: content(row), separator, at: Some(0) }
     }
 
     /// The closing quote of the cell whose opening quote is before `from`.
@@ -313,21 +291,13 @@ impl Iterator for Cells<'_> {
 
     fn next(&mut self) -> Option<Cell> {
         let start = self.at?;
-        let close = if self.row.get(start) == Some(&b'"') {
-            self.closing(start + 1)
-        } else {
-            None
-        };
+        let close = if self.row.get(start) == Some(&b'"') { self.closing(start + 1) } else { None };
         let from = close.map_or(start, |close| close + 1);
         let separator = memchr::memchr(self.separator, self.row.get(from..).unwrap_or_default());
         let end = separator.map_or(self.row.len(), |n| from + n);
         self.at = separator.map(|_| end + 1);
         let alone = close.filter(|_| end == from);
-        Some(Cell {
-            whole: start..end,
-            inner: alone.map(|close| start + 1..close),
-            closed: close,
-        })
+        Some(Cell { whole: start..end, inner: alone.map(|close| start + 1..close), closed: close })
     }
 }
 
@@ -348,10 +318,7 @@ impl Rows {
     fn new(separator: u8, hint: &Hint<'_>) -> Self {
         Self {
             preamble: Preamble::default(),
-            cut: Cut {
-                separator,
-                ..Cut::default()
-            },
+            cut: Cut { separator, ..Cut::default() },
             header: hint.rule.map(|rule| rule.header).unwrap_or_default(),
             first: true,
             names: Vec::new(),
@@ -368,9 +335,8 @@ impl Rows {
         if !std::mem::take(&mut self.first) {
             return Part::Data;
         }
-        let texts: Vec<_> = Cells::new(row, separator)
-            .map(|cell| cell.text(content(row)).trim_ascii().to_vec())
-            .collect();
+        let texts: Vec<_> =
+            Cells::new(row, separator).map(|cell| cell.text(content(row)).trim_ascii().to_vec()).collect();
         let is_header = match self.header {
             Header::Yes => true,
             Header::No => false,
@@ -398,10 +364,7 @@ impl Cursor for Rows {
         } else {
             match self.cut.end(window, eof) {
                 Ok(None) => Step::More,
-                Ok(Some(len)) => Step::Record {
-                    len,
-                    kind: self.kind(window.get(..len).unwrap_or_default()),
-                },
+                Ok(Some(len)) => Step::Record { len, kind: self.kind(window.get(..len).unwrap_or_default()) },
                 Err(Unclosed) => {
                     let error = Error::new(Kind::Damaged, "a quoted cell of this row does not end");
                     return Err(error.at(At::Byte(self.base)));
@@ -421,17 +384,11 @@ impl Cursor for Rows {
         let row = content(record);
         for (column, cell) in Cells::new(record, self.cut.separator).enumerate() {
             let text = cell.text(row);
-            let (span, place) = match cell.inner {
-                Some(inner) => (inner, Place::QuotedCell),
-                None => (cell.whole.clone(), Place::Cell),
-            };
-            visit(Field {
-                path: vec![Cow::Owned(self.name(column))],
-                span,
-                whole: cell.whole,
-                text,
-                place,
-            });
+            // Text behind a closing quote: its raw bytes hold quotes, so that it is one with them.
+            let quoted = cell.closed.is_some();
+            let span = cell.inner.unwrap_or_else(|| cell.whole.clone());
+            let place = if quoted { Place::QuotedCell } else { Place::Cell };
+            visit(Field { path: vec![Cow::Owned(self.name(column))], span, whole: cell.whole, text, place });
         }
         Ok(())
     }
@@ -444,19 +401,12 @@ impl Cursor for Rows {
 /// Whether a trimmed cell of the first row may be a column's name (SPEC "CSV/TSV"): it is not empty, a number, or of the shape of
 /// an e-mail, UUID, IP or phone. A time is no name either: it says as surely as a number that the row is data.
 fn is_name(text: &[u8]) -> bool {
-    !(text.is_empty()
-        || is_number(text)
-        || is_email(text)
-        || is_uuid(text)
-        || is_ip(text)
-        || is_phone(text))
+    !(text.is_empty() || is_number(text) || is_email(text) || is_uuid(text) || is_ip(text) || is_phone(text))
         && stamp::value(text).is_none()
 }
 
 fn is_number(text: &[u8]) -> bool {
-    let grouped = text
-        .iter()
-        .all(|b| b.is_ascii_digit() || b".,+-' ".contains(b));
+    let grouped = text.iter().all(|b| b.is_ascii_digit() || b".,+-' ".contains(b));
     let digit = text.iter().any(u8::is_ascii_digit);
     let parsed = std::str::from_utf8(text).is_ok_and(|text| text.parse::<f64>().is_ok());
     digit && (grouped || parsed)
@@ -466,20 +416,14 @@ fn is_email(text: &[u8]) -> bool {
     let Some(at) = memchr::memrchr(b'@', text) else {
         return false;
     };
-    let (local, domain) = (
-        text.get(..at).unwrap_or_default(),
-        text.get(at + 1..).unwrap_or_default(),
-    );
+    let (local, domain) = (text.get(..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default());
     let dotted = memchr::memchr(b'.', domain).is_some_and(|dot| dot > 0 && dot + 1 < domain.len());
     !local.is_empty() && dotted && !text.iter().any(u8::is_ascii_whitespace)
 }
 
 fn is_uuid(text: &[u8]) -> bool {
     let text = text.strip_prefix(b"urn:uuid:").unwrap_or(text);
-    let text = text
-        .strip_prefix(b"{")
-        .and_then(|text| text.strip_suffix(b"}"))
-        .unwrap_or(text);
+    let text = text.strip_prefix(b"{").and_then(|text| text.strip_suffix(b"}")).unwrap_or(text);
     let dashes = memchr::memchr_iter(b'-', text).count();
     text.iter().all(|b| b.is_ascii_hexdigit() || *b == b'-')
         && text.len() - dashes == 32
@@ -493,10 +437,7 @@ fn is_ip(text: &[u8]) -> bool {
 
 fn is_phone(text: &[u8]) -> bool {
     let digits = text.iter().filter(|b| b.is_ascii_digit()).count();
-    digits >= 7
-        && text
-            .iter()
-            .all(|b| b.is_ascii_digit() || b"+ -.()/".contains(b))
+    digits >= 7 && text.iter().all(|b| b.is_ascii_digit() || b"+ -.()/".contains(b))
 }
 
 #[cfg(test)]

@@ -43,10 +43,7 @@ fn cells(bytes: &[u8], hint: &Hint<'_>) -> Vec<Shown> {
             let mut row = Vec::new();
             cursor
                 .fields(record, &mut |f| {
-                    let (span, whole) = (
-                        text(&record[f.span.clone()]),
-                        text(&record[f.whole.clone()]),
-                    );
+                    let (span, whole) = (text(&record[f.span.clone()]), text(&record[f.whole.clone()]));
                     row.push((text(&f.path[0]), text(&f.text), span, whole, f.place));
                 })
                 .unwrap();
@@ -57,15 +54,8 @@ fn cells(bytes: &[u8], hint: &Hint<'_>) -> Vec<Shown> {
 }
 
 fn row(cells: &[(&str, &str, &str, &str, Place)]) -> Shown {
-    let own = |c: &(&str, &str, &str, &str, Place)| {
-        (
-            c.0.to_owned(),
-            c.1.to_owned(),
-            c.2.to_owned(),
-            c.3.to_owned(),
-            c.4,
-        )
-    };
+    let own =
+        |c: &(&str, &str, &str, &str, Place)| (c.0.to_owned(), c.1.to_owned(), c.2.to_owned(), c.3.to_owned(), c.4);
     cells.iter().map(own).collect()
 }
 
@@ -86,18 +76,12 @@ fn rows_and_cells() {
         row(&[
             ("id", "1", "1", "1", Place::Cell),
             ("name", "Ann", "Ann", "Ann", Place::Cell),
-            (
-                "note",
-                "a, \"b\"\r\nc",
-                "a, \"\"b\"\"\r\nc",
-                "\"a, \"\"b\"\"\r\nc\"",
-                Place::QuotedCell,
-            ),
+            ("note", "a, \"b\"\r\nc", "a, \"\"b\"\"\r\nc", "\"a, \"\"b\"\"\r\nc\"", Place::QuotedCell),
         ]),
         row(&[
             ("id", "2", "2", "2", Place::Cell),
             ("name", "B\"x\"", "B\"x\"", "B\"x\"", Place::Cell),
-            ("note", "qz", "\"q\"z", "\"q\"z", Place::Cell),
+            ("note", "qz", "\"q\"z", "\"q\"z", Place::QuotedCell),
         ]),
         row(&[
             ("id", "3", "3", "3", Place::Cell),
@@ -112,21 +96,9 @@ fn rows_and_cells() {
 #[test]
 fn headers() {
     let header = |first: &str, rule: Header| {
-        let rule = Rule {
-            header: rule,
-            ..Rule::default()
-        };
+        let rule = Rule { header: rule, ..Rule::default() };
         let text = format!("{first}\nx,y,z\n");
-        let cuts = cut(
-            &Csv,
-            text.as_bytes(),
-            &Hint {
-                rule: Some(&rule),
-                ..named("x.csv")
-            },
-            &[2],
-        )
-        .unwrap();
+        let cuts = cut(&Csv, text.as_bytes(), &Hint { rule: Some(&rule), ..named("x.csv") }, &[2]).unwrap();
         cuts[0].1 == Part::Structure
     };
     assert!(header("id,e-mail,Full Name", Header::Auto));
@@ -162,22 +134,13 @@ fn separators() {
         ("a;b\n1;2\n", "x.csv", "b"),
         ("a,b,c\n1,2\n3,4,5\n", "x.csv", "b"),
     ] {
-        assert_eq!(
-            cells(text.as_bytes(), &named(name))[0][1].0,
-            column,
-            "{text}"
-        );
+        assert_eq!(cells(text.as_bytes(), &named(name))[0][1].0, column, "{text}");
     }
 }
 
 #[test]
 fn rows_by_content() {
-    for text in [
-        "a,b,c\n1,2,3\n",
-        "a;b;c\n\"x;\ny\";2;3",
-        "1\t2\t3\n1\t2\t3\n",
-        "a,b,c\r1,2,3\r",
-    ] {
+    for text in ["a,b,c\n1,2,3\n", "a;b;c\n\"x;\ny\";2;3", "1\t2\t3\n1\t2\t3\n", "a,b,c\r1,2,3\r"] {
         assert!(shape(text.as_bytes(), true).is_some(), "{text}");
     }
     let browser = "192.0.2.1 - - [10/Oct/2000:13:55:36 +0000] \"GET / HTTP/1.1\" 200 5 \"-\" \"X (Windows NT 10.0; Win64; x64)\"\n";
@@ -203,10 +166,7 @@ fn rows_by_content() {
 fn a_quote_that_never_closes_is_damage() {
     let error = cut(&Csv, b"a,b,c\n1,\"2,3\n4,5,6\n", &named("x.csv"), &[1]).unwrap_err();
     assert_eq!(error.kind(), Kind::Damaged);
-    assert_eq!(
-        error.to_string(),
-        "at byte 6: a quoted cell of this row does not end"
-    );
+    assert_eq!(error.to_string(), "at byte 6: a quoted cell of this row does not end");
 }
 
 proptest! {

@@ -78,12 +78,7 @@ pub struct Scanner<'t> {
 impl<'t> Scanner<'t> {
     /// At the start of `text`.
     pub fn new(text: &'t [u8]) -> Self {
-        Self {
-            text,
-            at: 0,
-            stack: Vec::new(),
-            state: State::Value,
-        }
+        Self { text, at: 0, stack: Vec::new(), state: State::Value }
     }
 
     /// The innermost thing that is open.
@@ -111,11 +106,7 @@ impl<'t> Scanner<'t> {
         loop {
             self.blanks();
             let Some(&byte) = self.text.get(self.at) else {
-                return if self.complete() {
-                    Ok(None)
-                } else {
-                    Err(Bad::End)
-                };
+                return if self.complete() { Ok(None) } else { Err(Bad::End) };
             };
             match (self.state, byte) {
                 (State::Value | State::FirstValue, b'{') => {
@@ -293,9 +284,7 @@ pub fn is_json(text: &[u8]) -> Result<bool> {
             Ok(None) => return Ok(true),
             Err(Bad::Syntax(_) | Bad::End) => return Ok(false),
             Err(Bad::Depth) => {
-                return Err(Error::limit(format!(
-                    "JSON levels inside one another ({MAX_DEPTH})"
-                )));
+                return Err(Error::limit(format!("JSON levels inside one another ({MAX_DEPTH})")));
             }
         }
     }
@@ -319,13 +308,7 @@ pub fn fields<'r>(text: &'r [u8], visit: &mut dyn FnMut(Field<'r>)) -> Result<()
                 let decoded = decode(&text[span.clone()]);
                 name = span.start - 1;
                 let (path_of, whole) = (path.clone(), name..span.end + 1);
-                visit(Field {
-                    path: path_of,
-                    span,
-                    whole,
-                    text: decoded.clone(),
-                    place: Place::JsonKey,
-                });
+                visit(Field { path: path_of, span, whole, text: decoded.clone(), place: Place::JsonKey });
                 path.push(decoded);
             }
             Event::Scalar(span, place) => {
@@ -333,23 +316,10 @@ pub fn fields<'r>(text: &'r [u8], visit: &mut dyn FnMut(Field<'r>)) -> Result<()
                 let member = scanner.inside() == Some(Inside::Object);
                 let start = if member { name } else { span.start - quotes };
                 let comma = skip_blanks(text, scanner.offset());
-                let end = if text.get(comma) == Some(&b',') {
-                    comma + 1
-                } else {
-                    span.end + quotes
-                };
-                let decoded = if quotes == 1 {
-                    decode(&text[span.clone()])
-                } else {
-                    Cow::Borrowed(&text[span.clone()])
-                };
-                visit(Field {
-                    path: path.clone(),
-                    span,
-                    whole: start..end,
-                    text: decoded,
-                    place,
-                });
+                let end = if text.get(comma) == Some(&b',') { comma + 1 } else { span.end + quotes };
+                let decoded =
+                    if quotes == 1 { decode(&text[span.clone()]) } else { Cow::Borrowed(&text[span.clone()]) };
+                visit(Field { path: path.clone(), span, whole: start..end, text: decoded, place });
                 if member {
                     path.pop();
                 }
@@ -388,11 +358,7 @@ pub fn decode(raw: &[u8]) -> Cow<'_, [u8]> {
             b'u' => {
                 at += 4;
                 let unit = hex(raw, at - 4);
-                let low = if raw.get(at..at + 2) == Some(b"\\u") {
-                    hex(raw, at + 2)
-                } else {
-                    0
-                };
+                let low = if raw.get(at..at + 2) == Some(b"\\u") { hex(raw, at + 2) } else { 0 };
                 let (c, used) = join(unit, low);
                 at += if used { 6 } else { 0 };
                 out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
@@ -406,24 +372,16 @@ pub fn decode(raw: &[u8]) -> Cow<'_, [u8]> {
 
 fn hex(raw: &[u8], at: usize) -> u32 {
     let digits = raw.get(at..at + 4).unwrap_or_default();
-    digits.iter().fold(0, |sum, b| {
-        sum * 16 + char::from(*b).to_digit(16).unwrap_or(0)
-    })
+    digits.iter().fold(0, |sum, b| sum * 16 + char::from(*b).to_digit(16).unwrap_or(0))
 }
 
 /// The character of one UTF-16 unit, or of two; whether the second was used (RFC 8259 §7).
 fn join(unit: u32, low: u32) -> (char, bool) {
     if (0xd800..0xdc00).contains(&unit) && (0xdc00..0xe000).contains(&low) {
         let c = 0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
-        return (
-            char::from_u32(c).unwrap_or(char::REPLACEMENT_CHARACTER),
-            true,
-        );
+        return (char::from_u32(c).unwrap_or(char::REPLACEMENT_CHARACTER), true);
     }
-    (
-        char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER),
-        false,
-    )
+    (char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER), false)
 }
 
 #[cfg(test)]

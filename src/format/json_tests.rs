@@ -88,31 +88,16 @@ fn json() -> impl Strategy<Value = String> {
     )
     .prop_map(|parts| format!("\"{}\"", parts.concat()))
     .boxed();
-    let number = prop::sample::select(vec![
-        "0",
-        "-0",
-        "42",
-        "42.0",
-        "-1.5e+10",
-        "1E9",
-        "90071992547409931",
-        "0.1",
-        "1e999",
-    ]);
+    let number =
+        prop::sample::select(vec!["0", "-0", "42", "42.0", "-1.5e+10", "1E9", "90071992547409931", "0.1", "1e999"]);
     let leaf = prop_oneof![
         4 => string.clone(),
         3 => number.prop_map(str::to_owned),
         1 => prop::sample::select(vec!["true", "false", "null", "{}", "[]", "[ ]", "{ }"]).prop_map(str::to_owned),
     ];
     leaf.prop_recursive(5, 40, 5, move |inner| {
-        let element = (blank.clone(), inner.clone(), blank.clone())
-            .prop_map(|(a, v, b)| format!("{a}{v}{b}"));
-        let member = (
-            blank.clone(),
-            string.clone(),
-            blank.clone(),
-            element.clone(),
-        )
+        let element = (blank.clone(), inner.clone(), blank.clone()).prop_map(|(a, v, b)| format!("{a}{v}{b}"));
+        let member = (blank.clone(), string.clone(), blank.clone(), element.clone())
             .prop_map(|(a, name, b, value)| format!("{a}{name}{b}:{value}"));
         prop_oneof![
             prop::collection::vec(element, 1..5).prop_map(|all| format!("[{}]", all.join(","))),
@@ -208,33 +193,17 @@ fn a_record_by_hand() {
     let got: Vec<_> = all(text)
         .into_iter()
         .map(|f| {
-            let path: Vec<_> = f
-                .path
-                .iter()
-                .map(|p| String::from_utf8_lossy(p).into_owned())
-                .collect();
+            let path: Vec<_> = f.path.iter().map(|p| String::from_utf8_lossy(p).into_owned()).collect();
             let own = String::from_utf8_lossy(&f.text).into_owned();
             (path.join("."), own, &text[f.span], &text[f.whole], f.place)
         })
         .collect();
     let row = |path: &str, own: &str, span: &'static str, whole: &'static str, place| {
-        (
-            path.to_owned(),
-            own.to_owned(),
-            span.as_bytes(),
-            whole.as_bytes(),
-            place,
-        )
+        (path.to_owned(), own.to_owned(), span.as_bytes(), whole.as_bytes(), place)
     };
     let want = vec![
         row("", "a", "a", r#""a""#, Place::JsonKey),
-        row(
-            "a",
-            "xA",
-            r"x\u0041",
-            r#""a" : "x\u0041" ,"#,
-            Place::JsonString,
-        ),
+        row("a", "xA", r"x\u0041", r#""a" : "x\u0041" ,"#, Place::JsonString),
         row("", "user", "user", r#""user""#, Place::JsonKey),
         row("user", "id", "id", r#""id""#, Place::JsonKey),
         row("user.id", "42", "42", r#""id":42,"#, Place::JsonBare),
@@ -242,13 +211,7 @@ fn a_record_by_hand() {
         row("user.tags", "p", "p", r#""p","#, Place::JsonString),
         row("user.tags", "null", "null", "null ,", Place::JsonNull),
         row("user.tags", "k", "k", r#""k""#, Place::JsonKey),
-        row(
-            "user.tags.k",
-            "true",
-            "true",
-            r#""k":true"#,
-            Place::JsonBare,
-        ),
+        row("user.tags.k", "true", "true", r#""k":true"#, Place::JsonBare),
         row("", "a", "a", r#""a""#, Place::JsonKey),
         row("a", "", "", r#""a":"""#, Place::JsonString),
     ];
@@ -271,10 +234,5 @@ fn depth_is_bounded_and_costs_no_stack() {
     assert!(is_json(&deep(MAX_DEPTH)).unwrap());
     let error = is_json(&deep(1_000_000)).unwrap_err();
     assert_eq!(error.kind(), crate::error::Kind::Limit);
-    assert_eq!(
-        fields(&deep(MAX_DEPTH + 1), &mut |_| {})
-            .unwrap_err()
-            .kind(),
-        crate::error::Kind::Limit
-    );
+    assert_eq!(fields(&deep(MAX_DEPTH + 1), &mut |_| {}).unwrap_err().kind(), crate::error::Kind::Limit);
 }

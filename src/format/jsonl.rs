@@ -43,11 +43,7 @@ impl Cursor for Lines {
         };
         self.searched = 0;
         let line = content(window.get(..len).unwrap_or_default());
-        let kind = if line.trim_ascii().is_empty() {
-            Part::Structure
-        } else {
-            Part::Data
-        };
+        let kind = if line.trim_ascii().is_empty() { Part::Structure } else { Part::Data };
         Ok(Step::Record { len, kind })
     }
 

@@ -67,10 +67,7 @@ fn has_look(line: &[u8]) -> bool {
 /// Whether the line starts as a line of XML or HTML does.
 fn is_tag(line: &[u8]) -> bool {
     let mut bytes = line.trim_ascii_start().iter();
-    bytes.next() == Some(&b'<')
-        && bytes
-            .next()
-            .is_some_and(|b| b.is_ascii_alphabetic() || b"/?!".contains(b))
+    bytes.next() == Some(&b'<') && bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b"/?!".contains(b))
 }
 
 /// Whether a log level stands in `line`: in capitals as a word, in any case in brackets or before a colon at its start, or as the
@@ -122,8 +119,7 @@ fn has_address(line: &[u8]) -> bool {
             continue;
         };
         let before = at.checked_sub(1).and_then(|i| line.get(i));
-        if !before.is_some_and(of_word) && !after.first().is_some_and(of_word) && is_address(token)
-        {
+        if !before.is_some_and(of_word) && !after.first().is_some_and(of_word) && is_address(token) {
             return true;
         }
         at += len;
@@ -139,16 +135,9 @@ fn is_address(token: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(token) else {
         return false;
     };
-    let v4 = text
-        .split(':')
-        .next()
-        .unwrap_or_default()
-        .trim_end_matches('.');
+    let v4 = text.split(':').next().unwrap_or_default().trim_end_matches('.');
     let v6 = text.trim_end_matches('.');
-    let v6 = v6
-        .strip_suffix(':')
-        .filter(|t| !t.ends_with(':'))
-        .unwrap_or(v6);
+    let v6 = v6.strip_suffix(':').filter(|t| !t.ends_with(':')).unwrap_or(v6);
     v4.parse::<Ipv4Addr>().is_ok() || (v6.len() > 3 && v6.parse::<Ipv6Addr>().is_ok())
 }
 
@@ -168,10 +157,7 @@ pub(crate) fn pairs(line: &[u8]) -> impl Iterator<Item = usize> + '_ {
         let of_name = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'/');
         let start = equals - before.iter().rev().take_while(of_name).count();
         let first = *line.get(start)?;
-        let opens = start == 0
-            || line
-                .get(start - 1)
-                .is_some_and(|b| b" \t,;([{\"'|".contains(b));
+        let opens = start == 0 || line.get(start - 1).is_some_and(|b| b" \t,;([{\"'|".contains(b));
         (start < equals && opens && (first.is_ascii_alphabetic() || first == b'_')).then_some(start)
     })
 }
@@ -194,10 +180,7 @@ fn is_ini(text: &[u8], whole: bool) -> bool {
 
 /// `name=…`, `name = …`, `name: …`, or a name alone.
 fn is_assignment(line: &[u8]) -> bool {
-    let name = line
-        .iter()
-        .take_while(|b| b.is_ascii_alphanumeric() || b"_.-*/\\\"[]".contains(b))
-        .count();
+    let name = line.iter().take_while(|b| b.is_ascii_alphanumeric() || b"_.-*/\\\"[]".contains(b)).count();
     let rest = line.get(name..).unwrap_or_default().trim_ascii_start();
     name > 0 && matches!(rest.first(), None | Some(b'=' | b':'))
 }
@@ -211,10 +194,7 @@ pub(crate) fn is_logfmt(line: &[u8]) -> bool {
 /// Whether at least nine of ten of the whole lines satisfy `fits`; blank lines do not count, and one must be there.
 pub(crate) fn nine_of_ten(text: &[u8], whole: bool, fits: impl Fn(&[u8]) -> bool) -> bool {
     let (mut count, mut good) = (0usize, 0usize);
-    for line in whole_lines(text, whole)
-        .map(content)
-        .filter(|line| !line.trim_ascii().is_empty())
-    {
+    for line in whole_lines(text, whole).map(content).filter(|line| !line.trim_ascii().is_empty()) {
         count += 1;
         good += usize::from(fits(line));
     }
@@ -223,10 +203,7 @@ pub(crate) fn nine_of_ten(text: &[u8], whole: bool, fits: impl Fn(&[u8]) -> bool
 
 /// The first line that is not blank, without its end.
 pub(crate) fn first_line(text: &[u8]) -> &[u8] {
-    lines(text)
-        .map(content)
-        .find(|line| !line.trim_ascii().is_empty())
-        .unwrap_or_default()
+    lines(text).map(content).find(|line| !line.trim_ascii().is_empty()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -285,8 +262,6 @@ mod tests {
     fn logfmt_lines() {
         assert!(is_logfmt(b"level=info msg=\"a b\" user_id=42"));
         assert!(!is_logfmt(b"level=info msg=\"a b\""));
-        assert!(!is_logfmt(
-            b"2025-03-11T08:00:00Z level=info msg=x user_id=42"
-        ));
+        assert!(!is_logfmt(b"2025-03-11T08:00:00Z level=info msg=x user_id=42"));
     }
 }

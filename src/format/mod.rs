@@ -43,31 +43,11 @@ static TSV: RecordLayer = RecordLayer(&csv::Tsv);
 
 /// Every record format that is read.
 pub static TABLE: &[Format] = &[
-    Format {
-        layer: &LOG,
-        extensions: &[".log"],
-        what: "text log; a record is a line with the lines that continue it",
-    },
-    Format {
-        layer: &TEXT,
-        extensions: &[".txt"],
-        what: "other text; no records, a hit is edited in place",
-    },
-    Format {
-        layer: &JSONL,
-        extensions: &[".jsonl", ".ndjson"],
-        what: "JSON Lines; a record is a line",
-    },
-    Format {
-        layer: &CSV,
-        extensions: &[".csv"],
-        what: "rows with comma, semicolon or tab; a record is a row",
-    },
-    Format {
-        layer: &TSV,
-        extensions: &[".tsv"],
-        what: "rows with tabs; a record is a row",
-    },
+    Format { layer: &LOG, extensions: &[".log"], what: "text log; a record is a line with the lines that continue it" },
+    Format { layer: &TEXT, extensions: &[".txt"], what: "other text; no records, a hit is edited in place" },
+    Format { layer: &JSONL, extensions: &[".jsonl", ".ndjson"], what: "JSON Lines; a record is a line" },
+    Format { layer: &CSV, extensions: &[".csv"], what: "rows with comma, semicolon or tab; a record is a row" },
+    Format { layer: &TSV, extensions: &[".tsv"], what: "rows with tabs; a record is a row" },
 ];
 
 /// UTF-8's byte order mark.
@@ -97,10 +77,7 @@ impl Preamble {
         if let Preamble::Mark = self {
             if window.starts_with(BOM) {
                 *self = Preamble::Nuls;
-                return Some(Step::Record {
-                    len: BOM.len(),
-                    kind: Part::Structure,
-                });
+                return Some(Step::Record { len: BOM.len(), kind: Part::Structure });
             }
             if BOM.starts_with(window) && !eof {
                 return Some(Step::More);
@@ -113,10 +90,7 @@ impl Preamble {
                 return Some(Step::More);
             }
             if nuls > 0 {
-                return Some(Step::Record {
-                    len: nuls,
-                    kind: Part::Structure,
-                });
+                return Some(Step::Record { len: nuls, kind: Part::Structure });
             }
             *self = Preamble::Over;
         }
@@ -131,11 +105,7 @@ pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// The lines of a head that are whole: all of them if the head is the stream.
 pub(crate) fn whole_lines(head: &[u8], whole: bool) -> impl Iterator<Item = &[u8]> {
-    let end = if whole {
-        head.len()
-    } else {
-        memchr::memrchr(b'\n', head).map_or(0, |at| at + 1)
-    };
+    let end = if whole { head.len() } else { memchr::memrchr(b'\n', head).map_or(0, |at| at + 1) };
     lines(head.get(..end).unwrap_or_default())
 }
 
@@ -156,20 +126,11 @@ pub(crate) mod tests {
 
     /// A hint that knows the name only.
     pub(crate) fn named(name: &str) -> Hint<'_> {
-        Hint {
-            name: name.as_bytes(),
-            rule: None,
-            format: None,
-            codec: None,
-        }
+        Hint { name: name.as_bytes(), rule: None, format: None, codec: None }
     }
 
     /// Cuts all of `bytes` with windows that grow by `sizes`, over and over; checks what every cursor promises.
-    pub(crate) fn cut_all(
-        cursor: &mut dyn Cursor,
-        bytes: &[u8],
-        sizes: &[usize],
-    ) -> Result<Vec<(Range<usize>, Part)>> {
+    pub(crate) fn cut_all(cursor: &mut dyn Cursor, bytes: &[u8], sizes: &[usize]) -> Result<Vec<(Range<usize>, Part)>> {
         let mut sizes = sizes.iter().copied().cycle();
         let (mut start, mut end, mut out) = (0, 0, Vec::new());
         loop {
@@ -179,11 +140,7 @@ pub(crate) mod tests {
             }
             match cursor.next(&bytes[start..end], eof)? {
                 Step::Record { len, kind } => {
-                    assert!(
-                        len > 0 && start + len <= end,
-                        "a record of {len} bytes in a window of {}",
-                        end - start
-                    );
+                    assert!(len > 0 && start + len <= end, "a record of {len} bytes in a window of {}", end - start);
                     out.push((start..start + len, kind));
                     start += len;
                 }
@@ -204,11 +161,7 @@ pub(crate) mod tests {
     ) -> Result<Vec<(Range<usize>, Part)>> {
         let whole = bytes.len() < crate::limits::SNIFF;
         let head = &bytes[..bytes.len().min(crate::limits::SNIFF)];
-        let once = cut_all(
-            &mut *records.open(head, whole, hint)?,
-            bytes,
-            &[usize::MAX >> 1],
-        );
+        let once = cut_all(&mut *records.open(head, whole, hint)?, bytes, &[usize::MAX >> 1]);
         let again = cut_all(&mut *records.open(head, whole, hint)?, bytes, sizes);
         match (&once, &again) {
             (Ok(a), Ok(b)) => {
@@ -224,52 +177,21 @@ pub(crate) mod tests {
     /// The records as text with their part's first letter.
     pub(crate) fn shown(cuts: &[(Range<usize>, Part)], bytes: &[u8]) -> Vec<(char, String)> {
         let letter = |part: &Part| format!("{part:?}").chars().next().unwrap();
-        cuts.iter()
-            .map(|(r, part)| {
-                (
-                    letter(part),
-                    String::from_utf8_lossy(&bytes[r.clone()]).into_owned(),
-                )
-            })
-            .collect()
+        cuts.iter().map(|(r, part)| (letter(part), String::from_utf8_lossy(&bytes[r.clone()]).into_owned())).collect()
     }
 
     #[test]
     fn preambles() {
         for records in TABLE {
             let name = records.records().name();
-            let cuts = cut(
-                records.records(),
-                b"\xef\xbb\xbfa,b,c\n1,2,3\n",
-                &named("x"),
-                &[1],
-            )
-            .unwrap();
-            assert_eq!(
-                (cuts[0].clone(), cuts.len()),
-                ((0..3, Part::Structure), 3),
-                "{name}"
-            );
+            let cuts = cut(records.records(), b"\xef\xbb\xbfa,b,c\n1,2,3\n", &named("x"), &[1]).unwrap();
+            assert_eq!((cuts[0].clone(), cuts.len()), ((0..3, Part::Structure), 3), "{name}");
             let long = [vec![0; NULS + 5], b"x\n".to_vec()].concat();
             let cuts = cut(records.records(), &long, &named("x"), &[4099]).unwrap();
             let want = [0..NULS, NULS..NULS + 5, NULS + 5..NULS + 7];
-            assert_eq!(
-                cuts.iter().map(|(r, _)| r.clone()).collect::<Vec<_>>(),
-                want,
-                "{name}"
-            );
-            assert!(
-                cut(records.records(), b"", &named("x"), &[1])
-                    .unwrap()
-                    .is_empty()
-            );
-            assert_eq!(
-                cut(records.records(), b"\xef\xbb", &named("x"), &[1])
-                    .unwrap()
-                    .len(),
-                1,
-                "{name}"
-            );
+            assert_eq!(cuts.iter().map(|(r, _)| r.clone()).collect::<Vec<_>>(), want, "{name}");
+            assert!(cut(records.records(), b"", &named("x"), &[1]).unwrap().is_empty());
+            assert_eq!(cut(records.records(), b"\xef\xbb", &named("x"), &[1]).unwrap().len(), 1, "{name}");
         }
     }
 }

@@ -94,9 +94,7 @@ impl Joins {
 
 /// Whether at least two of the first 50 lines start with a time stamp (SPEC "Text log").
 pub(crate) fn is_stamped(head: &[u8]) -> bool {
-    let stamped = lines(body(head))
-        .take(STAMP_LINES)
-        .filter(|line| stamp::leading(content(line)).is_some());
+    let stamped = lines(body(head)).take(STAMP_LINES).filter(|line| stamp::leading(content(line)).is_some());
     stamped.take(STAMPS).count() == STAMPS
 }
 
@@ -120,19 +118,15 @@ fn is_more(line: &[u8]) -> bool {
 /// `^[\w.$]+(Error|Exception|Warning)\b`
 fn is_exception(line: &[u8]) -> bool {
     let named = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'$');
-    let name = line
-        .get(..line.iter().take_while(|b| named(b)).count())
-        .unwrap_or_default();
+    let name = line.get(..line.iter().take_while(|b| named(b)).count()).unwrap_or_default();
     // Most lines start with no such name: three searches are saved.
     if !name.iter().skip(1).any(|b| matches!(b, b'E' | b'W')) {
         return false;
     }
-    [&b"Error"[..], b"Exception", b"Warning"]
-        .into_iter()
-        .any(|word| {
-            memchr::memmem::find_iter(name, word)
-                .any(|at| at > 0 && matches!(name.get(at + word.len()), None | Some(b'.' | b'$')))
-        })
+    [&b"Error"[..], b"Exception", b"Warning"].into_iter().any(|word| {
+        memchr::memmem::find_iter(name, word)
+            .any(|at| at > 0 && matches!(name.get(at + word.len()), None | Some(b'.' | b'$')))
+    })
 }
 
 /// Cuts lines, and joins those that continue.
@@ -155,34 +149,19 @@ struct Lines {
 impl Lines {
     fn new(joins: Joins, kind: Part) -> Self {
         let preamble = Preamble::default();
-        Self {
-            preamble,
-            joins,
-            kind,
-            at: 0,
-            searched: 0,
-            belongs: true,
-            first: 0,
-            more: 0,
-        }
+        Self { preamble, joins, kind, at: 0, searched: 0, belongs: true, first: 0, more: 0 }
     }
 
     /// The record is the first `len` bytes of the window.
     fn record(&mut self, len: usize) -> Step {
         (self.at, self.searched, self.belongs, self.first, self.more) = (0, 0, true, 0, 0);
-        Step::Record {
-            len,
-            kind: self.kind,
-        }
+        Step::Record { len, kind: self.kind }
     }
 
     /// Fails if the record's continuation, which reaches to `end` at least, is too long.
     fn bound(&self, end: usize) -> Result<()> {
         if self.more > MAX_CONTINUATION_LINES {
-            return Err(Error::limit(format!(
-                "continuation lines of one record ({MAX_CONTINUATION_LINES})"
-            ))
-            .help(HELP));
+            return Err(Error::limit(format!("continuation lines of one record ({MAX_CONTINUATION_LINES})")).help(HELP));
         }
         if self.first > 0 && end - self.first > MAX_CONTINUATION_BYTES {
             let what = format!("continuation of one record ({MAX_CONTINUATION_BYTES} bytes)");
@@ -202,11 +181,7 @@ impl Cursor for Lines {
         loop {
             let rest = window.get(self.at..).unwrap_or_default();
             if rest.is_empty() {
-                return Ok(if eof && self.at > 0 {
-                    self.record(self.at)
-                } else {
-                    Step::More
-                });
+                return Ok(if eof && self.at > 0 { self.record(self.at) } else { Step::More });
             }
             let feed = memchr::memchr(b'\n', rest.get(self.searched..).unwrap_or_default());
             let end = feed.map(|n| self.searched + n + 1);

@@ -8,10 +8,7 @@ use crate::policy::Rule;
 
 fn records(text: &str) -> Vec<String> {
     let cuts = cut(&Log, text.as_bytes(), &named("x"), &[1]).unwrap();
-    shown(&cuts, text.as_bytes())
-        .into_iter()
-        .map(|(_, text)| text)
-        .collect()
+    shown(&cuts, text.as_bytes()).into_iter().map(|(_, text)| text).collect()
 }
 
 #[test]
@@ -52,37 +49,18 @@ fn lines_that_look_so_continue() {
 #[test]
 fn one_stamp_is_no_rule_and_the_51st_line_is_too_late() {
     assert_eq!(records("2025-03-11T08:00:00Z a\nb\nc\n").len(), 3);
-    let late = format!(
-        "{}2025-03-11T08:00:00Z a\n2025-03-11T08:00:00Z b\nc\n",
-        "x\n".repeat(49)
-    );
+    let late = format!("{}2025-03-11T08:00:00Z a\n2025-03-11T08:00:00Z b\nc\n", "x\n".repeat(49));
     assert_eq!(records(&late).len(), 52);
-    let early = format!(
-        "{}2025-03-11T08:00:00Z a\n2025-03-11T08:00:00Z b\nc\n",
-        "x\n".repeat(48)
-    );
-    assert_eq!(
-        records(&early),
-        [
-            &*"x\n".repeat(48),
-            "2025-03-11T08:00:00Z a\n",
-            "2025-03-11T08:00:00Z b\nc\n"
-        ]
-    );
+    let early = format!("{}2025-03-11T08:00:00Z a\n2025-03-11T08:00:00Z b\nc\n", "x\n".repeat(48));
+    assert_eq!(records(&early), [&*"x\n".repeat(48), "2025-03-11T08:00:00Z a\n", "2025-03-11T08:00:00Z b\nc\n"]);
 }
 
 #[test]
 fn the_policy_decides() {
     let text = b"2025-03-11T08:00:00Z a\nb\n+ c\n2025-03-11T08:00:00Z d\n";
     let with = |continuation| {
-        let rule = Rule {
-            continuation,
-            ..Rule::default()
-        };
-        let hint = Hint {
-            rule: Some(&rule),
-            ..named("x")
-        };
+        let rule = Rule { continuation, ..Rule::default() };
+        let hint = Hint { rule: Some(&rule), ..named("x") };
         cut(&Log, text, &hint, &[3]).unwrap().len()
     };
     assert_eq!(with(Continuation::Auto), 2);
@@ -104,27 +82,14 @@ fn other_text_is_lines_of_prose() {
 fn continuation_is_bounded() {
     let log = |lines: usize| format!("x\n{}y\n", " z\n".repeat(lines)).into_bytes();
     let sizes = [1 << 16];
-    assert_eq!(
-        cut(&Log, &log(MAX_CONTINUATION_LINES), &named("x"), &sizes)
-            .unwrap()
-            .len(),
-        2
-    );
+    assert_eq!(cut(&Log, &log(MAX_CONTINUATION_LINES), &named("x"), &sizes).unwrap().len(), 2);
     let error = cut(&Log, &log(MAX_CONTINUATION_LINES + 1), &named("x"), &sizes).unwrap_err();
     assert_eq!(error.kind(), crate::error::Kind::Limit);
-    assert!(
-        error.reason().starts_with("limit: continuation lines"),
-        "{error}"
-    );
+    assert!(error.reason().starts_with("limit: continuation lines"), "{error}");
 
     let wide = |bytes: usize| [b"x\n ", &*vec![b'z'; bytes - 2], b"\ny"].concat();
     let sizes = [1 << 20];
-    assert_eq!(
-        cut(&Log, &wide(MAX_CONTINUATION_BYTES), &named("x"), &sizes)
-            .unwrap()
-            .len(),
-        2
-    );
+    assert_eq!(cut(&Log, &wide(MAX_CONTINUATION_BYTES), &named("x"), &sizes).unwrap().len(), 2);
     assert!(cut(&Log, &wide(MAX_CONTINUATION_BYTES + 1), &named("x"), &sizes).is_err());
     // A first line is no continuation, however long.
     let first = [&*vec![b'z'; MAX_CONTINUATION_BYTES + 9], b"\n y\n"].concat();
@@ -133,15 +98,9 @@ fn continuation_is_bounded() {
 
 /// The rule by look as the SPEC writes it.
 fn model(line: &[u8]) -> bool {
-    let syntax = regex_automata::util::syntax::Config::new()
-        .utf8(false)
-        .unicode(false);
+    let syntax = regex_automata::util::syntax::Config::new().utf8(false).unicode(false);
     let pattern = r"^(?:[ \t\x0b\x0c]|Caused by:|\.\.\. [0-9]+ more|Traceback|[\w.$]+(?:Error|Exception|Warning)\b)";
-    Regex::builder()
-        .syntax(syntax)
-        .build(pattern)
-        .unwrap()
-        .is_match(line)
+    Regex::builder().syntax(syntax).build(pattern).unwrap().is_match(line)
 }
 
 proptest! {

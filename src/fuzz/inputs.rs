@@ -25,7 +25,8 @@ pub fn registry_csv(data: &[u8]) {
 
 fn registry(data: &[u8], form: Form) {
     let now: Timestamp = Timestamp::from_second(1_795_219_200).unwrap_or_default();
-    let options = |listing, allow_short| Options { listing, allow_short, allow_empty: allow_short, ..Options::new(now) };
+    let options =
+        |listing, allow_short| Options { listing, allow_short, allow_empty: allow_short, ..Options::new(now) };
     let read = |size, options: &Options| registry::read(BufReader::with_capacity(size, data), form, now, options);
     match (read(1 << 16, &options(Listing::None, false)), read(3, &options(Listing::None, false))) {
         (Ok(one), Ok(other)) => {
@@ -77,7 +78,10 @@ pub fn policy(data: &[u8]) {
             assert_eq!(again.fields, file.policy.fields);
             assert_eq!(again.rules.len(), file.policy.rules.len());
             for (one, other) in again.rules.iter().zip(&file.policy.rules) {
-                assert_eq!((one.action, &one.erase_fields, &one.time_field), (other.action, &other.erase_fields, &other.time_field));
+                assert_eq!(
+                    (one.action, &one.erase_fields, &one.time_field),
+                    (other.action, &other.erase_fields, &other.time_field)
+                );
                 assert_eq!((one.shared_redact, one.header), (other.shared_redact, other.header));
             }
         }

@@ -100,12 +100,19 @@ pub fn whole(data: &[u8]) {
 /// would still change by either engine, and is not changed by a second run.
 fn artifact(name: &[u8], data: &[u8], first: u8) {
     let actions = [Action::Drop, Action::Redact, Action::Mask, Action::Drop, Action::Report];
-    let rule = Rule { action: Some(actions[usize::from(first) % actions.len()]), ..Rule::default() };
+    let action = actions[usize::from(first) % actions.len()];
+    let rule = Rule { action: Some(action), ..Rule::default() };
     let policy = Policy { rules: vec![rule], ..Policy::default() };
     let (data, stop) = (data.to_vec(), AtomicBool::new(false));
     let space = TempSpace::new(std::env::temp_dir(), 64 << 20);
     let judge = Judge::new(&NEEDLES, &policy.fields, None);
-    let limits = |window| Limits { window, max_decoded: DECODED as u64 * 8, max_record: 1 << 20, max_memory: 128 << 20, ..Limits::default() };
+    let limits = |window| Limits {
+        window,
+        max_decoded: DECODED as u64 * 8,
+        max_record: 1 << 20,
+        max_memory: 128 << 20,
+        ..Limits::default()
+    };
     let large = LargeSlot::new(128 << 20, 1);
     let (wide, narrow) = (limits(1 << 16), limits(usize::from(first / 5) + 1));
     let mask = |name: &[u8]| name.to_vec();
@@ -127,6 +134,7 @@ fn artifact(name: &[u8], data: &[u8], first: u8) {
     };
     let read = |search: &Search<'_>, bytes: &Vec<u8>| verify::read(bytes, search, name, None, &mut |_| {});
     let one = search(&*LITERAL as &dyn Engine, &wide, false);
+    let looks = name.ends_with(b"sv") || name == b"x";
     let seen = read(&one, &data);
     let again = read(&search(&*LITERAL, &narrow, false), &data);
     let (seen, again) = match (seen, again) {
@@ -149,6 +157,9 @@ fn artifact(name: &[u8], data: &[u8], first: u8) {
         match verify::look(&result, search, name, None, &seen.foretold) {
             // The other library may refuse what this one reads: then nothing is committed.
             Err(error) if error.to_string().contains("cannot be read: gzip") => return,
+            // Refused, and the original stands: what was masked may have been the boundary that kept its neighbour from being
+            // a match, and rows that went may have told which separator a table has.
+            Err(error) if (action != Action::Drop || looks) && error.kind() == Kind::Verify => return,
             Err(error) => panic!("{error}"),
             Ok(()) => {}
         }

@@ -85,10 +85,12 @@ fn fields_of(cursor: &dyn Cursor, record: &[u8]) -> Result<()> {
     let mut last = 0;
     cursor.fields(record, &mut |field| {
         let (span, whole) = (field.span, field.whole);
-        assert!(whole.start <= span.start && span.start <= span.end && span.end <= whole.end && whole.end <= record.len());
+        assert!(
+            whole.start <= span.start && span.start <= span.end && span.end <= whole.end && whole.end <= record.len()
+        );
         assert!(last <= span.start, "fields out of order");
         last = span.end;
-        if matches!(field.place, Place::Cell | Place::JsonBare | Place::JsonNull) {
+        if matches!(field.place, Place::JsonBare | Place::JsonNull) {
             assert_eq!(&*field.text, &record[span]);
         }
     })
@@ -151,7 +153,12 @@ pub fn spelling(data: &[u8]) {
         let mut last = 0..0;
         for at in 0..decoded.len() {
             let range = map.range(at, at + 1);
-            assert!(range.start < range.end && range.end <= text.len() && range.start >= last.start && range.end >= last.end);
+            assert!(
+                range.start < range.end
+                    && range.end <= text.len()
+                    && range.start >= last.start
+                    && range.end >= last.end
+            );
             last = range;
         }
     }

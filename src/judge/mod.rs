@@ -9,6 +9,7 @@ pub mod stamp;
 mod text;
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::ops::Range;
 
 use jiff::Timestamp;
@@ -95,7 +96,7 @@ impl<'n> Judge<'n> {
     pub fn name(&self, hits: &[Hit]) -> NameRuling {
         let values: BTreeSet<ValueId> = hits.iter().map(|hit| hit.value).collect();
         let holding = self.holding(&values, None);
-        let kept: BTreeSet<ValueId> = self.shared(&holding);
+        let kept: BTreeSet<ValueId> = Self::shared(&holding);
         let mut ruling = NameRuling { held: !holding.held.is_empty(), ..NameRuling::default() };
         for claim in holding.in_force {
             let mut any = false;
@@ -142,7 +143,7 @@ impl<'n> Judge<'n> {
         let values: BTreeSet<ValueId> = hits.iter().map(|hit| hit.value).collect();
         let fields = within(unit.fields, range);
         let record = unit.text.get(range.clone()).unwrap_or_default();
-        let time = self.wants_time().then(|| {
+        let time = self.wants_time().then_some(()).and_then(|()| {
             let named = rule.and_then(|rule| rule.time_field.as_ref()).and_then(|name| {
                 let field = fields.iter().find(|field| field.place != Place::JsonKey && name.matches(&field.path))?;
                 stamp::value(&field.text)
@@ -160,7 +161,7 @@ impl<'n> Judge<'n> {
             ruling.report = true;
             return ruling;
         }
-        let kept = self.shared(&holding);
+        let kept = Self::shared(&holding);
         let action = match action {
             Action::Drop if part == Part::Data && !ruling.held => {
                 let shared = rule.is_some_and(|rule| rule.shared_redact)
@@ -187,16 +188,8 @@ impl<'n> Judge<'n> {
             }
         }
         let erase = if ruling.held { &[] } else { rule.map_or(&[][..], |rule| rule.erase_fields.as_slice()) };
-        let edits = replace::edits(&replace::Job {
-            judge: self,
-            unit,
-            range,
-            fields,
-            hits,
-            whose: &whose,
-            action,
-            erase,
-        });
+        let edits =
+            replace::edits(&replace::Job { judge: self, unit, range, fields, hits, whose: &whose, action, erase });
         if edits.is_empty() {
             ruling.subjects.clear();
         } else {
@@ -205,17 +198,13 @@ impl<'n> Judge<'n> {
         ruling
     }
 
-    /// The claims that `values` satisfy, for a record of `time` (`None`: time does not matter or is not known: covered).
-    fn holding(&self, values: &BTreeSet<ValueId>, time: Option<Option<Timestamp>>) -> Holding<'n> {
+    /// The claims that `values` satisfy, for a record of `time` (`None`: not known or not asked for, and so covered).
+    fn holding(&self, values: &BTreeSet<ValueId>, time: Option<Timestamp>) -> Holding<'n> {
         let mut holding = Holding { in_force: Vec::new(), held: Vec::new() };
-        let claims: BTreeSet<u32> = values
-            .iter()
-            .filter_map(|value| self.needles.claims_of.get(*value as usize))
-            .flatten()
-            .copied()
-            .collect();
+        let claims: BTreeSet<u32> =
+            values.iter().filter_map(|value| self.needles.claims_of.get(*value as usize)).flatten().copied().collect();
         for claim in claims.iter().filter_map(|at| self.needles.claims.get(*at as usize)) {
-            let covered = match (claim.before, time.flatten()) {
+            let covered = match (claim.before, time) {
                 (Some(before), Some(time)) => time < before,
                 _ => true,
             };
@@ -228,7 +217,7 @@ impl<'n> Judge<'n> {
     }
 
     /// Values that must stay because a held subject on the record shares them.
-    fn shared(&self, holding: &Holding<'_>) -> BTreeSet<ValueId> {
+    fn shared(holding: &Holding<'_>) -> BTreeSet<ValueId> {
         holding.held.iter().flat_map(|claim| claim.values.iter().copied()).collect()
     }
 
@@ -256,14 +245,14 @@ pub fn shown(name: &[u8]) -> String {
             if c.is_control() || c == '%' {
                 let mut buf = [0; 4];
                 for byte in c.encode_utf8(&mut buf).bytes() {
-                    out.push_str(&format!("%{byte:02X}"));
+                    let _infallible = write!(out, "%{byte:02X}");
                 }
             } else {
                 out.push(c);
             }
         }
         for byte in chunk.invalid() {
-            out.push_str(&format!("%{byte:02X}"));
+            let _infallible = write!(out, "%{byte:02X}");
         }
     }
     out

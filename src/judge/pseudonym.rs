@@ -28,7 +28,9 @@ impl Key {
             bytes.pop();
         }
         if bytes.len() < SHORTEST_KEY {
-            return Err(Error::usage("the key file holds fewer than 16 bytes").help("make one: head -c 32 /dev/urandom > KEY"));
+            return Err(
+                Error::usage("the key file holds fewer than 16 bytes").help("make one: head -c 32 /dev/urandom > KEY")
+            );
         }
         Ok(Self(Zeroizing::new(bytes)))
     }

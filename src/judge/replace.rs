@@ -165,7 +165,7 @@ impl Job<'_> {
             _ if place == Place::JsonBare => b"null".to_vec(),
             _ => ERASED.to_vec(),
         };
-        out.push((piece.clone(), spell(&text, &hit.chain, place)));
+        out.push((piece.clone(), spell(&text, hit.chain, place)));
     }
 
     fn starts_field(&self, piece: &Range<usize>) -> bool {
@@ -290,8 +290,8 @@ fn alias(pseudonym: &Pseudonym, value: &Value, place: Place) -> Vec<u8> {
 const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 
 /// `text` in the spelling of its place.
-fn spell(text: &[u8], chain: &Chain, place: Place) -> Vec<u8> {
-    let spelled = spelling::encode(chain, text);
+fn spell(text: &[u8], chain: Chain, place: Place) -> Vec<u8> {
+    let spelled = spelling::encode(&chain, text);
     match place {
         Place::QuotedCell if spelled.contains(&b'"') => {
             spelled.iter().flat_map(|b| if *b == b'"' { vec![b'"', b'"'] } else { vec![*b] }).collect()

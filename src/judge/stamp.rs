@@ -18,9 +18,8 @@ const CLF_REACH: usize = 512;
 /// Epoch seconds that are taken for a time at the start of a line: 2001-09-09 (the first of ten digits) to 2100-01-01.
 const EPOCH: RangeInclusive<i64> = 1_000_000_000..=4_102_444_800;
 /// English names (RFC 3164 §4.1.2), whatever the locale.
-const MONTHS: [&[u8]; 12] = [
-    b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec",
-];
+const MONTHS: [&[u8]; 12] =
+    [b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"];
 const DAYS: [&[u8]; 7] = [b"mon", b"tue", b"wed", b"thu", b"fri", b"sat", b"sun"];
 
 /// Length of the time stamp that `line` starts with, if it does; brackets around it included.
@@ -52,25 +51,17 @@ pub fn value(text: &[u8]) -> Option<Timestamp> {
         return Some(time);
     }
     let mut scan = Scan { text, at: 0 };
-    if let Some(when) = scan
-        .bracketed()
-        .or_else(|| scan.clf())
-        .or_else(|| scan.bare_date())
+    if let Some(when) = scan.bracketed().or_else(|| scan.clf()).or_else(|| scan.bare_date())
         && scan.at == text.len()
     {
         return when.time(None);
     }
-    let text = std::str::from_utf8(text)
-        .ok()
-        .filter(|text| text.len() <= REACH)?;
+    let text = std::str::from_utf8(text).ok().filter(|text| text.len() <= REACH)?;
     Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp())
 }
 
 fn start(line: &[u8]) -> Option<(usize, When)> {
-    let mut scan = Scan {
-        text: line.get(..line.len().min(REACH)).unwrap_or_default(),
-        at: 0,
-    };
+    let mut scan = Scan { text: line.get(..line.len().min(REACH)).unwrap_or_default(), at: 0 };
     let when = scan.bracketed()?;
     let ends = !scan.peek().is_some_and(|b| b.is_ascii_alphanumeric());
     ends.then_some((scan.at, when))
@@ -79,10 +70,7 @@ fn start(line: &[u8]) -> Option<(usize, When)> {
 fn clf_in(line: &[u8]) -> Option<(usize, usize, When)> {
     let line = line.get(..line.len().min(CLF_REACH)).unwrap_or_default();
     memchr::memchr_iter(b'[', line).find_map(|at| {
-        let mut scan = Scan {
-            text: line,
-            at: at + 1,
-        };
+        let mut scan = Scan { text: line, at: at + 1 };
         let when = scan.clf()?;
         scan.eat(b"]").then_some((at, scan.at, when))
     })
@@ -118,61 +106,30 @@ impl When {
     /// The instant. Without a year it is `mtime`'s, or the one before if that would be more than a day after `mtime`.
     fn time(self, mtime: Option<Timestamp>) -> Option<Timestamp> {
         match self {
-            When::Epoch {
-                milliseconds,
-                nanoseconds,
-            } => {
+            When::Epoch { milliseconds, nanoseconds } => {
                 let time = Timestamp::from_millisecond(milliseconds).ok()?;
-                time.checked_add(SignedDuration::from_nanos(i64::from(nanoseconds)))
-                    .ok()
+                time.checked_add(SignedDuration::from_nanos(i64::from(nanoseconds))).ok()
             }
-            When::Civil {
-                year: Some(year), ..
-            } => self.in_year(year),
+            When::Civil { year: Some(year), .. } => self.in_year(year),
             When::Civil { year: None, .. } => {
                 let mtime = mtime?;
                 let year = TimeZone::UTC.to_datetime(mtime).year();
                 let late = mtime.checked_add(SignedDuration::from_hours(24)).ok()?;
                 // 29 February may not exist in `year`, but in the one before.
-                self.in_year(year)
-                    .filter(|time| *time <= late)
-                    .or_else(|| self.in_year(year - 1))
+                self.in_year(year).filter(|time| *time <= late).or_else(|| self.in_year(year - 1))
             }
         }
     }
 
     fn in_year(self, year: i16) -> Option<Timestamp> {
-        let When::Civil {
-            month,
-            day,
-            clock,
-            offset,
-            ..
-        } = self
-        else {
+        let When::Civil { month, day, clock, offset, .. } = self else {
             return None;
         };
         // Hour 24 is the day's end (ISO 8601:2004 §4.2.3), second 60 a leap second.
         let second = clock.second.min(59);
-        let (hour, more) = if clock.hour == 24 {
-            (0, 24)
-        } else {
-            (clock.hour, 0)
-        };
-        let civil = DateTime::new(
-            year,
-            month,
-            day,
-            hour,
-            clock.minute,
-            second,
-            clock.nanosecond,
-        )
-        .ok()?;
-        let time = Offset::from_seconds(offset)
-            .ok()?
-            .to_timestamp(civil)
-            .ok()?;
+        let (hour, more) = if clock.hour == 24 { (0, 24) } else { (clock.hour, 0) };
+        let civil = DateTime::new(year, month, day, hour, clock.minute, second, clock.nanosecond).ok()?;
+        let time = Offset::from_seconds(offset).ok()?.to_timestamp(civil).ok()?;
         time.checked_add(SignedDuration::from_hours(more)).ok()
     }
 }
@@ -199,9 +156,7 @@ fn epoch_value(text: &[u8]) -> Option<Timestamp> {
 
 /// Nanoseconds of a decimal fraction; digits beyond the ninth do not count.
 fn fraction(digits: &[u8]) -> i32 {
-    (0..9).fold(0, |sum, i| {
-        sum * 10 + digits.get(i).map_or(0, |b| i32::from(b - b'0'))
-    })
+    (0..9).fold(0, |sum, i| sum * 10 + digits.get(i).map_or(0, |b| i32::from(b - b'0')))
 }
 
 /// Reads forward; what does not fit leaves `at` anywhere, callers start again.
@@ -259,9 +214,7 @@ impl Scan<'_> {
     /// Index of the name of three letters that comes next, in any case, not followed by a letter.
     fn name(&mut self, names: &[&[u8]]) -> Option<usize> {
         let word = self.rest().get(..3)?;
-        let index = names
-            .iter()
-            .position(|name| word.eq_ignore_ascii_case(name))?;
+        let index = names.iter().position(|name| word.eq_ignore_ascii_case(name))?;
         self.at += 3;
         (!self.peek().is_some_and(|b| b.is_ascii_alphabetic())).then_some(index)
     }
@@ -311,45 +264,22 @@ impl Scan<'_> {
             self.one_of(b"Tt ")?;
             let clock = self.clock()?;
             let offset = self.offset();
-            return Some(When::Civil {
-                year: Some(year),
-                month,
-                day,
-                clock,
-                offset,
-            });
+            return Some(When::Civil { year: Some(year), month, day, clock, offset });
         }
         // The basic format, `20250311T080000Z`.
         let (year, month, day) = (self.year()?, self.two(1..=12)?, self.two(1..=31)?);
         self.one_of(b"Tt")?;
         let (hour, minute, second) = (self.two(0..=24)?, self.two(0..=59)?, self.two(0..=60)?);
-        let clock = Clock {
-            hour,
-            minute,
-            second,
-            nanosecond: self.decimals(),
-        };
+        let clock = Clock { hour, minute, second, nanosecond: self.decimals() };
         let offset = self.offset();
-        Some(When::Civil {
-            year: Some(year),
-            month,
-            day,
-            clock,
-            offset,
-        })
+        Some(When::Civil { year: Some(year), month, day, clock, offset })
     }
 
     /// A date alone, at midnight.
     fn bare_date(&mut self) -> Option<When> {
         self.at = 0;
         let (year, month, day) = self.date()?;
-        Some(When::Civil {
-            year: Some(year),
-            month,
-            day,
-            clock: Clock::default(),
-            offset: 0,
-        })
+        Some(When::Civil { year: Some(year), month, day, clock: Clock::default(), offset: 0 })
     }
 
     /// `HH:MM`, `HH:MM:SS`, with `.` or `,` and a fraction.
@@ -362,22 +292,13 @@ impl Scan<'_> {
             scan.two(0..=60)
         });
         let nanosecond = if second.is_some() { self.decimals() } else { 0 };
-        Some(Clock {
-            hour,
-            minute,
-            second: second.unwrap_or(0),
-            nanosecond,
-        })
+        Some(Clock { hour, minute, second: second.unwrap_or(0), nanosecond })
     }
 
     fn decimals(&mut self) -> i32 {
         self.attempt(|scan| {
             scan.one_of(b".,")?;
-            let n = scan
-                .rest()
-                .iter()
-                .take_while(|b| b.is_ascii_digit())
-                .count();
+            let n = scan.rest().iter().take_while(|b| b.is_ascii_digit()).count();
             let nanoseconds = fraction(scan.rest().get(..n)?);
             scan.at += n;
             (n > 0).then_some(nanoseconds)
@@ -389,10 +310,7 @@ impl Scan<'_> {
     fn offset(&mut self) -> i32 {
         let zone = |scan: &mut Self| {
             let blank = scan.eat(b" ");
-            let seconds = if scan.eat(b"Z")
-                || scan.eat(b"z")
-                || (blank && (scan.eat(b"UTC") || scan.eat(b"GMT")))
-            {
+            let seconds = if scan.eat(b"Z") || scan.eat(b"z") || (blank && (scan.eat(b"UTC") || scan.eat(b"GMT"))) {
                 0
             } else {
                 scan.hours(blank)?
@@ -439,13 +357,7 @@ impl Scan<'_> {
             let year = scan.year()?;
             (!scan.peek().is_some_and(|b| b.is_ascii_alphanumeric())).then_some(year)
         });
-        Some(When::Civil {
-            year: year.or(after),
-            month,
-            day,
-            clock,
-            offset: 0,
-        })
+        Some(When::Civil { year: year.or(after), month, day, clock, offset: 0 })
     }
 
     /// `10/Oct/2000:13:55:36 +0000` (Common Log Format).
@@ -458,34 +370,19 @@ impl Scan<'_> {
         self.one_of(b":")?;
         let clock = self.clock()?;
         let offset = self.offset();
-        Some(When::Civil {
-            year: Some(year),
-            month,
-            day,
-            clock,
-            offset,
-        })
+        Some(When::Civil { year: Some(year), month, day, clock, offset })
     }
 
     /// `digits` digits that count `1000 / scale` to the second, with a fraction.
     fn epoch(&mut self, digits: usize, scale: i64) -> Option<When> {
         let number = self.number(digits, 0..=i64::MAX)?;
         let milliseconds = number.checked_mul(scale)?;
-        if self.peek().is_some_and(|b| b.is_ascii_alphanumeric())
-            || !EPOCH.contains(&(milliseconds / 1000))
-        {
+        if self.peek().is_some_and(|b| b.is_ascii_alphanumeric()) || !EPOCH.contains(&(milliseconds / 1000)) {
             return None;
         }
         let nanosecond = self.decimals();
-        let nanoseconds = if scale == 1 {
-            nanosecond / 1000
-        } else {
-            nanosecond
-        };
-        Some(When::Epoch {
-            milliseconds,
-            nanoseconds,
-        })
+        let nanoseconds = if scale == 1 { nanosecond / 1000 } else { nanosecond };
+        Some(When::Epoch { milliseconds, nanoseconds })
     }
 }
 

@@ -10,9 +10,7 @@ use crate::record::{Field, Place};
 
 /// Whether an identifying field of the record holds an id that is none of `known` (canonical bytes).
 pub fn names_another(known: &[&[u8]], names: &Fields, record: &[u8], fields: &[Field<'_>]) -> bool {
-    let identifies = |path: &[&[u8]]| {
-        names.user_id.iter().chain(&names.username).any(|name| name.matches(path))
-    };
+    let identifies = |path: &[&[u8]]| names.user_id.iter().chain(&names.username).any(|name| name.matches(path));
     let other = |text: &[u8]| !text.is_empty() && !known.iter().any(|id| id.eq_ignore_ascii_case(text));
     if fields.is_empty() {
         let mut found = false;

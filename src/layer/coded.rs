@@ -110,7 +110,13 @@ pub trait Codec: Sync {
     /// A decoder of the whole of `source`. It checks every checksum, announces each head, and reports its end only when every
     /// byte of `source` is accounted for; trailing bytes are an error. One read never returns bytes of two frames.
     /// `second`: by another library than the encoder's and the first decoder's, where there is one.
-    fn decoder<'a>(&self, source: Box<dyn Source + 'a>, heads: Heads, second: bool, need: Need<'a>) -> Result<Box<dyn Source + 'a>>;
+    fn decoder<'a>(
+        &self,
+        source: Box<dyn Source + 'a>,
+        heads: Heads,
+        second: bool,
+        need: Need<'a>,
+    ) -> Result<Box<dyn Source + 'a>>;
 
     /// An encoder that writes frames like those announced. `level`: as the option says, else by the head's traits.
     fn encoder<'a>(&self, level: Option<i32>, need: Need<'a>) -> Result<Box<dyn Encoder + 'a>>;

@@ -235,7 +235,10 @@ impl Memory<'_> {
             return Ok(());
         }
         if bytes > self.slot.total {
-            return Err(Error::limit(format!("--max-memory ({} bytes); {bytes} bytes are needed at once", self.slot.total)));
+            return Err(Error::limit(format!(
+                "--max-memory ({} bytes); {bytes} bytes are needed at once",
+                self.slot.total
+            )));
         }
         self.slot.enter();
         self.large.store(true, Ordering::Relaxed);
@@ -450,8 +453,10 @@ impl<'s> Cx<'s> {
         let fits = |glob: &Glob| glob.matcher.is_match(trail);
         let member = self.trail.rsplit(|b| *b == b'!').next().unwrap_or_default();
         let member = std::path::Path::new(std::ffi::OsStr::from_bytes(member));
-        self.search.policy.rules.iter().any(|rule| {
-            rule.accept_unsupported.iter().any(|glob| fits(glob) || glob.matcher.is_match(member))
-        })
+        self.search
+            .policy
+            .rules
+            .iter()
+            .any(|rule| rule.accept_unsupported.iter().any(|glob| fits(glob) || glob.matcher.is_match(member)))
     }
 }

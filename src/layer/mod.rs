@@ -57,7 +57,14 @@ impl Found {
 
 impl fmt::Debug for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Found({}, -{} +{}, {} parts)", self.layer.name(), self.own.removed(), self.own.added(), self.parts.len())
+        write!(
+            f,
+            "Found({}, -{} +{}, {} parts)",
+            self.layer.name(),
+            self.own.removed(),
+            self.own.added(),
+            self.parts.len()
+        )
     }
 }
 

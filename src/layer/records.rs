@@ -19,6 +19,14 @@ use crate::policy::Rule;
 use crate::record::{Cursor, Field, Part, Step};
 use crate::span::Span;
 
+/// Bytes that a field of a record that is being judged takes, about.
+const FIELD_BYTES: usize = 256;
+/// How often an edited record is judged again.
+const ROUNDS: usize = 4;
+
+/// Ranges that give way to bytes: sorted, disjoint.
+type Edits = Vec<(Range<usize>, Vec<u8>)>;
+
 /// Makes a layer of a record format.
 pub struct RecordLayer(pub &'static dyn Records);
 
@@ -173,29 +181,63 @@ impl Run<'_> {
         kept: &mut usize,
         cx: &mut Cx<'_>,
     ) -> Result<()> {
-        let unit_text = text.get(range.clone()).unwrap_or_default();
-        let mut fields: Vec<Field<'_>> = Vec::new();
-        let mut relative = Vec::with_capacity(records.len());
-        for (record, part) in records {
-            let shift = record.start - range.start;
-            relative.push((shift..record.end - range.start, *part));
-            self.cursor.fields(text.get(record.clone()).unwrap_or_default(), &mut |mut field| {
-                field.span = field.span.start + shift..field.span.end + shift;
-                field.whole = field.whole.start + shift..field.whole.end + shift;
-                fields.push(field);
-            })?;
-        }
-        let unit = Unit { text: unit_text, fields: &fields, table: self.cursor.table() };
-        let mut hits = Vec::new();
-        cx.search.engine.hits(&unit, &mut hits);
-        if hits.is_empty() {
-            return Ok(());
-        }
-        let rulings = cx.search.judge.unit(&unit, &relative, &hits, self.rule, cx.mtime);
-        for ((record, _), ruling) in records.iter().zip(rulings) {
+        let unit = text.get(range.clone()).unwrap_or_default();
+        let relative: Vec<_> =
+            records.iter().map(|(r, part)| (r.start - range.start..r.end - range.start, *part)).collect();
+        let Some(rulings) = self.rule_on(unit, &relative, cx)? else { return Ok(()) };
+        for (((record, part), (within, _)), mut ruling) in records.iter().zip(&relative).zip(rulings) {
+            if let Verdict::Edit(edits) = &ruling.verdict {
+                ruling.verdict = self.again(unit, within, *part, edits, cx)?;
+            }
             self.note(text, record, range.start, ruling, kept, cx)?;
         }
         Ok(())
+    }
+
+    /// The rulings on the records of `unit`, or `None` without a hit.
+    fn rule_on(&self, unit: &[u8], records: &[(Range<usize>, Part)], cx: &Cx<'_>) -> Result<Option<Vec<Ruling>>> {
+        let most = usize::try_from(cx.search.limits.max_memory / 2).unwrap_or(usize::MAX) / FIELD_BYTES;
+        let mut fields: Vec<Field<'_>> = Vec::new();
+        let mut count = 0;
+        for (record, _) in records {
+            let shift = record.start;
+            self.cursor.fields(unit.get(record.clone()).unwrap_or_default(), &mut |mut field| {
+                count += 1;
+                if count <= most {
+                    field.span = field.span.start + shift..field.span.end + shift;
+                    field.whole = field.whole.start + shift..field.whole.end + shift;
+                    fields.push(field);
+                }
+            })?;
+        }
+        if count > most {
+            return Err(Error::limit(format!("--max-memory: a record has more than {most} fields")));
+        }
+        let unit = Unit { text: unit, fields: &fields, table: self.cursor.table() };
+        let mut hits = Vec::new();
+        cx.search.engine.hits(&unit, &mut hits);
+        if hits.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(cx.search.judge.unit(&unit, records, &hits, self.rule, cx.mtime)))
+    }
+
+    /// An edit can bring a hit about: `192.0.2.1a@x.example` holds an address and no e-mail until the address is masked. So an
+    /// edited record is judged again until nothing changes; what still does after [`ROUNDS`] is left to verification to refuse.
+    fn again(&self, unit: &[u8], record: &Range<usize>, part: Part, edits: &Edits, cx: &Cx<'_>) -> Result<Verdict> {
+        let mut text = apply(unit, record, edits);
+        for round in 0..ROUNDS {
+            let whole = 0..text.len();
+            let ruling =
+                self.rule_on(&text, &[(whole.clone(), part)], cx)?.and_then(|rulings| rulings.into_iter().next());
+            match ruling.map(|ruling| ruling.verdict) {
+                None | Some(Verdict::Keep) if round == 0 => return Ok(Verdict::Edit(edits.clone())),
+                None | Some(Verdict::Keep) => break,
+                Some(Verdict::Drop) => return Ok(Verdict::Drop),
+                Some(Verdict::Edit(more)) => text = apply(&text, &whole, &more),
+            }
+        }
+        Ok(Verdict::Edit(vec![(record.clone(), text)]))
     }
 
     fn note(
@@ -235,6 +277,18 @@ impl Run<'_> {
         *kept = range.end;
         self.edits.push(Span::new(self.base + range.start as u64, self.base + range.end as u64), payload)
     }
+}
+
+/// The bytes of `record` in `unit` after `edits`, which lie in it.
+fn apply(unit: &[u8], record: &Range<usize>, edits: &Edits) -> Vec<u8> {
+    let (mut out, mut at) = (Vec::with_capacity(record.len()), record.start);
+    for (range, payload) in edits {
+        out.extend_from_slice(unit.get(at..range.start).unwrap_or_default());
+        out.extend_from_slice(payload);
+        at = range.end;
+    }
+    out.extend_from_slice(unit.get(at..record.end).unwrap_or_default());
+    out
 }
 
 /// Number of records at the start of `cuts` that soft breaks join.

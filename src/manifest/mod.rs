@@ -134,8 +134,16 @@ pub enum Status {
 impl Status {
     /// All statuses, in the summary's order.
     pub const ALL: [Status; 10] = [
-        Status::Rewritten, Status::WouldRewrite, Status::Clean, Status::Copied, Status::Partial, Status::Failed,
-        Status::Unsupported, Status::Skipped, Status::Pending, Status::Unchanged,
+        Status::Rewritten,
+        Status::WouldRewrite,
+        Status::Clean,
+        Status::Copied,
+        Status::Partial,
+        Status::Failed,
+        Status::Unsupported,
+        Status::Skipped,
+        Status::Pending,
+        Status::Unchanged,
     ];
 
     /// The name in the manifest.

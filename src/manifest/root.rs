@@ -4,8 +4,8 @@
 //! root does not depend on timing or on the order of completion. Memory: runs of at most [`RUN_BYTES`] are sorted and
 //! spooled, then merged; a manifest of any length costs that much and one line a run.
 
-use std::collections::BinaryHeap;
 use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -204,7 +204,9 @@ mod tests {
             if reverse {
                 all.reverse();
             }
-            all.iter().for_each(|a| root.add(a).unwrap());
+            for a in &all {
+                root.add(a).unwrap();
+            }
             roots.push(root.finish().unwrap());
         }
         assert_eq!(roots[0], roots[1]);
@@ -225,7 +227,8 @@ mod tests {
             lines.push('\n');
         }
         let filter = "map(select(.kind==\"artifact\") | del(.prev,.duration_ms,.identity)) | sort_by(.uri)[]";
-        let Ok(mut jq) = Command::new("jq").args(["-cS", "-s", filter]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()
+        let Ok(mut jq) =
+            Command::new("jq").args(["-cS", "-s", filter]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()
         else {
             assert!(std::env::var_os("CI").is_none(), "jq is not there");
             return;

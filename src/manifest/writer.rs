@@ -84,7 +84,9 @@ impl Writer {
         }
         if self.echo {
             let mut out = io::stdout().lock();
-            out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| Error::io("writing to stdout", &e))?;
+            out.write_all(text.as_bytes())
+                .and_then(|()| out.flush())
+                .map_err(|e| Error::io("writing to stdout", &e))?;
         }
         Ok(())
     }

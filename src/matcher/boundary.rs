@@ -21,10 +21,7 @@ pub fn holds(kind: Type, text: &[u8], start: usize, end: usize) -> bool {
                     None => true,
                 }
         }
-        Type::Uuid => ![before, after]
-            .into_iter()
-            .flatten()
-            .any(|b| b.is_ascii_alphanumeric()),
+        Type::Uuid => ![before, after].into_iter().flatten().any(|b| b.is_ascii_alphanumeric()),
         Type::Token => ![before, after].into_iter().flatten().any(in_word),
         Type::Ip | Type::Phone | Type::UserId | Type::Username | Type::Literal => true,
     }
@@ -46,12 +43,7 @@ mod tests {
 
     fn stands(kind: Type, before: &str, value: &str, after: &str) -> bool {
         let text = format!("{before}{value}{after}");
-        holds(
-            kind,
-            text.as_bytes(),
-            before.len(),
-            before.len() + value.len(),
-        )
+        holds(kind, text.as_bytes(), before.len(), before.len() + value.len())
     }
 
     #[test]

@@ -62,12 +62,7 @@ impl Inner {
     }
 }
 
-fn bytes<'a>(
-    needles: &'a Needles,
-    rendered: &'a [u8],
-    form: Form,
-    room: &'a mut [u8; 36],
-) -> &'a [u8] {
+fn bytes<'a>(needles: &'a Needles, rendered: &'a [u8], form: Form, room: &'a mut [u8; 36]) -> &'a [u8] {
     let Some(value) = needles.values.get(form.value as usize) else {
         return b"";
     };
@@ -77,11 +72,7 @@ fn bytes<'a>(
         How::Dashed => {
             let mut digits = value.bytes.iter();
             for (i, slot) in room.iter_mut().enumerate() {
-                *slot = if matches!(i, 8 | 13 | 18 | 23) {
-                    b'-'
-                } else {
-                    digits.next().copied().unwrap_or_default()
-                };
+                *slot = if matches!(i, 8 | 13 | 18 | 23) { b'-' } else { digits.next().copied().unwrap_or_default() };
             }
             room
         }
@@ -94,14 +85,11 @@ fn bytes<'a>(
 
 /// Compares without case.
 fn order(a: &[u8], b: &[u8]) -> Ordering {
-    a.iter()
-        .map(u8::to_ascii_lowercase)
-        .cmp(b.iter().map(u8::to_ascii_lowercase))
+    a.iter().map(u8::to_ascii_lowercase).cmp(b.iter().map(u8::to_ascii_lowercase))
 }
 
 fn starts_with(text: &[u8], prefix: &[u8]) -> bool {
-    text.get(..prefix.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
 impl Masker {
@@ -115,17 +103,10 @@ impl Masker {
         }
         let (mut left, mut right) = ([0; 36], [0; 36]);
         forms.sort_unstable_by(|a, b| {
-            order(
-                bytes(&needles, &rendered, *a, &mut left),
-                bytes(&needles, &rendered, *b, &mut right),
-            )
+            order(bytes(&needles, &rendered, *a, &mut left), bytes(&needles, &rendered, *b, &mut right))
         });
         forms.dedup_by(|a, b| {
-            order(
-                bytes(&needles, &rendered, *a, &mut left),
-                bytes(&needles, &rendered, *b, &mut right),
-            )
-            .is_eq()
+            order(bytes(&needles, &rendered, *a, &mut left), bytes(&needles, &rendered, *b, &mut right)).is_eq()
         });
         let mut inner = Inner {
             engine: engine.clone(),
@@ -177,9 +158,7 @@ fn collect(id: u32, value: &Value, rendered: &mut Vec<u8>, forms: &mut Vec<Form>
         (Type::Ip, Ok(address)) => {
             add(How::Rendered(rendered.len() as u32));
             let v6 = Ipv6Addr::from(address);
-            let text = v6
-                .to_ipv4_mapped()
-                .map_or_else(|| v6.to_string(), |v4: Ipv4Addr| v4.to_string());
+            let text = v6.to_ipv4_mapped().map_or_else(|| v6.to_string(), |v4: Ipv4Addr| v4.to_string());
             rendered.extend_from_slice(text.as_bytes());
             rendered.push(b'\n');
         }
@@ -205,10 +184,7 @@ impl Inner {
             self.longest = self.longest.max(text.len());
             let first = text.first().map_or(0, u8::to_ascii_lowercase);
             let seconds = match text.get(1) {
-                Some(second) => {
-                    usize::from(second.to_ascii_lowercase())
-                        ..usize::from(second.to_ascii_lowercase()) + 1
-                }
+                Some(second) => usize::from(second.to_ascii_lowercase())..usize::from(second.to_ascii_lowercase()) + 1,
                 None => 0..256,
             };
             for second in seconds {
@@ -218,10 +194,7 @@ impl Inner {
                 }
             }
             while let Some(top) = open.last().and_then(|top| self.forms.get(*top as usize)) {
-                if starts_with(
-                    text,
-                    bytes(self.engine.needles(), &self.rendered, *top, &mut right),
-                ) {
+                if starts_with(text, bytes(self.engine.needles(), &self.rendered, *top, &mut right)) {
                     break;
                 }
                 open.pop();
@@ -239,13 +212,9 @@ impl Inner {
                 continue;
             }
             self.prefixes(rest, &mut |len| {
-                let alphanumeric = |at: Option<usize>| {
-                    at.and_then(|i| text.get(i))
-                        .is_some_and(u8::is_ascii_alphanumeric)
-                };
-                if len >= SHORT
-                    || !(alphanumeric(start.checked_sub(1)) || alphanumeric(Some(start + len)))
-                {
+                let alphanumeric =
+                    |at: Option<usize>| at.and_then(|i| text.get(i)).is_some_and(u8::is_ascii_alphanumeric);
+                if len >= SHORT || !(alphanumeric(start.checked_sub(1)) || alphanumeric(Some(start + len))) {
                     found(start..start + len);
                 }
             });
@@ -255,9 +224,7 @@ impl Inner {
     fn may_start(&self, rest: &[u8]) -> bool {
         let lower = |at: usize| rest.get(at).map_or(0, u8::to_ascii_lowercase);
         let bit = usize::from(lower(0)) << 8 | usize::from(lower(1));
-        self.starts
-            .get(bit / 64)
-            .is_some_and(|word| word >> (bit % 64) & 1 == 1)
+        self.starts.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
     }
 
     /// Calls `found` with the length of every form that `rest` starts with, longest first.
@@ -266,9 +233,7 @@ impl Inner {
     fn prefixes(&self, rest: &[u8], found: &mut dyn FnMut(usize)) {
         let rest = rest.get(..self.longest).unwrap_or(rest);
         let mut room = [0; 36];
-        let after = self
-            .forms
-            .partition_point(|form| order(self.bytes(*form, &mut room), rest).is_le());
+        let after = self.forms.partition_point(|form| order(self.bytes(*form, &mut room), rest).is_le());
         let mut at = after.checked_sub(1).map_or(NONE, |i| i as u32);
         while let Some(form) = self.forms.get(at as usize) {
             let text = self.bytes(*form, &mut room);
@@ -292,23 +257,12 @@ mod tests {
             bytes: (*bytes).into(),
             written: written.as_bytes().into(),
         });
-        let needles = Needles {
-            values: values.collect(),
-            ..Needles::default()
-        };
-        Masker::new(&Plan {
-            needles: Arc::new(needles),
-            fields: Arc::new(Fields::default()),
-        })
-        .unwrap()
+        let needles = Needles { values: values.collect(), ..Needles::default() };
+        Masker::new(&Plan { needles: Arc::new(needles), fields: Arc::new(Fields::default()) }).unwrap()
     }
 
     fn people() -> Masker {
-        let ip = "192.0.2.7"
-            .parse::<Ipv4Addr>()
-            .unwrap()
-            .to_ipv6_mapped()
-            .octets();
+        let ip = "192.0.2.7".parse::<Ipv4Addr>().unwrap().to_ipv6_mapped().octets();
         masker(&[
             (Type::Email, b"alice@example.com", "Alice@Example.com"),
             (Type::UserId, b"48213", ""),
@@ -328,28 +282,13 @@ mod tests {
             ("logs/alice@example.com.gz", "logs/*****************.gz"),
             ("xALICE@example.COMx", "x*****************x"),
             ("a%6Cice%40example.com/x", "*********************/x"),
-            (
-                "s3://b/%2561lice_w1/48213/482130",
-                "s3://b/***********1/*****/482130",
-            ),
+            ("s3://b/%2561lice_w1/48213/482130", "s3://b/***********1/*****/482130"),
             ("a-482.log a482 482", "a-***.log a482 ***"),
-            (
-                "9f1c2d3e-0000-4000-8000-000000000ABCx",
-                "************************************x",
-            ),
-            (
-                "x9f1c2d3e000040008000000000000abc",
-                "x********************************",
-            ),
-            (
-                "in/192.000.002.7/1192.0.2.71",
-                "in/*************/1*********1",
-            ),
+            ("9f1c2d3e-0000-4000-8000-000000000ABCx", "************************************x"),
+            ("x9f1c2d3e000040008000000000000abc", "x********************************"),
+            ("in/192.000.002.7/1192.0.2.71", "in/*************/1*********1"),
             ("::ffff:c000:207", "***************"),
-            (
-                "t+49-170-1234567 x491701234567x",
-                "t*************** x************x",
-            ),
+            ("t+49-170-1234567 x491701234567x", "t*************** x************x"),
             ("tok/atok", "***/atok"),
             ("nothing here", "nothing here"),
             ("", ""),

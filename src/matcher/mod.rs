@@ -5,11 +5,11 @@
 //! `scan` and `scrub` use) and [`reference`](mod@reference) (portable and plain: what the `verify` verb and `--verify paranoid` use).
 //! Engines know values, boundaries, identifying fields and spellings; they know no formats, subjects or actions.
 
-pub mod reference;
 pub mod boundary;
 pub mod literal;
 pub mod mask;
 pub mod names;
+pub mod reference;
 pub mod spelling;
 
 use std::fmt;
@@ -45,9 +45,8 @@ pub enum Type {
 
 impl Type {
     /// All types, in the order of the SPEC's table.
-    pub const ALL: [Type; 8] = [
-        Type::Email, Type::Uuid, Type::Ip, Type::Phone, Type::Token, Type::UserId, Type::Username, Type::Literal,
-    ];
+    pub const ALL: [Type; 8] =
+        [Type::Email, Type::Uuid, Type::Ip, Type::Phone, Type::Token, Type::UserId, Type::Username, Type::Literal];
 
     /// The name in registries and policies.
     pub fn name(self) -> &'static str {

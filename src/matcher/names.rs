@@ -27,16 +27,9 @@ impl Names {
     /// The names of a policy.
     pub fn new(fields: &Fields) -> Self {
         let all = fields.user_id.iter().chain(&fields.username);
-        let mut last: HashSet<Vec<u8>> = all
-            .filter_map(|name| name.parts().last().cloned())
-            .collect();
+        let mut last: HashSet<Vec<u8>> = all.filter_map(|name| name.parts().last().cloned()).collect();
         last.insert(b"id".to_vec());
-        Self {
-            user_id: fields.user_id.clone(),
-            username: fields.username.clone(),
-            paths: fields.paths.clone(),
-            last,
-        }
+        Self { user_id: fields.user_id.clone(), username: fields.username.clone(), paths: fields.paths.clone(), last }
     }
 
     /// Whether `path` names a field that identifies by `kind`.
@@ -80,8 +73,7 @@ impl Names {
             b'>' => {
                 closes(text, start, end, b'<')
                     && runs(before).is_some_and(|(name, rest)| {
-                        rest.ends_with(b"<") && self.matches(kind, &[name])
-                            || (open && rest.is_empty())
+                        rest.ends_with(b"<") && self.matches(kind, &[name]) || (open && rest.is_empty())
                     })
             }
             b'/' => self.path_word(before) && path_value(text, start, end),
@@ -113,9 +105,7 @@ impl Names {
         }
         rest.strip_suffix(b" ")
             .and_then(runs)
-            .is_some_and(|(first, rest)| {
-                rest.ends_with(b"\"") && self.matches(kind, &[joined(first, name)])
-            })
+            .is_some_and(|(first, rest)| rest.ends_with(b"\"") && self.matches(kind, &[joined(first, name)]))
     }
 
     /// Whether `before` ends with a whole path segment that is one of the words.
@@ -126,9 +116,7 @@ impl Names {
             };
             let (rest, segment) = before.split_at(at);
             segment.eq_ignore_ascii_case(word)
-                && rest
-                    .last()
-                    .is_none_or(|b| matches!(b, b'/' | b'"' | b'\'') || is_space(*b))
+                && rest.last().is_none_or(|b| matches!(b, b'/' | b'"' | b'\'') || is_space(*b))
         })
     }
 
@@ -140,10 +128,9 @@ impl Names {
         let unquoted = before.strip_suffix(b"\"").unwrap_or(before);
         let trimmed = unquoted.trim_ascii_end();
         let named = match trimmed.last() {
-            Some(b':') => trimmed
-                .strip_suffix(b":")
-                .and_then(|t| trim_blanks(t).strip_suffix(b"\""))
-                .filter(|t| !t.is_empty()),
+            Some(b':') => {
+                trimmed.strip_suffix(b":").and_then(|t| trim_blanks(t).strip_suffix(b"\"")).filter(|t| !t.is_empty())
+            }
             Some(b'=') if trimmed.len() == before.len() => trimmed.strip_suffix(b"="),
             _ => None,
         };
@@ -179,10 +166,7 @@ pub fn name_byte(byte: u8) -> bool {
 
 /// The longest run of name bytes at the end of `before`, and what stands before it; `None` if it is empty.
 fn runs(before: &[u8]) -> Option<(&[u8], &[u8])> {
-    let at = before
-        .iter()
-        .rposition(|b| !name_byte(*b))
-        .map_or(0, |i| i + 1);
+    let at = before.iter().rposition(|b| !name_byte(*b)).map_or(0, |i| i + 1);
     let (rest, name) = before.split_at(at);
     (!name.is_empty()).then_some((name, rest))
 }
@@ -193,10 +177,7 @@ fn after_colon(before: &[u8]) -> Option<&[u8]> {
 }
 
 fn trim_blanks(text: &[u8]) -> &[u8] {
-    let len = text
-        .iter()
-        .rposition(|b| !matches!(b, b' ' | b'\t'))
-        .map_or(0, |i| i + 1);
+    let len = text.iter().rposition(|b| !matches!(b, b' ' | b'\t')).map_or(0, |i| i + 1);
     text.get(..len).unwrap_or_default()
 }
 
@@ -206,10 +187,7 @@ fn is_space(byte: u8) -> bool {
 
 /// Whether `[start, end)` is followed by `quote` and holds none.
 fn closes(text: &[u8], start: usize, end: usize, quote: u8) -> bool {
-    text.get(end) == Some(&quote)
-        && !text
-            .get(start..end)
-            .is_some_and(|value| value.contains(&quote))
+    text.get(end) == Some(&quote) && !text.get(start..end).is_some_and(|value| value.contains(&quote))
 }
 
 fn long_enough(text: &[u8], start: usize, end: usize) -> bool {
@@ -223,8 +201,8 @@ fn stops(text: &[u8], at: usize) -> bool {
         return true;
     };
     match byte {
-        b',' | b';' | b'&' | b'?' | b'/' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'(' | b')'
-        | b'[' | b']' | b'{' | b'}' | b'|' => true,
+        b',' | b';' | b'&' | b'?' | b'/' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'(' | b')' | b'[' | b']' | b'{'
+        | b'}' | b'|' => true,
         b'.' | b':' => text.get(at + 1).is_none_or(|next| is_space(*next)),
         byte => is_space(*byte),
     }
@@ -241,14 +219,10 @@ fn path_value(text: &[u8], start: usize, end: usize) -> bool {
         return false;
     }
     // A segment ends at the next `/` at the latest, so that this is linear over all segments of a text.
-    let whole = (end..=text.len())
-        .find(|at| stops(text, *at))
-        .unwrap_or(end);
+    let whole = (end..=text.len()).find(|at| stops(text, *at)).unwrap_or(end);
     match text.get(end..whole) {
         Some([]) => true,
-        Some([b'.', letters @ ..]) => {
-            !letters.is_empty() && letters.iter().all(u8::is_ascii_alphabetic)
-        }
+        Some([b'.', letters @ ..]) => !letters.is_empty() && letters.iter().all(u8::is_ascii_alphabetic),
         _ => false,
     }
 }
@@ -263,13 +237,7 @@ mod tests {
         let (value, after) = rest.split_once('»').unwrap();
         let text = format!("{before}{value}{after}");
         let names = Names::new(&Fields::default());
-        names.identify(
-            kind,
-            text.as_bytes(),
-            before.len(),
-            before.len() + value.len(),
-            false,
-        )
+        names.identify(kind, text.as_bytes(), before.len(), before.len() + value.len(), false)
     }
 
     #[test]
@@ -344,29 +312,12 @@ mod tests {
     fn plausible_rejects_only_what_is_sure() {
         let names = Names::new(&Fields::default());
         let plausible = |text: &str| names.plausible(text.as_bytes(), text.len());
-        for text in [
-            "",
-            "a,",
-            "\t",
-            r#""user_id":"#,
-            r#""user_id": ""#,
-            r#"{"id": "#,
-            "[",
-            ", ",
-            r#""a\"#,
-            "uid=",
-            "a:",
-        ] {
+        for text in
+            ["", "a,", "\t", r#""user_id":"#, r#""user_id": ""#, r#"{"id": "#, "[", ", ", r#""a\"#, "uid=", "a:"]
+        {
             assert!(plausible(text), "{text}");
         }
-        for text in [
-            " 200 ",
-            "\" ",
-            r#""bytes":"#,
-            r#""bytes" : ""#,
-            " bytes=",
-            r#""user_idx":"#,
-        ] {
+        for text in [" 200 ", "\" ", r#""bytes":"#, r#""bytes" : ""#, " bytes=", r#""user_idx":"#] {
             assert!(!plausible(text), "{text}");
         }
     }

@@ -26,19 +26,13 @@ pub struct Unit {
 impl Unit {
     /// The decoded bytes; empty for a soft line break.
     pub fn out(&self) -> &[u8] {
-        self.out
-            .get(..usize::from(self.out_len))
-            .unwrap_or_default()
+        self.out.get(..usize::from(self.out_len)).unwrap_or_default()
     }
 
     fn new(src_len: usize, bytes: &[u8]) -> Option<Self> {
         let mut out = [0; 8];
         out.get_mut(..bytes.len())?.copy_from_slice(bytes);
-        Some(Self {
-            src_len,
-            out,
-            out_len: bytes.len() as u8,
-        })
+        Some(Self { src_len, out, out_len: bytes.len() as u8 })
     }
 
     fn char(src_len: usize, c: char) -> Option<Self> {
@@ -130,16 +124,11 @@ fn json_u(tail: &[u8]) -> Option<Unit> {
     if first >= 0xDC00 || !(0xDC00..0xE000).contains(&low) {
         return None;
     }
-    Unit::char(
-        12,
-        char::from_u32(0x10000 + ((first - 0xD800) << 10) + (low - 0xDC00))?,
-    )
+    Unit::char(12, char::from_u32(0x10000 + ((first - 0xD800) << 10) + (low - 0xDC00))?)
 }
 
 fn four_hex(text: &[u8]) -> Option<u32> {
-    text.get(..4)?
-        .iter()
-        .try_fold(0, |sum, byte| Some(sum << 4 | u32::from(hex(*byte)?)))
+    text.get(..4)?.iter().try_fold(0, |sum, byte| Some(sum << 4 | u32::from(hex(*byte)?)))
 }
 
 /// HTML §13.5 names (with a semicolon only) and numeric references; an invalid number is no escape.
@@ -148,10 +137,7 @@ fn html(rest: &[u8]) -> Option<Unit> {
     if let Some(number) = body.strip_prefix(b"#") {
         return html_number(number);
     }
-    let len = body
-        .iter()
-        .take(NAME_MAX)
-        .position(|b| !b.is_ascii_alphanumeric())?;
+    let len = body.iter().take(NAME_MAX).position(|b| !b.is_ascii_alphanumeric())?;
     if body.get(len) != Some(&b';') {
         return None;
     }
@@ -159,11 +145,7 @@ fn html(rest: &[u8]) -> Option<Unit> {
 }
 
 fn html_number(number: &[u8]) -> Option<Unit> {
-    let (radix, lead) = if matches!(number.first(), Some(b'x' | b'X')) {
-        (16, 1)
-    } else {
-        (10, 0)
-    };
+    let (radix, lead) = if matches!(number.first(), Some(b'x' | b'X')) { (16, 1) } else { (10, 0) };
     let digits = number.get(lead..)?;
     let mut code = 0u32;
     let mut len = 0;
@@ -273,19 +255,13 @@ impl Map {
         if self.is_identity() {
             return inner.clone();
         }
-        let mut out = Map {
-            entries: Vec::with_capacity(self.entries.len() + inner.entries.len()),
-        };
+        let mut out = Map { entries: Vec::with_capacity(self.entries.len() + inner.entries.len()) };
         let mut outer = self.entries.iter().peekable();
         // `at` and `shift`: place in the middle text behind the last inner escape, and what to add for the innermost text.
         let (mut at, mut dec) = (0usize, 0usize);
         for e in &inner.entries {
             self.gap(&mut out, &mut outer, at..e.src as usize, dec);
-            out.push(
-                e.dec as usize,
-                e.dec_len as usize,
-                self.range(e.src as usize, e.src_end as usize),
-            );
+            out.push(e.dec as usize, e.dec_len as usize, self.range(e.src as usize, e.src_end as usize));
             (at, dec) = (e.src_end as usize, (e.dec + e.dec_len) as usize);
         }
         self.gap(&mut out, &mut outer, at..usize::MAX, dec);
@@ -302,8 +278,7 @@ impl Map {
     ) {
         // Behind an outer escape that the inner one swallowed, places do not resume in step: an empty entry says where.
         let src = self.byte(middle.start).start;
-        if middle.start < middle.end && out.entries.last().map_or(0, |e| e.src_end as usize) != src
-        {
+        if middle.start < middle.end && out.entries.last().map_or(0, |e| e.src_end as usize) != src {
             out.push(dec, 0, src..src);
         }
         while let Some(e) = outer.peek() {
@@ -313,11 +288,7 @@ impl Map {
             }
             let kept = start.max(middle.start)..end.min(middle.end);
             if kept.start < kept.end || (start == end && start > middle.start) {
-                out.push(
-                    dec + (kept.start - middle.start),
-                    kept.len(),
-                    e.src as usize..e.src_end as usize,
-                );
+                out.push(dec + (kept.start - middle.start), kept.len(), e.src as usize..e.src_end as usize);
             }
             if end > middle.end {
                 break;
@@ -380,10 +351,7 @@ pub fn halve_quotes(raw: &[u8]) -> Option<(Vec<u8>, Map)> {
 /// Percent: all but RFC 3986's unreserved bytes; JSON: quotes, backslashes and control bytes; HTML: `& < > " '`;
 /// quoted-printable: `=` and what RFC 2045 does not print.
 pub fn encode(chain: &Chain, text: &[u8]) -> Vec<u8> {
-    chain
-        .iter()
-        .rev()
-        .fold(text.to_vec(), |text, spelling| step(spelling, &text))
+    chain.iter().rev().fold(text.to_vec(), |text, spelling| step(spelling, &text))
 }
 
 fn step(spelling: Spelling, text: &[u8]) -> Vec<u8> {
@@ -421,11 +389,7 @@ fn step(spelling: Spelling, text: &[u8]) -> Vec<u8> {
 
 fn push_hex(out: &mut Vec<u8>, lead: &[u8], byte: u8) {
     let digit = |nibble: u8| {
-        if nibble < 10 {
-            b'0' + nibble
-        } else {
-            b'A' + nibble - 10
-        }
+        if nibble < 10 { b'0' + nibble } else { b'A' + nibble - 10 }
     };
     out.extend_from_slice(lead);
     out.extend([digit(byte >> 4), digit(byte & 15)]);

@@ -50,14 +50,10 @@ impl Chain {
                 return Err(bad("has no `prev`, but lines before it have one"));
             }
             (State::Unknown, Some(prev)) => prev == FIRST,
-            (State::Last(digest), Some(prev)) => prev
-                .strip_prefix("sha256:")
-                .is_some_and(|p| p == hex(digest)),
+            (State::Last(digest), Some(prev)) => prev.strip_prefix("sha256:").is_some_and(|p| p == hex(digest)),
         };
         if !fits {
-            return Err(bad(
-                "the chain is broken: `prev` is not the SHA-256 of the line before",
-            ));
+            return Err(bad("the chain is broken: `prev` is not the SHA-256 of the line before"));
         }
         if let Some(blank) = self.blank {
             return Err(blank_line(blank));
@@ -83,8 +79,5 @@ fn blank_line(line: u64) -> Error {
 /// Lower-case hex digits of `bytes`.
 pub(super) fn hex(bytes: &[u8]) -> String {
     let digit = |n: u8| char::from_digit(u32::from(n), 16).unwrap_or('0');
-    bytes
-        .iter()
-        .flat_map(|b| [digit(b >> 4), digit(b & 15)])
-        .collect()
+    bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect()
 }

@@ -54,10 +54,7 @@ impl Columns {
         for cell in 0..header.count {
             let name = header.cell(Some(cell))?.trim();
             let known = COLUMNS.iter().zip(&mut cells);
-            match known
-                .into_iter()
-                .find(|(known, _)| known.eq_ignore_ascii_case(name))
-            {
+            match known.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
                 Some((_, slot @ None)) => *slot = Some(cell),
                 Some((known, _)) => {
                     return Err(Error::usage(format!("column `{known}` stands twice")));
@@ -71,10 +68,7 @@ impl Columns {
             }
         }
         if let [Some(_), Some(_), ..] = cells {
-            Ok(Self {
-                count: header.count,
-                cells,
-            })
+            Ok(Self { count: header.count, cells })
         } else {
             Err(Error::usage("the header must name `type` and `value`"))
         }
@@ -85,11 +79,7 @@ impl Columns {
             return Err(Error::usage(format!(
                 "the header has {} columns, this row has {}",
                 self.count,
-                if row.count < MAX_CELLS {
-                    row.count.to_string()
-                } else {
-                    "more".to_owned()
-                },
+                if row.count < MAX_CELLS { row.count.to_string() } else { "more".to_owned() },
             )));
         }
         let [kind, value, subject, effective_at] = self.cells;
@@ -103,20 +93,10 @@ impl Columns {
         let subject = row.cell(subject)?.trim();
         ledger.push(Event {
             line: row.line,
-            seq: if subject.is_empty() {
-                Seq::Ordinal
-            } else {
-                Seq::OfSubject
-            },
+            seq: if subject.is_empty() { Seq::Ordinal } else { Seq::OfSubject },
             at: None,
             subject: (!subject.is_empty()).then_some(Reference(subject)),
-            change: Change::Erase(Erase {
-                identifiers: vec![identifier],
-                terms: Terms {
-                    effective_at,
-                    before: None,
-                },
-            }),
+            change: Change::Erase(Erase { identifiers: vec![identifier], terms: Terms { effective_at, before: None } }),
         })
     }
 }
@@ -143,17 +123,8 @@ struct Rows {
 impl Rows {
     fn new(delimiter: u8) -> Self {
         // Lines are cut before this sees them, so that a blank one never looks like a row within quotes.
-        let reader = ReaderBuilder::new()
-            .delimiter(delimiter)
-            .terminator(Terminator::Any(b'\n'))
-            .build();
-        Self {
-            reader,
-            text: Zeroizing::new(vec![0; 4096]),
-            ends: [0; MAX_CELLS],
-            count: 0,
-            line: 0,
-        }
+        let reader = ReaderBuilder::new().delimiter(delimiter).terminator(Terminator::Any(b'\n')).build();
+        Self { reader, text: Zeroizing::new(vec![0; 4096]), ends: [0; MAX_CELLS], count: 0, line: 0 }
     }
 
     /// Takes the next row; `false` at the end.

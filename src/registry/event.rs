@@ -89,9 +89,7 @@ pub(super) struct Hold {
 impl fmt::Debug for Hold {
     /// Never the reason: free text may name people.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hold")
-            .field("until", &self.until)
-            .finish_non_exhaustive()
+        f.debug_struct("Hold").field("until", &self.until).finish_non_exhaustive()
     }
 }
 
@@ -106,25 +104,15 @@ pub(super) enum Identifier {
 
 /// Reads an RFC 3339 time; `key` names it in the error.
 pub(super) fn time(key: &str, text: &str) -> Result<Timestamp> {
-    text.trim()
-        .parse()
-        .map_err(|_| Error::usage(format!("`{key}` is not a time of RFC 3339")))
+    text.trim().parse().map_err(|_| Error::usage(format!("`{key}` is not a time of RFC 3339")))
 }
 
 /// The one of `known` that is most like `word`. It, and never the word, is what an error says.
 pub(super) fn nearest(word: &str, known: &[&'static str]) -> &'static str {
     /// Longer words are cut: the distance takes time by the product of the lengths.
     const LONGEST: usize = 32;
-    let word: Vec<u8> = word
-        .bytes()
-        .take(LONGEST)
-        .map(|b| b.to_ascii_lowercase())
-        .collect();
-    known
-        .iter()
-        .copied()
-        .min_by_key(|name| distance(&word, name.as_bytes()))
-        .unwrap_or_default()
+    let word: Vec<u8> = word.bytes().take(LONGEST).map(|b| b.to_ascii_lowercase()).collect();
+    known.iter().copied().min_by_key(|name| distance(&word, name.as_bytes())).unwrap_or_default()
 }
 
 /// Levenshtein's distance.
@@ -152,12 +140,9 @@ mod tests {
     #[test]
     fn nearest_by_edits() {
         let known = ["seq", "subject", "identifiers", "effective_at", "before"];
-        for (word, want) in [
-            ("subjekt", "subject"),
-            ("identifier", "identifiers"),
-            ("Effective-At", "effective_at"),
-            ("sq", "seq"),
-        ] {
+        for (word, want) in
+            [("subjekt", "subject"), ("identifier", "identifiers"), ("Effective-At", "effective_at"), ("sq", "seq")]
+        {
             assert_eq!(nearest(word, &known), want);
         }
         assert_eq!(distance(b"kitten", b"sitting"), 3);
@@ -169,13 +154,7 @@ mod tests {
     fn times() {
         assert!(time("at", "2026-11-01T10:00:00Z").is_ok());
         assert!(time("at", "2026-11-01T10:00:00.5+01:00").is_ok());
-        for bad in [
-            "",
-            "2026-11-01",
-            "2026-11-01T10:00:00",
-            "tomorrow",
-            "1793527200",
-        ] {
+        for bad in ["", "2026-11-01", "2026-11-01T10:00:00", "tomorrow", "1793527200"] {
             assert!(time("at", bad).is_err(), "{bad}");
         }
     }

@@ -28,8 +28,7 @@ impl Intern {
         if let Some(id) = self.among(newest, value.kind, &value.bytes) {
             return Ok(id);
         }
-        let id = ValueId::try_from(self.values.len())
-            .map_err(|_| Error::usage("more than 4294967295 identifiers"))?;
+        let id = ValueId::try_from(self.values.len()).map_err(|_| Error::usage("more than 4294967295 identifiers"))?;
         self.newest.insert(hash, id);
         self.older.push(newest);
         self.values.push(value);

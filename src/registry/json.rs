@@ -31,8 +31,7 @@ pub(super) type Member<'l> = (Cow<'l, str>, Json<'l>);
 
 /// Parses a whole line. A usage error says at which column it stops being JSON.
 pub(super) fn parse(text: &str) -> Result<Json<'_>> {
-    serde_json::from_str(text)
-        .map_err(|e| Error::usage(format!("not JSON (column {})", e.column())))
+    serde_json::from_str(text).map_err(|e| Error::usage(format!("not JSON (column {})", e.column())))
 }
 
 /// Known members of an object, taken by name.
@@ -52,9 +51,7 @@ impl<'l, const N: usize> Members<'l, N> {
                 Some((known, _)) => return Err(Error::usage(format!("`{known}` stands twice"))),
                 None => {
                     let near = super::event::nearest(&name, known);
-                    return Err(Error::usage(format!(
-                        "unknown key (the nearest known one is `{near}`)"
-                    )));
+                    return Err(Error::usage(format!("unknown key (the nearest known one is `{near}`)")));
                 }
             }
         }
@@ -88,9 +85,7 @@ impl<'l, const N: usize> Members<'l, N> {
     /// The first known name that was given and not taken.
     pub(super) fn left(&self) -> Option<&'static str> {
         let mut slots = self.known.iter().zip(&self.values);
-        slots
-            .find(|(_, value)| value.is_some())
-            .map(|(name, _)| *name)
+        slots.find(|(_, value)| value.is_some()).map(|(name, _)| *name)
     }
 }
 

@@ -16,28 +16,14 @@ use super::value;
 use crate::error::{At, Error, Result};
 use crate::matcher::Value;
 
-const KEYS: [&str; 10] = [
-    "seq",
-    "at",
-    "event",
-    "subject",
-    "identifiers",
-    "effective_at",
-    "before",
-    "until",
-    "reason",
-    "prev",
-];
+const KEYS: [&str; 10] =
+    ["seq", "at", "event", "subject", "identifiers", "effective_at", "before", "until", "reason", "prev"];
 const IDENTIFIER_KEYS: [&str; 3] = ["type", "value", "all_of"];
 const PART_KEYS: [&str; 2] = ["type", "value"];
 const EVENTS: [&str; 4] = ["erase", "cancel", "hold", "release"];
 
 /// Reads every line into `ledger`. Errors: usage, with the line's number.
-pub(super) fn read(
-    lines: &mut Lines<impl BufRead>,
-    options: &Options,
-    ledger: &mut Ledger<'_>,
-) -> Result<()> {
+pub(super) fn read(lines: &mut Lines<impl BufRead>, options: &Options, ledger: &mut Ledger<'_>) -> Result<()> {
     let mut chain = Chain::default();
     while let Some(line) = lines.next()? {
         if line.text.trim().is_empty() {
@@ -62,12 +48,7 @@ fn members(text: &str) -> Result<Line<'_>> {
     }
 }
 
-fn event(
-    line: u64,
-    mut members: Line<'_>,
-    options: &Options,
-    ledger: &mut Ledger<'_>,
-) -> Result<()> {
+fn event(line: u64, mut members: Line<'_>, options: &Options, ledger: &mut Ledger<'_>) -> Result<()> {
     let seq = match members.take("seq") {
         None => Seq::Ordinal,
         Some(Json::Number(seq)) => Seq::Given(seq),
@@ -89,42 +70,26 @@ fn event(
         "release" => Change::Release,
         other => {
             let near = nearest(other, &EVENTS);
-            return Err(Error::usage(format!(
-                "unknown event (the nearest known one is `{near}`)"
-            )));
+            return Err(Error::usage(format!("unknown event (the nearest known one is `{near}`)")));
         }
     };
     if let Some(key) = members.left() {
-        return Err(Error::usage(format!(
-            "`{key}` does not belong to this event"
-        )));
+        return Err(Error::usage(format!("`{key}` does not belong to this event")));
     }
     if subject.is_none() && !matches!(change, Change::Erase(_)) {
         return Err(Error::usage("this event needs a `subject`"));
     }
-    ledger.push(Event {
-        line,
-        seq,
-        at,
-        subject: subject.map(Reference),
-        change,
-    })
+    ledger.push(Event { line, seq, at, subject: subject.map(Reference), change })
 }
 
 fn erase(members: &mut Line<'_>, options: &Options) -> Result<Erase> {
-    let terms = Terms {
-        effective_at: moment(members, "effective_at")?,
-        before: moment(members, "before")?,
-    };
+    let terms = Terms { effective_at: moment(members, "effective_at")?, before: moment(members, "before")? };
     let list = members.list("identifiers")?.unwrap_or_default();
     if list.is_empty() {
         return Err(Error::usage("an erase needs `identifiers`"));
     }
     let identifiers = list.into_iter().map(|item| identifier(item, options));
-    Ok(Erase {
-        identifiers: identifiers.collect::<Result<_>>()?,
-        terms,
-    })
+    Ok(Erase { identifiers: identifiers.collect::<Result<_>>()?, terms })
 }
 
 fn identifier(item: Json<'_>, options: &Options) -> Result<Identifier> {
@@ -147,11 +112,7 @@ fn identifier(item: Json<'_>, options: &Options) -> Result<Identifier> {
     });
     let parts = parts.collect::<Result<Vec<Value>>>()?;
     let same = |a: &Value, b: &Value| a.kind == b.kind && a.bytes == b.bytes;
-    if !parts
-        .iter()
-        .skip(1)
-        .any(|part| !parts.first().is_some_and(|first| same(first, part)))
-    {
+    if !parts.iter().skip(1).any(|part| !parts.first().is_some_and(|first| same(first, part))) {
         return Err(Error::usage("`all_of` needs at least two different parts"));
     }
     Ok(Identifier::AllOf(parts))
@@ -164,12 +125,6 @@ fn plain<const N: usize>(mut members: Members<'_, N>, options: &Options) -> Resu
     value::parse(super::kind_of(&kind)?, &text, options.allow_short)
 }
 
-fn moment<const N: usize>(
-    members: &mut Members<'_, N>,
-    name: &str,
-) -> Result<Option<jiff::Timestamp>> {
-    members
-        .text(name)?
-        .map(|text| time(name, &text))
-        .transpose()
+fn moment<const N: usize>(members: &mut Members<'_, N>, name: &str) -> Result<Option<jiff::Timestamp>> {
+    members.text(name)?.map(|text| time(name, &text)).transpose()
 }

@@ -35,21 +35,14 @@ impl<R: BufRead> Lines<R> {
     pub(super) fn new(input: R) -> Self {
         // Large enough that usual lines never move: a buffer that grows leaves a copy behind that nobody wipes.
         let buffer = Zeroizing::new(Vec::with_capacity(16 * 1024));
-        Self {
-            input,
-            digest: Sha256::new(),
-            buffer,
-            number: 0,
-        }
+        Self { input, digest: Sha256::new(), buffer, number: 0 }
     }
 
     /// The next line, or `None` at the end. Usage errors name the line: too long, NUL bytes, not UTF-8.
     pub(super) fn next(&mut self) -> Result<Option<Line<'_>>> {
         self.buffer.clear();
         let mut bounded = self.input.by_ref().take(MAX_REGISTRY_LINE as u64 + 1);
-        bounded
-            .read_until(b'\n', &mut self.buffer)
-            .map_err(|e| Error::io("reading the registry", &e))?;
+        bounded.read_until(b'\n', &mut self.buffer).map_err(|e| Error::io("reading the registry", &e))?;
         if self.buffer.is_empty() {
             return Ok(None);
         }
@@ -68,17 +61,8 @@ impl<R: BufRead> Lines<R> {
             None => (ended.unwrap_or(&self.buffer), false),
         };
         let text = std::str::from_utf8(raw).map_err(|_| bad("not UTF-8"))?;
-        let text = if self.number == 1 {
-            text.strip_prefix('\u{feff}').unwrap_or(text)
-        } else {
-            text
-        };
-        Ok(Some(Line {
-            number: self.number,
-            raw,
-            text,
-            crlf,
-        }))
+        let text = if self.number == 1 { text.strip_prefix('\u{feff}').unwrap_or(text) } else { text };
+        Ok(Some(Line { number: self.number, raw, text, crlf }))
     }
 
     /// SHA-256 of all bytes read, 64 lower-case hex digits.

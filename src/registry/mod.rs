@@ -50,12 +50,8 @@ pub enum Form {
 
 impl Form {
     /// The forms and their extensions.
-    pub const ALL: [(Form, &'static str); 4] = [
-        (Form::Jsonl, "jsonl"),
-        (Form::Csv, "csv"),
-        (Form::Tsv, "tsv"),
-        (Form::Txt, "txt"),
-    ];
+    pub const ALL: [(Form, &'static str); 4] =
+        [(Form::Jsonl, "jsonl"), (Form::Csv, "csv"), (Form::Tsv, "tsv"), (Form::Txt, "txt")];
 
     /// The form that the name's extension tells. Any other is a usage error that lists the known ones.
     pub fn of(path: &Path) -> Result<Self> {
@@ -63,9 +59,7 @@ impl Form {
         let mut known = Self::ALL.iter();
         match known.find(|(_, extension)| found.eq_ignore_ascii_case(extension)) {
             Some((form, _)) => Ok(*form),
-            None => Err(Error::usage(
-                "not a known form of registry: .jsonl, .csv, .tsv or .txt",
-            )),
+            None => Err(Error::usage("not a known form of registry: .jsonl, .csv, .tsv or .txt")),
         }
     }
 }
@@ -137,12 +131,7 @@ pub struct Registry {
 ///
 /// Errors: [`crate::error::Kind::Usage`] for every fault of the registry, with its line where it has one;
 /// [`crate::error::Kind::Io`] if `input` cannot be read.
-pub fn read(
-    input: impl BufRead,
-    form: Form,
-    mtime: Timestamp,
-    options: &Options,
-) -> Result<Registry> {
+pub fn read(input: impl BufRead, form: Form, mtime: Timestamp, options: &Options) -> Result<Registry> {
     if options.txt_type.is_some() && form != Form::Txt {
         return Err(Error::usage("--type is for .txt registries only"));
     }
@@ -156,22 +145,16 @@ pub fn read(
     }
     let registry = resolve::resolve(ledger, lines.finish())?;
     if registry.seq == 0 && !options.allow_empty {
-        return Err(Error::usage("the registry is empty")
-            .help("--allow-empty-registry takes it all the same"));
+        return Err(Error::usage("the registry is empty").help("--allow-empty-registry takes it all the same"));
     }
     if options.min_seq.is_some_and(|least| registry.seq < least) {
-        return Err(Error::usage(format!(
-            "the newest event has seq {}, below --min-registry-seq",
-            registry.seq
-        )));
+        return Err(Error::usage(format!("the newest event has seq {}, below --min-registry-seq", registry.seq)));
     }
     let written = registry.newest_at.unwrap_or(mtime);
     // An age below zero (a clock ahead of ours) is no great age.
     let age = Duration::try_from(options.now.duration_since(written)).unwrap_or_default();
     if options.max_age.is_some_and(|most| age > most) {
-        return Err(Error::usage(
-            "the registry is older than --max-registry-age",
-        ));
+        return Err(Error::usage("the registry is older than --max-registry-age"));
     }
     Ok(registry)
 }
@@ -181,8 +164,6 @@ fn kind_of(name: &str) -> Result<Type> {
     Type::from_name(name).ok_or_else(|| {
         let known = Type::ALL.map(Type::name);
         let near = event::nearest(name, &known);
-        Error::usage(format!(
-            "unknown identifier type (the nearest known one is `{near}`)"
-        ))
+        Error::usage(format!("unknown identifier type (the nearest known one is `{near}`)"))
     })
 }

@@ -12,11 +12,7 @@ use super::value;
 use crate::error::{At, Result};
 
 /// Reads every line into `ledger`. Errors: usage, with the line's number.
-pub(super) fn read(
-    lines: &mut Lines<impl BufRead>,
-    options: &Options,
-    ledger: &mut Ledger<'_>,
-) -> Result<()> {
+pub(super) fn read(lines: &mut Lines<impl BufRead>, options: &Options, ledger: &mut Ledger<'_>) -> Result<()> {
     while let Some(line) = lines.next()? {
         let trimmed = line.text.trim();
         if trimmed.is_empty() || trimmed.starts_with('#') {
@@ -30,10 +26,7 @@ pub(super) fn read(
             seq: Seq::Ordinal,
             at: None,
             subject: None,
-            change: Change::Erase(Erase {
-                identifiers: vec![Identifier::One(value)],
-                terms: Terms::default(),
-            }),
+            change: Change::Erase(Erase { identifiers: vec![Identifier::One(value)], terms: Terms::default() }),
         };
         ledger.push(event).map_err(|e| e.at(at))?;
     }

@@ -36,11 +36,7 @@ pub(super) fn resolve(ledger: Ledger<'_>, sha256: String) -> Result<Registry> {
     let shown = Shown::new(&ledger.values, &ledger.by_name);
     let mut needles = Needles::default();
     for track in ledger.tracks {
-        let judge = Judge {
-            track: &track,
-            terms: &ledger.terms,
-            now,
-        };
+        let judge = Judge { track: &track, terms: &ledger.terms, now };
         let state = judge.state();
         match state {
             State::Held => registry.held += 1,
@@ -61,10 +57,7 @@ pub(super) fn resolve(ledger: Ledger<'_>, sha256: String) -> Result<Registry> {
             let before = needles.claims.len();
             judge.claim(state == State::Held, &mut needles)?;
             if needles.claims.len() > before {
-                needles.subjects.push(Subject {
-                    reference: shown.reference(&track),
-                    held: state == State::Held,
-                });
+                needles.subjects.push(Subject { reference: shown.reference(&track), held: state == State::Held });
             }
         }
     }
@@ -118,15 +111,12 @@ impl Judge<'_> {
             .collect();
         claims.sort_unstable();
         claims.dedup();
-        needles
-            .claims
-            .extend(claims.into_iter().map(|(values, before)| Claim {
-                subject,
-                values: values.into(),
-                before,
-            }));
-        u32::try_from(needles.claims.len())
-            .map_err(|_| Error::usage("more than 4294967295 identifiers"))?;
+        needles.claims.extend(claims.into_iter().map(|(values, before)| Claim {
+            subject,
+            values: values.into(),
+            before,
+        }));
+        u32::try_from(needles.claims.len()).map_err(|_| Error::usage("more than 4294967295 identifiers"))?;
         Ok(())
     }
 
@@ -137,9 +127,7 @@ impl Judge<'_> {
             composites += u32::from(draft.ids().len() > 1);
             for value in draft.ids().iter().filter_map(|id| values.get(*id)) {
                 let kinds = Type::ALL.iter().zip(&mut counts);
-                kinds
-                    .filter(|(kind, _)| **kind == value.kind)
-                    .for_each(|(_, n)| *n += 1);
+                kinds.filter(|(kind, _)| **kind == value.kind).for_each(|(_, n)| *n += 1);
             }
         }
         let ends = self.track.drafts.iter();
@@ -166,15 +154,8 @@ impl Judge<'_> {
         let reason = hold.and_then(|hold| hold.reason.as_deref());
         let identifiers = self.track.drafts.iter().map(|draft| {
             let parts = draft.ids().iter().filter_map(|id| values.get(*id));
-            let Terms {
-                effective_at,
-                before,
-            } = self.terms(draft);
-            Identifier {
-                parts: parts.map(|value| (value.kind, text(value))).collect(),
-                effective_at,
-                before,
-            }
+            let Terms { effective_at, before } = self.terms(draft);
+            Identifier { parts: parts.map(|value| (value.kind, text(value))).collect(), effective_at, before }
         });
         Revealed {
             reference: Zeroizing::new(reference),
@@ -190,11 +171,7 @@ fn text(value: &Value) -> Zeroizing<String> {
 }
 
 fn written(value: &Value) -> &[u8] {
-    if value.written.is_empty() {
-        &value.bytes
-    } else {
-        &value.written
-    }
+    if value.written.is_empty() { &value.bytes } else { &value.written }
 }
 
 /// Keeps the values that claims name, numbers them anew, and makes the way back from values to claims.
@@ -254,12 +231,7 @@ impl<'a> Shown<'a> {
                 }
             }
         }
-        Self {
-            values,
-            by_name,
-            hidden,
-            keys,
-        }
+        Self { values, by_name, hidden, keys }
     }
 
     /// The reference of `track`, or `L<line>` if it would show an identifier.
@@ -285,10 +257,7 @@ impl<'a> Shown<'a> {
             let bytes = value::canonical(kind, name);
             bytes.is_some_and(|bytes| self.values.find(kind, &bytes).is_some())
         };
-        self.hidden.contains(&fold(&self.keys, name))
-            || [Type::Uuid, Type::Ip, Type::Phone]
-                .map(form)
-                .contains(&true)
+        self.hidden.contains(&fold(&self.keys, name)) || [Type::Uuid, Type::Ip, Type::Phone].map(form).contains(&true)
     }
 }
 
@@ -296,9 +265,5 @@ impl<'a> Shown<'a> {
 fn fold(keys: &RandomState, text: &str) -> u64 {
     let text = text.trim();
     let plain = |b: u8| b.is_ascii() && !b.is_ascii_uppercase();
-    if text.bytes().all(plain) {
-        keys.hash_one(text)
-    } else {
-        keys.hash_one(text.to_lowercase().as_str())
-    }
+    if text.bytes().all(plain) { keys.hash_one(text) } else { keys.hash_one(text.to_lowercase().as_str()) }
 }

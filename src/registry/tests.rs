@@ -27,9 +27,7 @@ fn jsonl(text: &str) -> Registry {
 
 /// An erase of one user id.
 fn erase(subject: &str, id: &str, more: &str) -> String {
-    format!(
-        "{{\"subject\":\"{subject}\",\"identifiers\":[{{\"type\":\"user_id\",\"value\":\"{id}\"}}]{more}}}\n"
-    )
+    format!("{{\"subject\":\"{subject}\",\"identifiers\":[{{\"type\":\"user_id\",\"value\":\"{id}\"}}]{more}}}\n")
 }
 
 /// Each claim as `reference: type=value+type=value`, `held ` before it, `<time` after it; sorted.
@@ -45,11 +43,7 @@ fn claims(registry: &Registry) -> Vec<String> {
                 .iter()
                 .map(|id| {
                     let value = &needles.values[*id as usize];
-                    format!(
-                        "{}={}",
-                        value.kind.name(),
-                        String::from_utf8_lossy(&value.bytes)
-                    )
+                    format!("{}={}", value.kind.name(), String::from_utf8_lossy(&value.bytes))
                 })
                 .collect();
             let held = if subject.held { "held " } else { "" };
@@ -62,12 +56,7 @@ fn claims(registry: &Registry) -> Vec<String> {
 }
 
 fn counts(registry: &Registry) -> [u64; 4] {
-    [
-        registry.in_force,
-        registry.held,
-        registry.pending,
-        registry.cancelled,
-    ]
+    [registry.in_force, registry.held, registry.pending, registry.cancelled]
 }
 
 /// The ways between values, claims and subjects agree.
@@ -77,11 +66,7 @@ fn consistent(needles: &Needles) {
         assert!(!of.is_empty(), "a value that nobody claims");
         assert!(of.is_sorted_by(|a, b| a < b));
         for claim in of {
-            assert!(
-                needles.claims[*claim as usize]
-                    .values
-                    .contains(&(id as u32))
-            );
+            assert!(needles.claims[*claim as usize].values.contains(&(id as u32)));
         }
     }
     let mut seen = std::collections::HashSet::new();
@@ -91,12 +76,8 @@ fn consistent(needles: &Needles) {
         for id in &claim.values {
             assert!(needles.claims_of[*id as usize].contains(&(at as u32)));
         }
-        assert!(
-            seen.insert((claim.subject, claim.values.clone(), claim.before)),
-            "a claim that stands twice"
-        );
+        assert!(seen.insert((claim.subject, claim.values.clone(), claim.before)), "a claim that stands twice");
     }
-    let distinct: std::collections::HashSet<_> =
-        needles.values.iter().map(|v| (v.kind, &v.bytes)).collect();
+    let distinct: std::collections::HashSet<_> = needles.values.iter().map(|v| (v.kind, &v.bytes)).collect();
     assert_eq!(distinct.len(), needles.values.len());
 }

@@ -25,36 +25,16 @@ pub fn parse(kind: Type, text: &str, allow_short: bool) -> Result<Value> {
     let text = trim(kind, text);
     let bytes = canonical(kind, text).ok_or_else(|| refusal(kind))?;
     let (found, least, short) = match kind {
-        Type::Phone => (
-            bytes.len(),
-            PHONE_DIGITS,
-            "a phone number of fewer than 7 digits is too short to be safe",
-        ),
-        Type::Token => (
-            bytes.len(),
-            TOKEN_BYTES,
-            "a token of fewer than 6 bytes is too short to be safe",
-        ),
-        Type::Literal => (
-            bytes.len(),
-            LITERAL_BYTES,
-            "a literal of fewer than 4 bytes is too short to be safe",
-        ),
+        Type::Phone => (bytes.len(), PHONE_DIGITS, "a phone number of fewer than 7 digits is too short to be safe"),
+        Type::Token => (bytes.len(), TOKEN_BYTES, "a token of fewer than 6 bytes is too short to be safe"),
+        Type::Literal => (bytes.len(), LITERAL_BYTES, "a literal of fewer than 4 bytes is too short to be safe"),
         _ => (0, 0, ""),
     };
     if found < least && !allow_short {
         return Err(Error::usage(short).help("--allow-short takes it all the same"));
     }
-    let written = if *bytes == *text.as_bytes() {
-        Box::default()
-    } else {
-        Box::from(text.as_bytes())
-    };
-    Ok(Value {
-        kind,
-        bytes,
-        written,
-    })
+    let written = if *bytes == *text.as_bytes() { Box::default() } else { Box::from(text.as_bytes()) };
+    Ok(Value { kind, bytes, written })
 }
 
 /// The type of a bare value: `@` = e-mail, a UUID, an IP, `+digits` = phone, digits = user id, anything else a token.
@@ -90,11 +70,7 @@ pub(super) fn canonical(kind: Type, text: &str) -> Option<Box<[u8]>> {
 
 /// `text` without the white space (Unicode's) around it; a literal is taken as it stands.
 pub(super) fn trim(kind: Type, text: &str) -> &str {
-    if kind == Type::Literal {
-        text
-    } else {
-        text.trim()
-    }
+    if kind == Type::Literal { text } else { text.trim() }
 }
 
 fn refusal(kind: Type) -> Error {
@@ -150,10 +126,7 @@ fn uuid(text: &str) -> Option<Box<[u8]>> {
 
 /// The 16 bytes of the IPv6 form; IPv4 as `::ffff:a.b.c.d`. Square brackets may stand around IPv6.
 fn ip(text: &str) -> Option<Box<[u8]>> {
-    let bare = text
-        .strip_prefix('[')
-        .and_then(|t| t.strip_suffix(']'))
-        .unwrap_or(text);
+    let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
     let address = match bare.parse::<Ipv6Addr>() {
         Ok(address) => address,
         Err(_) => text.parse::<Ipv4Addr>().ok()?.to_ipv6_mapped(),
@@ -191,57 +164,17 @@ mod tests {
     #[test]
     fn canonical_forms() {
         let table: &[(Type, &str, &[u8])] = &[
-            (
-                Type::Email,
-                " Alice.B+x@Example.COM\t",
-                b"alice.b+x@example.com",
-            ),
-            (
-                Type::Email,
-                "\u{a0}j\u{fc}rgen@ex\u{e4}mple.example\u{2003}",
-                "jürgen@exämple.example".as_bytes(),
-            ),
+            (Type::Email, " Alice.B+x@Example.COM\t", b"alice.b+x@example.com"),
+            (Type::Email, "\u{a0}j\u{fc}rgen@ex\u{e4}mple.example\u{2003}", "jürgen@exämple.example".as_bytes()),
             (Type::Email, "root@localhost", b"root@localhost"),
-            (
-                Type::Uuid,
-                "{6F9619FF-8B86-D011-B42D-00CF4FC964FF}",
-                b"6f9619ff8b86d011b42d00cf4fc964ff",
-            ),
-            (
-                Type::Uuid,
-                "URN:UUID:6f9619ff-8b86-d011-b42d-00cf4fc964ff",
-                b"6f9619ff8b86d011b42d00cf4fc964ff",
-            ),
-            (
-                Type::Uuid,
-                "6F9619FF8B86D011B42D00CF4FC964FF",
-                b"6f9619ff8b86d011b42d00cf4fc964ff",
-            ),
-            (
-                Type::Uuid,
-                "6f9619ff-8b86-d011-b42d-00cf4fc964ff ",
-                b"6f9619ff8b86d011b42d00cf4fc964ff",
-            ),
-            (
-                Type::Ip,
-                "192.0.2.7",
-                b"\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\x02\x07",
-            ),
-            (
-                Type::Ip,
-                "::ffff:192.0.2.7",
-                b"\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\x02\x07",
-            ),
-            (
-                Type::Ip,
-                "::FFFF:c000:207",
-                b"\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\x02\x07",
-            ),
-            (
-                Type::Ip,
-                "[2001:DB8:0:0::1]",
-                b"\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01",
-            ),
+            (Type::Uuid, "{6F9619FF-8B86-D011-B42D-00CF4FC964FF}", b"6f9619ff8b86d011b42d00cf4fc964ff"),
+            (Type::Uuid, "URN:UUID:6f9619ff-8b86-d011-b42d-00cf4fc964ff", b"6f9619ff8b86d011b42d00cf4fc964ff"),
+            (Type::Uuid, "6F9619FF8B86D011B42D00CF4FC964FF", b"6f9619ff8b86d011b42d00cf4fc964ff"),
+            (Type::Uuid, "6f9619ff-8b86-d011-b42d-00cf4fc964ff ", b"6f9619ff8b86d011b42d00cf4fc964ff"),
+            (Type::Ip, "192.0.2.7", b"\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\x02\x07"),
+            (Type::Ip, "::ffff:192.0.2.7", b"\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\x02\x07"),
+            (Type::Ip, "::FFFF:c000:207", b"\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\x02\x07"),
+            (Type::Ip, "[2001:DB8:0:0::1]", b"\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01"),
             (Type::Ip, "::", b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
             (Type::Phone, "+49 (151) 23-45", b"491512345"),
             (Type::Phone, "0049 151/23.45", b"491512345"),
@@ -254,12 +187,7 @@ mod tests {
             (Type::Literal, " Al X ", b" Al X "),
         ];
         for (kind, text, want) in table {
-            assert_eq!(
-                canon(*kind, text).as_deref(),
-                Some(*want),
-                "{} {text:?}",
-                kind.name()
-            );
+            assert_eq!(canon(*kind, text).as_deref(), Some(*want), "{} {text:?}", kind.name());
         }
     }
 
@@ -312,22 +240,14 @@ mod tests {
                     "::1::2",
                 ],
             ),
-            (
-                Type::Phone,
-                &["", "+", "00", "+49a151", "ext 12", "++49", "1;2", "()"],
-            ),
+            (Type::Phone, &["", "+", "00", "+49a151", "ext 12", "++49", "1;2", "()"]),
             (Type::Token, &["", "  "]),
             (Type::Literal, &[""]),
         ];
         for (kind, texts) in table {
             for text in *texts {
                 let error = parse(*kind, text, true).unwrap_err();
-                assert_eq!(
-                    error.kind(),
-                    crate::error::Kind::Usage,
-                    "{} {text:?}",
-                    kind.name()
-                );
+                assert_eq!(error.kind(), crate::error::Kind::Usage, "{} {text:?}", kind.name());
             }
         }
     }
@@ -344,38 +264,16 @@ mod tests {
             assert!(parse(kind, short, true).is_ok());
             assert!(parse(kind, enough, false).is_ok());
         }
-        for (kind, text) in [
-            (Type::UserId, "0"),
-            (Type::UserId, ""),
-            (Type::Username, "x"),
-            (Type::Email, "a@b"),
-        ] {
+        for (kind, text) in [(Type::UserId, "0"), (Type::UserId, ""), (Type::Username, "x"), (Type::Email, "a@b")] {
             assert!(parse(kind, text, false).is_ok());
         }
     }
 
     #[test]
     fn written_is_kept_only_where_it_differs() {
-        assert_eq!(
-            parse(Type::Email, " A@Example.com ", false)
-                .unwrap()
-                .written
-                .as_ref(),
-            b"A@Example.com"
-        );
-        assert!(
-            parse(Type::Email, "a@example.com", false)
-                .unwrap()
-                .written
-                .is_empty()
-        );
-        assert_eq!(
-            parse(Type::Ip, "192.0.2.7", false)
-                .unwrap()
-                .written
-                .as_ref(),
-            b"192.0.2.7"
-        );
+        assert_eq!(parse(Type::Email, " A@Example.com ", false).unwrap().written.as_ref(), b"A@Example.com");
+        assert!(parse(Type::Email, "a@example.com", false).unwrap().written.is_empty());
+        assert_eq!(parse(Type::Ip, "192.0.2.7", false).unwrap().written.as_ref(), b"192.0.2.7");
     }
 
     #[test]

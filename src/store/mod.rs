@@ -284,11 +284,7 @@ pub fn uri(path: &[u8]) -> String {
             _ => {
                 out.push('%');
                 for nibble in [byte >> 4, byte & 15] {
-                    out.push(
-                        char::from_digit(u32::from(nibble), 16)
-                            .unwrap_or('0')
-                            .to_ascii_uppercase(),
-                    );
+                    out.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0').to_ascii_uppercase());
                 }
             }
         }
@@ -317,9 +313,7 @@ pub fn digest(blob: &dyn Blob) -> Result<[u8; 32]> {
     let mut buf = vec![0; crate::limits::WINDOW];
     let mut at = 0;
     while at < blob.len() {
-        let n = blob
-            .read_at(at, &mut buf)
-            .map_err(|e| io_error("reading", &e))?;
+        let n = blob.read_at(at, &mut buf).map_err(|e| io_error("reading", &e))?;
         if n == 0 {
             return Err(Error::new(Kind::Io, "a file ended early"));
         }
@@ -354,10 +348,7 @@ mod tests {
     #[test]
     fn uris_escape_every_byte_that_is_not_unreserved() {
         assert_eq!(uri(b"/var/log/app.log-1_~"), "file:/var/log/app.log-1_~");
-        assert_eq!(
-            uri(b"a b\n%\xff\xc3\xa9?#:@"),
-            "file:a%20b%0A%25%FF%C3%A9%3F%23%3A%40"
-        );
+        assert_eq!(uri(b"a b\n%\xff\xc3\xa9?#:@"), "file:a%20b%0A%25%FF%C3%A9%3F%23%3A%40");
     }
 
     #[test]

@@ -172,7 +172,13 @@ pub fn each(path: &Path, index: &Index, judge: &mut dyn FnMut(&Run, &Artifact) -
 }
 
 /// Compares one artifact with its line; with a search, reads it again.
-pub fn judge(run: &Run, line: &Artifact, search: Option<&Search<'_>>, mask: &Mask<'_>, audit: &mut Audit) -> Result<()> {
+pub fn judge(
+    run: &Run,
+    line: &Artifact,
+    search: Option<&Search<'_>>,
+    mask: &Mask<'_>,
+    audit: &mut Audit,
+) -> Result<()> {
     audit.attention += u64::from(line.attention());
     let said = match line.status {
         Status::Rewritten | Status::Copied => line.after.as_ref(),
@@ -278,7 +284,9 @@ fn paths(uri: &str, mask: &Mask<'_>) -> Vec<PathBuf> {
     let mut found = vec![PathBuf::new()];
     for part in path.components() {
         let Component::Normal(name) = part else {
-            found.iter_mut().for_each(|path| path.push(part));
+            for path in &mut found {
+                path.push(part);
+            }
             continue;
         };
         found = found.into_iter().flat_map(|folder| children(&folder, name.as_bytes(), mask)).collect();
@@ -294,7 +302,10 @@ fn children(folder: &Path, name: &[u8], mask: &Mask<'_>) -> Vec<PathBuf> {
     }
     let listed = std::fs::read_dir(if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
     let entries = listed.into_iter().flatten().flatten();
-    entries.filter(|entry| mask(entry.file_name().as_bytes()) == name).map(|entry| folder.join(entry.file_name())).collect()
+    entries
+        .filter(|entry| mask(entry.file_name().as_bytes()) == name)
+        .map(|entry| folder.join(entry.file_name()))
+        .collect()
 }
 
 /// Reads a time of the manifest.

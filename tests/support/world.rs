@@ -110,7 +110,10 @@ impl World {
         let code = output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap());
         let scrubs = matches!(arguments.first(), Some(&("scan" | "scrub")));
         let mut lines = Vec::new();
-        if scrubs && arguments.contains(&"--manifest") && let Ok(text) = std::fs::read(self.path("m.jsonl")) {
+        if scrubs
+            && arguments.contains(&"--manifest")
+            && let Ok(text) = std::fs::read(self.path("m.jsonl"))
+        {
             lines = manifest::check(&text);
         } else if scrubs && arguments.contains(&"--json") && code != 2 {
             lines = manifest::check(&output.stdout);

@@ -29,21 +29,11 @@ pub struct Blocks {
 impl Blocks {
     /// Members that begin with `head`.
     pub fn new(head: Vec<u8>, bc_at: usize) -> Self {
-        Self {
-            head,
-            bc_at,
-            plain: Vec::new(),
-            any: false,
-        }
+        Self { head, bc_at, plain: Vec::new(), any: false }
     }
 
     /// Takes plain bytes; whole members go to `out`.
-    pub fn write(
-        &mut self,
-        mut plain: &[u8],
-        deflate: &mut Compress,
-        out: &mut Vec<u8>,
-    ) -> Result<()> {
+    pub fn write(&mut self, mut plain: &[u8], deflate: &mut Compress, out: &mut Vec<u8>) -> Result<()> {
         while !plain.is_empty() {
             if self.plain.len() == PLAIN {
                 self.emit(deflate, out)?;
@@ -96,13 +86,8 @@ impl Blocks {
             self.member(first, deflate, out)?;
             return self.member(second, deflate, out);
         }
-        let header = out
-            .get_mut(start..start + self.head.len())
-            .unwrap_or_default();
-        if let Some(size) = header
-            .get_mut(self.bc_at..)
-            .and_then(<[u8]>::first_chunk_mut::<2>)
-        {
+        let header = out.get_mut(start..start + self.head.len()).unwrap_or_default();
+        if let Some(size) = header.get_mut(self.bc_at..).and_then(<[u8]>::first_chunk_mut::<2>) {
             *size = ((len - 1) as u16).to_le_bytes();
         }
         head::seal(header);

@@ -49,14 +49,7 @@ impl<'a> Decoder<'a> {
         } else {
             Inflate::First(Decompress::new(false))
         };
-        Self {
-            input: Input::new(source, READ),
-            heads,
-            inflate,
-            state: State::Head,
-            check: Check::default(),
-            plain: 0,
-        }
+        Self { input: Input::new(source, READ), heads, inflate, state: State::Head, check: Check::default(), plain: 0 }
     }
 
     fn damaged<T>(&self, what: &'static str) -> Result<T> {
@@ -70,12 +63,7 @@ impl<'a> Decoder<'a> {
         traits[XFL] = u64::from(parsed.xfl);
         traits[SPECIAL] = parsed.special.to_trait();
         traits[BC_AT] = parsed.bc_at as u64;
-        let bytes = self
-            .input
-            .unread()
-            .get(..parsed.len)
-            .unwrap_or_default()
-            .to_vec();
+        let bytes = self.input.unread().get(..parsed.len).unwrap_or_default().to_vec();
         self.heads.push(Head {
             at: self.input.offset(),
             plain_at: self.plain,
@@ -151,11 +139,7 @@ impl<'a> Decoder<'a> {
             }
             if let Some(n) = piece.iter().position(|b| *b != 0) {
                 let at = self.input.offset() + n as u64;
-                return Err(Error::damaged(
-                    NAME,
-                    at,
-                    "bytes after the padding of the last member",
-                ));
+                return Err(Error::damaged(NAME, at, "bytes after the padding of the last member"));
             }
             let bytes = piece.to_vec();
             let n = bytes.len();
@@ -220,9 +204,7 @@ impl Inflate {
         match self {
             Inflate::First(state) => {
                 let (taken, made) = (state.total_in(), state.total_out());
-                let status = state
-                    .decompress(input, out, FlushDecompress::None)
-                    .map_err(|_| ())?;
+                let status = state.decompress(input, out, FlushDecompress::None).map_err(|_| ())?;
                 Ok(Step {
                     used: (state.total_in() - taken) as usize,
                     made: (state.total_out() - made) as usize,
@@ -237,11 +219,7 @@ impl Inflate {
                     Err(miniz_oxide::MZError::Buf) => false,
                     Err(_) => return Err(()),
                 };
-                Ok(Step {
-                    used: step.bytes_consumed,
-                    made: step.bytes_written,
-                    done,
-                })
+                Ok(Step { used: step.bytes_consumed, made: step.bytes_written, done })
             }
         }
     }

@@ -80,31 +80,19 @@ pub fn parse(input: &mut Input<'_>) -> Result<Parsed> {
         };
     }
     let fixed = ask(input, FIXED)?;
-    let &[_, _, method, flags, _, _, _, _, xfl, _] =
-        fixed.first_chunk::<FIXED>().unwrap_or(&[0; FIXED]);
+    let &[_, _, method, flags, _, _, _, _, xfl, _] = fixed.first_chunk::<FIXED>().unwrap_or(&[0; FIXED]);
     if method != 8 {
         return damaged(2, "unknown compression method");
     }
     if flags & RESERVED != 0 {
         return damaged(3, "reserved flags are set");
     }
-    let mut parsed = Parsed {
-        len: FIXED,
-        names: Vec::new(),
-        xfl,
-        special: Special::None,
-        bc_at: 0,
-    };
+    let mut parsed = Parsed { len: FIXED, names: Vec::new(), xfl, special: Special::None, bc_at: 0 };
     if flags & FEXTRA != 0 {
         let window = ask(input, FIXED + 2)?;
-        let len = window
-            .get(FIXED..)
-            .and_then(<[u8]>::first_chunk)
-            .map_or(0, |b| usize::from(u16::from_le_bytes(*b)));
+        let len = window.get(FIXED..).and_then(<[u8]>::first_chunk).map_or(0, |b| usize::from(u16::from_le_bytes(*b)));
         parsed.len = FIXED + 2 + len;
-        let extra = ask(input, parsed.len)?
-            .get(FIXED + 2..parsed.len)
-            .unwrap_or_default();
+        let extra = ask(input, parsed.len)?.get(FIXED + 2..parsed.len).unwrap_or_default();
         (parsed.special, parsed.bc_at) = special(extra);
         parsed.bc_at += FIXED + 2;
     }

@@ -14,13 +14,7 @@ static LAYER: CodecLayer = CodecLayer(&Gzip);
 fn member(header: &[u8], plain: &[u8], level: u32) -> Vec<u8> {
     let mut out = header.to_vec();
     head::seal(&mut out);
-    squeeze(
-        &mut Compress::new(Compression::new(level), false),
-        plain,
-        &mut out,
-        FlushCompress::Finish,
-    )
-    .unwrap();
+    squeeze(&mut Compress::new(Compression::new(level), false), plain, &mut out, FlushCompress::Finish).unwrap();
     let mut check = Check::default();
     check.update(plain);
     out.extend_from_slice(&check.trailer());
@@ -52,9 +46,7 @@ fn bgzf(plain: &[u8]) -> Vec<u8> {
         blocks.write(piece, &mut deflate, &mut out).unwrap();
         blocks.end(&mut deflate, &mut out).unwrap();
     }
-    bgzf::Blocks::new(head, 16)
-        .end(&mut deflate, &mut out)
-        .unwrap();
+    bgzf::Blocks::new(head, 16).end(&mut deflate, &mut out).unwrap();
     out
 }
 
@@ -76,11 +68,7 @@ fn bgzf_sizes(mut bytes: &[u8]) -> Vec<usize> {
 fn mixed() -> (Vec<u8>, Vec<u8>) {
     let (mut bytes, mut all) = (Vec::new(), Vec::new());
     for (n, header) in headers().iter().enumerate() {
-        let text = if n % 3 == 2 {
-            Vec::new()
-        } else {
-            [log(n), noise(n * 11)].concat()
-        };
+        let text = if n % 3 == 2 { Vec::new() } else { [log(n), noise(n * 11)].concat() };
         bytes.extend(member(header, &text, n as u32));
         all.extend(text);
     }
@@ -93,29 +81,14 @@ fn every_read_size_gives_the_same() {
     let (bytes, all) = mixed();
     let (want, heads) = decode(&Gzip, &bytes, 1 << 20, 1 << 20, false).unwrap();
     assert_eq!(want, all);
-    assert_eq!(
-        heads.iter().filter(|head| !head.verbatim).count(),
-        headers().len()
-    );
-    let names: Vec<&[u8]> = heads
-        .iter()
-        .flat_map(|h| h.names.iter().map(|r| &h.bytes[r.clone()]))
-        .collect();
-    assert_eq!(
-        names,
-        [&b"alice.log"[..], b"a comment", b"name", b"comment"]
-    );
+    assert_eq!(heads.iter().filter(|head| !head.verbatim).count(), headers().len());
+    let names: Vec<&[u8]> = heads.iter().flat_map(|h| h.names.iter().map(|r| &h.bytes[r.clone()])).collect();
+    assert_eq!(names, [&b"alice.log"[..], b"a comment", b"name", b"comment"]);
     assert_eq!(heads.last().unwrap().bytes, [0; 700]);
     for second in [false, true] {
         for size in [1, 2, 3, 5, 8, 13, 34, 127, 1000, 4096] {
-            assert_eq!(
-                decode(&Gzip, &bytes, size, 1 << 16, second).unwrap(),
-                (want.clone(), heads.clone())
-            );
-            assert_eq!(
-                decode(&Gzip, &bytes, 1 << 16, size, second).unwrap(),
-                (want.clone(), heads.clone())
-            );
+            assert_eq!(decode(&Gzip, &bytes, size, 1 << 16, second).unwrap(), (want.clone(), heads.clone()));
+            assert_eq!(decode(&Gzip, &bytes, 1 << 16, size, second).unwrap(), (want.clone(), heads.clone()));
             assert_eq!(decode(&Gzip, &bytes, size, size, second).unwrap().0, want);
         }
     }
@@ -130,11 +103,7 @@ fn truncation_is_damage_with_a_place() {
         .iter()
         .enumerate()
         .map(|(n, header)| {
-            let text = if n % 3 == 2 {
-                Vec::new()
-            } else {
-                [log(n), noise(n * 11)].concat()
-            };
+            let text = if n % 3 == 2 { Vec::new() } else { [log(n), noise(n * 11)].concat() };
             at += member(header, &text, n as u32).len();
             at
         })
@@ -160,29 +129,15 @@ fn truncation_is_damage_with_a_place() {
 #[test]
 fn bytes_behind_the_last_member_are_damage() {
     let good = member(&header(0, 0, b""), b"text", 6);
-    for (tail, place) in [
-        (&b"x"[..], 0),
-        (b"\x1f", 1),
-        (b"\x1f\x8b", 2),
-        (b"\0\0\0x", 3),
-        (b"\0\x1f\x8b\x08", 1),
-        (b"\x1f\x8c", 0),
-    ] {
+    for (tail, place) in
+        [(&b"x"[..], 0), (b"\x1f", 1), (b"\x1f\x8b", 2), (b"\0\0\0x", 3), (b"\0\x1f\x8b\x08", 1), (b"\x1f\x8c", 0)]
+    {
         let error = plain(&Gzip, &[&good[..], tail].concat()).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with(&format!("gzip: at byte {}: ", good.len() + place)),
-            "{error}"
-        );
+        assert!(error.to_string().starts_with(&format!("gzip: at byte {}: ", good.len() + place)), "{error}");
     }
     let long = [&good[..], &vec![0; 200_000]].concat();
     let (_, heads) = decode(&Gzip, &long, 1 << 16, 10, false).unwrap();
-    let padding: Vec<usize> = heads
-        .iter()
-        .filter(|h| h.verbatim)
-        .map(|h| h.bytes.len())
-        .collect();
+    let padding: Vec<usize> = heads.iter().filter(|h| h.verbatim).map(|h| h.bytes.len()).collect();
     assert_eq!(padding, [65536, 65536, 65536, 200_000 - 3 * 65536]);
 }
 
@@ -192,14 +147,8 @@ fn bad_headers_are_refused() {
     for (header, what) in [
         (header(0x20, 0, b""), "at byte 3: reserved flags"),
         (header(0x80, 0, b""), "at byte 3: reserved flags"),
-        (
-            [&[0x1f, 0x8b, 7, 0], &[0; 6][..]].concat(),
-            "at byte 2: unknown compression method",
-        ),
-        (
-            header(2, 0, b"\x01\x02"),
-            "at byte 10: the header's checksum",
-        ),
+        ([&[0x1f, 0x8b, 7, 0], &[0; 6][..]].concat(), "at byte 2: unknown compression method"),
+        (header(2, 0, b"\x01\x02"), "at byte 10: the header's checksum"),
     ] {
         let error = plain(&Gzip, &[&header, tail].concat()).unwrap_err();
         assert!(error.to_string().contains(what), "{error}");
@@ -213,25 +162,10 @@ fn bad_headers_are_refused() {
 
 #[test]
 fn dictzip_is_read_and_not_rewritten() {
-    let bytes = member(
-        &header(4, 0, b"\x0c\0RA\x08\0\x01\0\x40\0\x01\0\x09\0"),
-        b"text of a chunk",
-        6,
-    );
+    let bytes = member(&header(4, 0, b"\x0c\0RA\x08\0\x01\0\x40\0\x01\0\x09\0"), b"text of a chunk", 6);
     assert_eq!(plain(&Gzip, &bytes).unwrap(), b"text of a chunk");
-    let error = lift(
-        &LAYER,
-        &bytes,
-        &vec![(0..1, vec![])],
-        &vec![],
-        &Limits::default(),
-        None,
-    )
-    .unwrap_err();
-    assert_eq!(
-        (error.kind(), error.reason().as_str()),
-        (Kind::Unsupported, "dictzip")
-    );
+    let error = lift(&LAYER, &bytes, &vec![(0..1, vec![])], &vec![], &Limits::default(), None).unwrap_err();
+    assert_eq!((error.kind(), error.reason().as_str()), (Kind::Unsupported, "dictzip"));
 }
 
 #[test]
@@ -253,58 +187,29 @@ fn names_are_masked_and_sealed() {
     }
     let spliced = model(&bytes, &own);
     assert!(plain(&Gzip, &spliced).is_ok(), "sealed heads are right");
-    let lifted = lift(
-        &LAYER,
-        &bytes,
-        &vec![(3..9, b"new".to_vec())],
-        &own,
-        &Limits::default(),
-        None,
-    )
-    .unwrap();
+    let lifted = lift(&LAYER, &bytes, &vec![(3..9, b"new".to_vec())], &own, &Limits::default(), None).unwrap();
     let (_, after) = decode(&Gzip, &lifted, 1 << 16, 1 << 16, false).unwrap();
     let (_, want) = decode(&Gzip, &spliced, 1 << 16, 1 << 16, false).unwrap();
-    assert_eq!(
-        after.iter().map(|h| &h.bytes).collect::<Vec<_>>(),
-        want.iter().map(|h| &h.bytes).collect::<Vec<_>>()
-    );
+    assert_eq!(after.iter().map(|h| &h.bytes).collect::<Vec<_>>(), want.iter().map(|h| &h.bytes).collect::<Vec<_>>());
 }
 
 #[test]
 fn the_layer_finds_over_every_byte() {
     let (bytes, all) = mixed();
     for window in [1, 13, 4096] {
-        with_cx(
-            &Limits {
-                window,
-                ..Limits::default()
-            },
-            None,
-            window == 13,
-            |cx| {
-                let mut input = Input::new(BlobSource::new(&bytes), window);
-                let found = LAYER.find(&mut input, cx).unwrap();
-                assert!(found.is_empty());
-                assert_eq!(input.offset(), bytes.len() as u64);
-            },
-        );
+        with_cx(&Limits { window, ..Limits::default() }, None, window == 13, |cx| {
+            let mut input = Input::new(BlobSource::new(&bytes), window);
+            let found = LAYER.find(&mut input, cx).unwrap();
+            assert!(found.is_empty());
+            assert_eq!(input.offset(), bytes.len() as u64);
+        });
     }
     assert_eq!(LAYER.name(), "gzip");
     // A bound on decoded bytes.
-    with_cx(
-        &Limits {
-            max_decoded: all.len() as u64 - 1,
-            ..Limits::default()
-        },
-        None,
-        false,
-        |cx| {
-            let error = LAYER
-                .find(&mut Input::new(BlobSource::new(&bytes), 4096), cx)
-                .unwrap_err();
-            assert_eq!(error.kind(), Kind::Limit);
-        },
-    );
+    with_cx(&Limits { max_decoded: all.len() as u64 - 1, ..Limits::default() }, None, false, |cx| {
+        let error = LAYER.find(&mut Input::new(BlobSource::new(&bytes), 4096), cx).unwrap_err();
+        assert_eq!(error.kind(), Kind::Limit);
+    });
 }
 
 #[test]
@@ -314,27 +219,12 @@ fn bgzf_members_carry_their_size() {
     assert_eq!(plain(&Gzip, &bytes).unwrap(), text);
     let many = bgzf_sizes(&bytes).len();
     // A long insertion splits a member; incompressible ones stay below 64 KiB at every level.
-    let edits = vec![
-        (10..30, vec![]),
-        (50_000..50_001, noise(300_000)),
-        (text.len()..text.len(), b"end".to_vec()),
-    ];
+    let edits = vec![(10..30, vec![]), (50_000..50_001, noise(300_000)), (text.len()..text.len(), b"end".to_vec())];
     for level in [0, 1, 6, 9] {
-        let lifted = lift(
-            &LAYER,
-            &bytes,
-            &edits,
-            &vec![],
-            &Limits::default(),
-            Some(("gzip", level)),
-        )
-        .unwrap();
+        let lifted = lift(&LAYER, &bytes, &edits, &vec![], &Limits::default(), Some(("gzip", level))).unwrap();
         assert_eq!(plain(&Gzip, &lifted).unwrap(), model(&text, &edits));
         let sizes = bgzf_sizes(&lifted);
-        assert!(
-            sizes.len() > many && *sizes.last().unwrap() == 28,
-            "the end-of-file member stays last"
-        );
+        assert!(sizes.len() > many && *sizes.last().unwrap() == 28, "the end-of-file member stays last");
         assert_eq!(lifted[lifted.len() - 10..], bytes[bytes.len() - 10..]);
     }
 }
@@ -348,12 +238,9 @@ fn outside_tools_agree() {
         (300_000..300_200, vec![]),
         (text.len() - 9..text.len(), vec![]),
     ];
-    for (name, args) in [
-        ("gzip", vec!["-1"]),
-        ("gzip", vec!["-9n"]),
-        ("pigz", vec!["-p2"]),
-        ("pigz", vec!["-11", "-I1"]),
-    ] {
+    for (name, args) in
+        [("gzip", vec!["-1"]), ("gzip", vec!["-9n"]), ("pigz", vec!["-p2"]), ("pigz", vec!["-11", "-I1"])]
+    {
         let Some(Ok(bytes)) = tool(name, &args, &text) else {
             continue;
         };
@@ -370,10 +257,7 @@ fn outside_tools_agree() {
         }
         if let Some(got) = tool(
             "python3",
-            &[
-                "-c",
-                "import sys,gzip;sys.stdout.buffer.write(gzip.decompress(sys.stdin.buffer.read()))",
-            ],
+            &["-c", "import sys,gzip;sys.stdout.buffer.write(gzip.decompress(sys.stdin.buffer.read()))"],
             &lifted,
         ) {
             assert!(got.unwrap() == model(&all, &edits));

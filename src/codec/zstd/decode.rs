@@ -50,18 +50,11 @@ impl<'a> Decoder<'a> {
     /// Decodes `source`; by ruzstd if `second`.
     pub fn new(source: Box<dyn Source + 'a>, heads: Heads, second: bool, need: Need<'a>) -> Self {
         Self {
-            feed: Feed {
-                input: Input::new(source, READ),
-                failed: None,
-            },
+            feed: Feed { input: Input::new(source, READ), failed: None },
             heads,
             need,
             asked: 0,
-            library: if second {
-                Library::Second(None)
-            } else {
-                Library::First(None)
-            },
+            library: if second { Library::Second(None) } else { Library::First(None) },
             state: State::Start,
             plain: 0,
         }
@@ -79,23 +72,14 @@ impl<'a> Decoder<'a> {
             Start::Frame => self.frame(at),
             Start::Skippable(low) => self.skippable(at, low),
             Start::Legacy => Err(Error::unsupported("zstd before v0.8")),
-            Start::Cut => Err(Error::damaged(
-                NAME,
-                at + window.len() as u64,
-                "a magic number is cut off",
-            )),
+            Start::Cut => Err(Error::damaged(NAME, at + window.len() as u64, "a magic number is cut off")),
             Start::Unknown => Err(Error::damaged(NAME, at, "no frame where one must be")),
         }
     }
 
     fn frame(&mut self, at: u64) -> Result<()> {
         let bytes = self.feed.input.unread();
-        let frame = head::parse(
-            bytes
-                .get(..bytes.len().min(head::LONGEST))
-                .unwrap_or_default(),
-            at,
-        )?;
+        let frame = head::parse(bytes.get(..bytes.len().min(head::LONGEST)).unwrap_or_default(), at)?;
         let bytes = bytes.get(..frame.len).unwrap_or_default().to_vec();
         if frame.memory() > self.asked {
             (self.need)(frame.memory())?;
@@ -108,14 +92,7 @@ impl<'a> Decoder<'a> {
     }
 
     fn announce(&self, at: u64, bytes: Vec<u8>, verbatim: bool, traits: [u64; 4]) -> Result<()> {
-        self.heads.push(Head {
-            at,
-            plain_at: self.plain,
-            bytes,
-            verbatim,
-            names: Vec::new(),
-            traits,
-        })
+        self.heads.push(Head { at, plain_at: self.plain, bytes, verbatim, names: Vec::new(), traits })
     }
 
     /// Announces a skippable frame and passes over it.
@@ -161,20 +138,15 @@ impl<'a> Decoder<'a> {
     fn is_table_end(&mut self, piece: usize, len: u64) -> Result<bool> {
         let window = self.feed.input.window(piece + 1)?;
         Ok(window.len() == piece
-            && window
-                .last_chunk::<{ table::FOOTER }>()
-                .is_some_and(|f| table::closes(f, len).is_some()))
+            && window.last_chunk::<{ table::FOOTER }>().is_some_and(|f| table::closes(f, len).is_some()))
     }
 
     /// Announces and passes over a seek table that closes the stream; `false` if this is none.
     fn table(&mut self, at: u64, len: u64) -> Result<bool> {
         let whole = head::SKIPPABLE + len as usize;
         let window = self.feed.input.window(whole + 1)?;
-        let footer = window
-            .last_chunk::<{ table::FOOTER }>()
-            .filter(|_| window.len() == whole);
-        let Some((footer, checksums)) = footer.and_then(|f| Some((f, table::closes(f, len)?)))
-        else {
+        let footer = window.last_chunk::<{ table::FOOTER }>().filter(|_| window.len() == whole);
+        let Some((footer, checksums)) = footer.and_then(|f| Some((f, table::closes(f, len)?))) else {
             return Ok(false);
         };
         let bytes = [window.get(..head::SKIPPABLE).unwrap_or_default(), footer].concat();
@@ -266,12 +238,8 @@ impl Library {
                     Some(context) => context,
                     None => DCtx::try_create().ok_or_else(out_of_memory)?,
                 };
-                context
-                    .reset(ResetDirective::SessionOnly)
-                    .map_err(|_| out_of_memory())?;
-                context
-                    .set_parameter(DParameter::WindowLogMax(WINDOW_LOG))
-                    .map_err(|_| out_of_memory())?;
+                context.reset(ResetDirective::SessionOnly).map_err(|_| out_of_memory())?;
+                context.set_parameter(DParameter::WindowLogMax(WINDOW_LOG)).map_err(|_| out_of_memory())?;
                 *slot = Some(context);
                 Ok(())
             }
@@ -290,11 +258,7 @@ impl Library {
 }
 
 /// libzstd's step.
-fn first(
-    context: &mut DCtx<'static>,
-    feed: &mut Feed<'_>,
-    buf: &mut [u8],
-) -> Result<(usize, bool)> {
+fn first(context: &mut DCtx<'static>, feed: &mut Feed<'_>, buf: &mut [u8]) -> Result<(usize, bool)> {
     loop {
         let window = feed.input.window(1)?;
         let (mut from, mut to) = (InBuffer::around(window), OutBuffer::around(&mut *buf));
@@ -318,12 +282,8 @@ fn first(
             Err(code) => {
                 return Err(match zstd_safe::get_error_name(code) {
                     "Restored data doesn't match checksum" => feed.damaged(CHECKSUM),
-                    "Allocation error : not enough memory" => {
-                        Error::new(Kind::Io, "no memory for a zstd window")
-                    }
-                    "Frame requires too much memory for decoding" => {
-                        Error::limit("a zstd window (2 GiB)")
-                    }
+                    "Allocation error : not enough memory" => Error::new(Kind::Io, "no memory for a zstd window"),
+                    "Frame requires too much memory for decoding" => Error::limit("a zstd window (2 GiB)"),
                     _ if cut => feed.damaged(CUT),
                     _ => feed.damaged(INVALID),
                 });
@@ -379,9 +339,7 @@ impl Second {
                 self.check(feed)?;
                 return Ok((0, true));
             }
-            let step = AssertUnwindSafe(|| {
-                decoder.decode_blocks(&mut *feed, BlockDecodingStrategy::UptoBlocks(1))
-            });
+            let step = AssertUnwindSafe(|| decoder.decode_blocks(&mut *feed, BlockDecodingStrategy::UptoBlocks(1)));
             if !matches!(catch_unwind(step), Ok(Ok(_))) {
                 return Err(self.fail(feed));
             }
@@ -392,8 +350,7 @@ impl Second {
         if self.content.is_some_and(|content| content != self.made) {
             return Err(feed.damaged(LENGTH));
         }
-        if self.checksum && self.decoder.get_checksum_from_data() != Some(self.hash.digest() as u32)
-        {
+        if self.checksum && self.decoder.get_checksum_from_data() != Some(self.hash.digest() as u32) {
             return Err(feed.damaged(CHECKSUM));
         }
         Ok(())

@@ -90,9 +90,7 @@ fn failed(what: &'static str) -> Error {
 impl<'a> Frames<'a> {
     /// An encoder at `level`, else the default.
     pub fn new(level: Option<i32>, need: Need<'a>) -> Self {
-        let level = level
-            .unwrap_or(LEVEL)
-            .clamp(zstd_safe::min_c_level(), zstd_safe::max_c_level());
+        let level = level.unwrap_or(LEVEL).clamp(zstd_safe::min_c_level(), zstd_safe::max_c_level());
         Self {
             level: if level == 0 { LEVEL } else { level },
             need,
@@ -106,14 +104,7 @@ impl<'a> Frames<'a> {
     }
 
     fn open(&mut self, frame: Frame, sized: bool) -> Result<()> {
-        let mut open = Open {
-            frame,
-            plain: 0,
-            hash: Xxh64::new(0),
-            coded: 0,
-            held: None,
-            sized: sized.then(Vec::new),
-        };
+        let mut open = Open { frame, plain: 0, hash: Xxh64::new(0), coded: 0, held: None, sized: sized.then(Vec::new) };
         match (frame.content, self.foretold) {
             (None, _) => self.start(&frame, None)?,
             (Some(old), Some((before, after))) if old == before && !sized => {
@@ -130,8 +121,7 @@ impl<'a> Frames<'a> {
         let log = self.window_log(frame, pledge)?;
         let mut context = match self.context.take() {
             Some(context) => context,
-            None => CCtx::try_create()
-                .ok_or_else(|| Error::new(Kind::Io, "no memory for a zstd encoder"))?,
+            None => CCtx::try_create().ok_or_else(|| Error::new(Kind::Io, "no memory for a zstd encoder"))?,
         };
         let parameters = [
             CParameter::CompressionLevel(self.level),
@@ -145,8 +135,7 @@ impl<'a> Frames<'a> {
         for parameter in parameters {
             done = done.and_then(|_| context.set_parameter(parameter));
         }
-        done.and_then(|_| context.set_pledged_src_size(pledge))
-            .map_err(|_| failed("the compressor was not set up"))?;
+        done.and_then(|_| context.set_pledged_src_size(pledge)).map_err(|_| failed("the compressor was not set up"))?;
         self.context = Some(context);
         Ok(())
     }
@@ -155,19 +144,11 @@ impl<'a> Frames<'a> {
     fn window_log(&mut self, frame: &Frame, pledge: Option<u64>) -> Result<u32> {
         let (least, most) = WINDOW_LOGS;
         let log = if frame.single {
-            frame
-                .window
-                .max(1)
-                .next_power_of_two()
-                .ilog2()
-                .clamp(17, most)
+            frame.window.max(1).next_power_of_two().ilog2().clamp(17, most)
         } else {
             frame.window.max(1).ilog2().clamp(least, most)
         };
-        let (chain, hash) = TABLES
-            .get((self.level.max(1) - 1) as usize)
-            .copied()
-            .unwrap_or((27, 25));
+        let (chain, hash) = TABLES.get((self.level.max(1) - 1) as usize).copied().unwrap_or((27, 25));
         let tables = 4 * ((1 << chain.min(log + 1)) + (1_u64 << hash.min(log + 1)));
         let all = frame.memory() + (1 << log).min(pledge.unwrap_or(u64::MAX)) + tables;
         if all <= self.asked {
@@ -178,11 +159,7 @@ impl<'a> Frames<'a> {
                 self.asked = all;
                 Ok(log)
             }
-            Err(error)
-                if error.kind() == Kind::Limit
-                    && log > MODEST_LOG
-                    && self.level <= MODEST_LEVEL =>
-            {
+            Err(error) if error.kind() == Kind::Limit && log > MODEST_LOG && self.level <= MODEST_LEVEL => {
                 Ok(MODEST_LOG)
             }
             Err(error) => Err(error),
@@ -192,18 +169,13 @@ impl<'a> Frames<'a> {
     /// Compresses all of `plain` into the open frame.
     fn squeeze(&mut self, open: &mut Open, plain: &[u8], out: &mut Vec<u8>) -> Result<()> {
         let to = open.sized.as_mut().unwrap_or(out);
-        let context = self
-            .context
-            .as_mut()
-            .ok_or_else(|| failed("bytes outside a frame"))?;
+        let context = self.context.as_mut().ok_or_else(|| failed("bytes outside a frame"))?;
         let mut from = InBuffer::around(plain);
         while from.pos() < plain.len() {
             to.reserve(CCtx::out_size());
             let before = to.len();
             let mut buffer = OutBuffer::around_pos(to, before);
-            context
-                .compress_stream(&mut buffer, &mut from)
-                .map_err(|_| failed("the compressor failed"))?;
+            context.compress_stream(&mut buffer, &mut from).map_err(|_| failed("the compressor failed"))?;
             open.coded += (to.len() - before) as u64;
         }
         Ok(())
@@ -223,26 +195,21 @@ impl<'a> Frames<'a> {
             return Ok(());
         };
         self.release(&mut open, true, out)?;
-        let context = self
-            .context
-            .as_mut()
-            .ok_or_else(|| failed("bytes outside a frame"))?;
+        let context = self.context.as_mut().ok_or_else(|| failed("bytes outside a frame"))?;
         loop {
             let to = open.sized.as_mut().unwrap_or(out);
             to.reserve(CCtx::out_size());
             let before = to.len();
             let mut buffer = OutBuffer::around_pos(to, before);
-            let left = context
-                .end_stream(&mut buffer)
-                .map_err(|_| failed("a frame has not the length that was foretold"))?;
+            let left =
+                context.end_stream(&mut buffer).map_err(|_| failed("a frame has not the length that was foretold"))?;
             open.coded += (to.len() - before) as u64;
             if left == 0 {
                 break;
             }
         }
         if let Some(coded) = open.sized {
-            let size = u32::try_from(coded.len())
-                .map_err(|_| failed("a frame is too long for its size"))?;
+            let size = u32::try_from(coded.len()).map_err(|_| failed("a frame is too long for its size"))?;
             let mut frame = SIZE.to_vec();
             frame.extend_from_slice(&size.to_le_bytes());
             self.copy(&frame, frame.len() as u64, out);
@@ -306,12 +273,7 @@ impl Encoder for Frames<'_> {
             self.release(&mut open, false, out)?;
         }
         self.squeeze(&mut open, plain, out)?;
-        let (frame, cut) = (
-            open.frame,
-            open.sized
-                .as_ref()
-                .is_some_and(|coded| coded.len() >= SIZED),
-        );
+        let (frame, cut) = (open.frame, open.sized.as_ref().is_some_and(|coded| coded.len() >= SIZED));
         self.open = Some(open);
         if cut {
             self.end(out)?;

@@ -14,15 +14,7 @@ pub const LONGEST: usize = 4 + 1 + 1 + 4 + 8;
 const LARGEST_WINDOW: u64 = 1 << 31;
 
 /// Magic numbers of the formats of v0.1 and of v0.2 to v0.7.
-const LEGACY: [u32; 7] = [
-    0x1EB5_2FFD,
-    0xFD2F_B522,
-    0xFD2F_B523,
-    0xFD2F_B524,
-    0xFD2F_B525,
-    0xFD2F_B526,
-    0xFD2F_B527,
-];
+const LEGACY: [u32; 7] = [0x1EB5_2FFD, 0xFD2F_B522, 0xFD2F_B523, 0xFD2F_B524, 0xFD2F_B525, 0xFD2F_B526, 0xFD2F_B527];
 /// Low four bits are free (RFC 8878 §3.1.2).
 const SKIPPABLE_MAGIC: u32 = 0x184D_2A50;
 
@@ -100,10 +92,7 @@ pub fn sniff(mut head: &[u8]) -> bool {
                 let Some(len) = skippable_len(head) else {
                     return true;
                 };
-                let Some(rest) = head
-                    .get(SKIPPABLE..)
-                    .and_then(|rest| rest.get(usize::try_from(len).ok()?..))
-                else {
+                let Some(rest) = head.get(SKIPPABLE..).and_then(|rest| rest.get(usize::try_from(len).ok()?..)) else {
                     return true;
                 };
                 (head, skipped) = (rest, true);
@@ -123,21 +112,14 @@ pub fn parse(bytes: &[u8], at: u64) -> Result<Frame> {
     let cut = || Error::damaged(NAME, at + bytes.len() as u64, "the frame header is cut off");
     let descriptor = *bytes.get(4).ok_or_else(cut)?;
     if descriptor & 0x08 != 0 {
-        return Err(Error::damaged(
-            NAME,
-            at + 4,
-            "the reserved bit of a frame header is set",
-        ));
+        return Err(Error::damaged(NAME, at + 4, "the reserved bit of a frame header is set"));
     }
     let single = descriptor & 0x20 != 0;
     let mut len = 5;
     let mut number = |n: usize| -> Result<u64> {
         let field = bytes.get(len..len + n).ok_or_else(cut)?;
         len += n;
-        Ok(field
-            .iter()
-            .rev()
-            .fold(0, |sum, b| sum << 8 | u64::from(*b)))
+        Ok(field.iter().rev().fold(0, |sum, b| sum << 8 | u64::from(*b)))
     };
     let mut window = if single { 0 } else { window_size(number(1)?) };
     let dictionary = number(match descriptor & 3 {
@@ -158,17 +140,9 @@ pub fn parse(bytes: &[u8], at: u64) -> Result<Frame> {
         window = content.unwrap_or_default();
     }
     if window > LARGEST_WINDOW {
-        return Err(Error::limit(format!(
-            "a zstd window (2 GiB); a frame has one of {window} bytes"
-        )));
+        return Err(Error::limit(format!("a zstd window (2 GiB); a frame has one of {window} bytes")));
     }
-    Ok(Frame {
-        len,
-        window,
-        single,
-        content,
-        checksum: descriptor & 4 != 0,
-    })
+    Ok(Frame { len, window, single, content, checksum: descriptor & 4 != 0 })
 }
 
 /// `Window_Size` of a `Window_Descriptor` (RFC 8878 §3.1.1.1.2).
@@ -185,15 +159,9 @@ impl Frame {
 
     /// As a head carries it.
     pub fn traits(&self) -> [u64; 4] {
-        let flags = u64::from(self.checksum) << 8
-            | u64::from(self.single) << 9
-            | u64::from(self.content.is_some()) << 10;
-        [
-            flags,
-            self.window,
-            self.content.unwrap_or_default(),
-            self.len as u64,
-        ]
+        let flags =
+            u64::from(self.checksum) << 8 | u64::from(self.single) << 9 | u64::from(self.content.is_some()) << 10;
+        [flags, self.window, self.content.unwrap_or_default(), self.len as u64]
     }
 
     /// As a head carries it.

@@ -49,11 +49,7 @@ impl Table {
     pub fn note(&mut self, coded: u64, plain: u64, hash: u64) {
         match (u32::try_from(coded), u32::try_from(plain)) {
             (Ok(coded), Ok(plain)) if self.entries.len() < ENTRIES => {
-                self.entries.push(Entry {
-                    coded,
-                    plain,
-                    hash: hash as u32,
-                });
+                self.entries.push(Entry { coded, plain, hash: hash as u32 });
             }
             _ => {
                 self.broken = true;

@@ -27,38 +27,21 @@ fn frame(plain: &[u8], level: i32, checksum: bool, size: bool, log: u32) -> Vec<
         return out;
     }
     let mut to = zstd_safe::OutBuffer::around(&mut out);
-    context
-        .compress_stream(&mut to, &mut zstd_safe::InBuffer::around(plain))
-        .unwrap();
+    context.compress_stream(&mut to, &mut zstd_safe::InBuffer::around(plain)).unwrap();
     while context.end_stream(&mut to).unwrap() > 0 {}
     out
 }
 
 fn skippable(low: u8, payload: &[u8]) -> Vec<u8> {
-    [
-        &[0x50 | low, 0x2a, 0x4d, 0x18],
-        &(payload.len() as u32).to_le_bytes()[..],
-        payload,
-    ]
-    .concat()
+    [&[0x50 | low, 0x2a, 0x4d, 0x18], &(payload.len() as u32).to_le_bytes()[..], payload].concat()
 }
 
 /// Frames of every sort with skippable ones between, and their plain bytes.
 fn mixed() -> (Vec<u8>, Vec<u8>) {
     let (mut bytes, mut all) = (skippable(3, b"first"), Vec::new());
     for n in 0..8 {
-        let text = if n % 4 == 3 {
-            Vec::new()
-        } else {
-            [log(n), noise(n * 11)].concat()
-        };
-        bytes.extend(frame(
-            &text,
-            n as i32 + 1,
-            n % 2 == 0,
-            n % 3 == 0,
-            10 + n as u32,
-        ));
+        let text = if n % 4 == 3 { Vec::new() } else { [log(n), noise(n * 11)].concat() };
+        bytes.extend(frame(&text, n as i32 + 1, n % 2 == 0, n % 3 == 0, 10 + n as u32));
         if n % 3 == 1 {
             bytes.extend(skippable(n as u8, &noise(n * 5)));
         }
@@ -73,11 +56,7 @@ fn seekable(parts: &[Vec<u8>], checksums: bool) -> Vec<u8> {
     let (mut out, mut table) = (Vec::new(), table::Table::default());
     for part in parts {
         let frame = frame(part, 3, false, true, 17);
-        table.note(
-            frame.len() as u64,
-            part.len() as u64,
-            xxhash_rust::xxh64::xxh64(part, 0),
-        );
+        table.note(frame.len() as u64, part.len() as u64, xxhash_rust::xxh64::xxh64(part, 0));
         out.extend(frame);
     }
     table.write(checksums, &mut out).unwrap();
@@ -92,20 +71,14 @@ fn check_table(bytes: &[u8]) -> usize {
     let (count, checksums) = (word(end - 9), bytes[end - 5] == 0x80);
     let entry = if checksums { 12 } else { 8 };
     let start = end - 9 - count * entry;
-    assert_eq!(
-        (word(start - 8), word(start - 4)),
-        (0x184D_2A5E, end - start)
-    );
+    assert_eq!((word(start - 8), word(start - 4)), (0x184D_2A5E, end - start));
     let mut at = 0;
     for n in 0..count {
         let (coded, len) = (word(start + n * entry), word(start + n * entry + 4));
         let text = plain(&Zstd, &bytes[at..at + coded]).unwrap();
         assert_eq!(text.len(), len);
         if checksums {
-            assert_eq!(
-                word(start + n * entry + 8),
-                xxhash_rust::xxh64::xxh64(&text, 0) as u32 as usize
-            );
+            assert_eq!(word(start + n * entry + 8), xxhash_rust::xxh64::xxh64(&text, 0) as u32 as usize);
         }
         at += coded;
     }
@@ -126,14 +99,8 @@ fn every_read_size_gives_the_same() {
     assert_eq!(heads.iter().filter(|head| head.verbatim).count(), 5);
     for second in [false, true] {
         for size in [1, 2, 3, 5, 8, 13, 34, 127, 1000, 4096] {
-            assert_eq!(
-                decode(&Zstd, &bytes, size, 1 << 16, second).unwrap(),
-                (want.clone(), heads.clone())
-            );
-            assert_eq!(
-                decode(&Zstd, &bytes, 1 << 16, size, second).unwrap(),
-                (want.clone(), heads.clone())
-            );
+            assert_eq!(decode(&Zstd, &bytes, size, 1 << 16, second).unwrap(), (want.clone(), heads.clone()));
+            assert_eq!(decode(&Zstd, &bytes, 1 << 16, size, second).unwrap(), (want.clone(), heads.clone()));
             assert_eq!(decode(&Zstd, &bytes, size, size, second).unwrap().0, want);
         }
     }
@@ -155,8 +122,7 @@ fn truncation_is_damage_with_a_place() {
             assert_eq!(error.kind(), Kind::Damaged);
             let shown = error.to_string();
             assert!(
-                shown.starts_with(&format!("zstd: at byte {len}: "))
-                    && shown.ends_with("is cut off"),
+                shown.starts_with(&format!("zstd: at byte {len}: ")) && shown.ends_with("is cut off"),
                 "{second} {len} {shown}"
             );
         }
@@ -175,45 +141,24 @@ fn foreign_bytes_are_refused() {
     ] {
         for second in [false, true] {
             let error = decode(&Zstd, &[&good[..], tail].concat(), 99, 99, second).unwrap_err();
-            assert!(
-                error
-                    .to_string()
-                    .starts_with(&format!("zstd: at byte {}: ", good.len() + place)),
-                "{error}"
-            );
+            assert!(error.to_string().starts_with(&format!("zstd: at byte {}: ", good.len() + place)), "{error}");
         }
     }
     for magic in [0x1EB5_2FFD_u32, 0xFD2F_B522, 0xFD2F_B527] {
         let bytes = [&magic.to_le_bytes()[..], &good[4..]].concat();
         assert!(Zstd.sniff(&bytes));
-        assert_eq!(
-            plain(&Zstd, &bytes).unwrap_err().reason(),
-            "zstd before v0.8"
-        );
+        assert_eq!(plain(&Zstd, &bytes).unwrap_err().reason(), "zstd before v0.8");
     }
     // The dictionary id of one byte: descriptor 0x21, id 7, one byte of content size.
     let bytes = [&head::MAGIC[..], &[0x21, 7, 1, 9, 0, 0, b'x']].concat();
-    assert_eq!(
-        plain(&Zstd, &bytes).unwrap_err().reason(),
-        "zstd dictionary"
-    );
+    assert_eq!(plain(&Zstd, &bytes).unwrap_err().reason(), "zstd dictionary");
     let bytes = [&head::MAGIC[..], &[0x28, 1, 9, 0, 0, b'x']].concat();
-    assert!(
-        plain(&Zstd, &bytes)
-            .unwrap_err()
-            .to_string()
-            .contains("reserved bit")
-    );
+    assert!(plain(&Zstd, &bytes).unwrap_err().to_string().contains("reserved bit"));
     let mut flipped = good.clone();
     *flipped.last_mut().unwrap() ^= 1;
     for second in [false, true] {
         let error = decode(&Zstd, &flipped, 99, 99, second).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .ends_with("the content checksum does not match"),
-            "{error}"
-        );
+        assert!(error.to_string().ends_with("the content checksum does not match"), "{error}");
     }
 }
 
@@ -221,10 +166,7 @@ fn foreign_bytes_are_refused() {
 fn sniffing_looks_behind_skippable_frames() {
     let (bytes, _) = mixed();
     assert!(Zstd.sniff(&bytes) && !Zstd.sniff(&bytes[..3]));
-    assert!(
-        Zstd.sniff(&skippable(0, &noise(40))),
-        "skippable frames alone are a stream"
-    );
+    assert!(Zstd.sniff(&skippable(0, &noise(40))), "skippable frames alone are a stream");
     assert!(Zstd.sniff(&skippable(0, &noise(40))[..20]));
     let lz4 = [&skippable(1, b"x")[..], &[4, 0x22, 0x4d, 0x18, 0x60, 0x40]].concat();
     assert!(!Zstd.sniff(&lz4) && !Zstd.sniff(b"text") && !Zstd.sniff(b""));
@@ -235,42 +177,18 @@ fn windows_are_asked_for() {
     let (mut bytes, text) = (frame(b"small", 3, false, true, 17), log(100));
     bytes.extend(frame(&text, 3, true, false, 27));
     let find = |max_memory| {
-        with_cx(
-            &Limits {
-                max_memory,
-                ..Limits::default()
-            },
-            None,
-            false,
-            |cx| {
-                LAYER
-                    .find(&mut Input::new(BlobSource::new(&bytes), 4096), cx)
-                    .map(|_| ())
-            },
-        )
+        with_cx(&Limits { max_memory, ..Limits::default() }, None, false, |cx| {
+            LAYER.find(&mut Input::new(BlobSource::new(&bytes), 4096), cx).map(|_| ())
+        })
     };
     find(128 << 20).unwrap();
     let error = find((128 << 20) - 1).unwrap_err();
     assert!(error.reason().starts_with("limit: --max-memory"), "{error}");
     // The encoder takes a smaller window where the run has no memory for two large ones.
     for (max_memory, log) in [(128 << 20, 23), (300 << 20, 27)] {
-        let limits = Limits {
-            max_memory,
-            ..Limits::default()
-        };
-        let lifted = lift(
-            &LAYER,
-            &bytes,
-            &vec![(0..1, vec![])],
-            &vec![],
-            &limits,
-            None,
-        )
-        .unwrap();
-        assert_eq!(
-            plain(&Zstd, &lifted).unwrap(),
-            [&b"mall"[..], &text].concat()
-        );
+        let limits = Limits { max_memory, ..Limits::default() };
+        let lifted = lift(&LAYER, &bytes, &vec![(0..1, vec![])], &vec![], &limits, None).unwrap();
+        assert_eq!(plain(&Zstd, &lifted).unwrap(), [&b"mall"[..], &text].concat());
         let (_, heads) = decode(&Zstd, &lifted, 1 << 16, 1 << 16, true).unwrap();
         assert_eq!(head::Frame::of(&heads[1]).window, 1 << log);
     }
@@ -283,11 +201,7 @@ fn windows_are_asked_for() {
 fn seek_tables_are_made_anew() {
     let parts: Vec<Vec<u8>> = (0..40).map(|n| log(n * 3)).collect();
     let text = parts.concat();
-    let edits = vec![
-        (5..30, vec![]),
-        (2000..9000, b"less".to_vec()),
-        (text.len() - 3..text.len(), noise(5000)),
-    ];
+    let edits = vec![(5..30, vec![]), (2000..9000, b"less".to_vec()), (text.len() - 3..text.len(), noise(5000))];
     for checksums in [false, true] {
         let bytes = seekable(&parts, checksums);
         assert_eq!(check_table(&bytes), 40);
@@ -333,26 +247,14 @@ fn pzstd_sizes_are_right() {
 fn content_sizes_stay_where_they_can() {
     let size = |bytes: &[u8]| -> Vec<Option<u64>> {
         let (_, heads) = decode(&Zstd, bytes, 1 << 16, 1 << 16, true).unwrap();
-        heads
-            .iter()
-            .filter(|h| !h.verbatim)
-            .map(|h| head::Frame::of(h).content)
-            .collect()
+        heads.iter().filter(|h| !h.verbatim).map(|h| head::Frame::of(h).content).collect()
     };
     let (long, short) = (log(60_000), log(10));
     let edit = vec![(0..61, vec![])];
     let one = frame(&long, 1, true, true, 20);
-    assert_eq!(
-        size(&run(&one, &edit)),
-        [Some(long.len() as u64 - 61)],
-        "foretold"
-    );
+    assert_eq!(size(&run(&one, &edit)), [Some(long.len() as u64 - 61)], "foretold");
     let two = [one.clone(), frame(&short, 1, true, true, 20)].concat();
-    assert_eq!(
-        size(&run(&two, &edit)),
-        [None, Some(short.len() as u64)],
-        "held back"
-    );
+    assert_eq!(size(&run(&two, &edit)), [None, Some(short.len() as u64)], "held back");
     let without = frame(&short, 1, true, false, 20);
     assert_eq!(size(&run(&without, &edit)), [None]);
 }
@@ -366,12 +268,7 @@ fn outside_tools_agree() {
         (900_000..900_200, vec![]),
         (text.len() - 9..text.len(), vec![]),
     ];
-    for args in [
-        vec!["-1"],
-        vec!["-19", "--no-check"],
-        vec!["--long=24"],
-        vec!["-T2", "--fast=3"],
-    ] {
+    for args in [vec!["-1"], vec!["-19", "--no-check"], vec!["--long=24"], vec!["-T2", "--fast=3"]] {
         let Some(Ok(bytes)) = tool("zstd", &args, &text) else {
             continue;
         };
@@ -387,10 +284,7 @@ fn outside_tools_agree() {
     if let Some(Ok(bytes)) = tool("pzstd", &["-qc", "-p2", "-1"], &text) {
         let lifted = run(&bytes, &edits);
         for name in ["zstd", "pzstd"] {
-            assert!(
-                tool(name, &["-dcq"], &lifted).unwrap().unwrap() == model(&text, &edits),
-                "{name}"
-            );
+            assert!(tool(name, &["-dcq"], &lifted).unwrap().unwrap() == model(&text, &edits), "{name}");
         }
     }
 }

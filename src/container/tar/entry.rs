@@ -102,9 +102,7 @@ impl Group {
 
     /// The extended header of a kind.
     pub fn extended(&self, extends: Extends) -> Option<&Extended> {
-        self.extended
-            .iter()
-            .find(|extended| extended.extends == extends)
+        self.extended.iter().find(|extended| extended.extends == extends)
     }
 
     /// Offset in the archive of the first byte after the group.
@@ -129,21 +127,12 @@ fn damaged(at: u64, what: &'static str) -> Error {
 
 /// Reads the next group.
 pub fn next(stream: &mut dyn Stream) -> Result<Item> {
-    let mut group = Group {
-        at: stream.offset(),
-        raw: Vec::new(),
-        extended: Vec::new(),
-        main: 0,
-    };
+    let mut group = Group { at: stream.offset(), raw: Vec::new(), extended: Vec::new(), main: 0 };
     loop {
         let at = stream.offset();
         let window = stream.window(BLOCK)?;
         let ended = window.is_empty();
-        if ended
-            || window
-                .get(..BLOCK)
-                .is_some_and(|block| block.iter().all(|b| *b == 0))
-        {
+        if ended || window.get(..BLOCK).is_some_and(|block| block.iter().all(|b| *b == 0)) {
             if !group.extended.is_empty() {
                 return Err(damaged(at, "an extended header without its entry"));
             }
@@ -151,12 +140,7 @@ pub fn next(stream: &mut dyn Stream) -> Result<Item> {
             return Ok(Item::End);
         }
         let header = group.raw.len();
-        take(
-            stream,
-            BLOCK,
-            &mut group.raw,
-            "the stream ends inside a header",
-        )?;
+        take(stream, BLOCK, &mut group.raw, "the stream ends inside a header")?;
         let block = group.block(header);
         if !header::checksum_holds(block) {
             return Err(damaged(at, "bad header checksum"));
@@ -179,10 +163,7 @@ pub fn next(stream: &mut dyn Stream) -> Result<Item> {
             }
         };
         if group.extended(extends).is_some() || extends == Extends::All && header > 0 {
-            return Err(damaged(
-                at,
-                "two extended headers of one kind before an entry",
-            ));
+            return Err(damaged(at, "two extended headers of one kind before an entry"));
         }
         extended(stream, &mut group, extends, header)?;
         if extends == Extends::All {
@@ -193,80 +174,44 @@ pub fn next(stream: &mut dyn Stream) -> Result<Item> {
 }
 
 /// Reads an extended header's payload and padding.
-fn extended(
-    stream: &mut dyn Stream,
-    group: &mut Group,
-    extends: Extends,
-    header: usize,
-) -> Result<()> {
+fn extended(stream: &mut dyn Stream, group: &mut Group, extends: Extends, header: usize) -> Result<()> {
     let at = group.at + header as u64;
-    let size = header::number(header::field(group.block(header), header::SIZE))
-        .ok_or_else(|| damaged(at, "bad size"))?;
+    let size =
+        header::number(header::field(group.block(header), header::SIZE)).ok_or_else(|| damaged(at, "bad size"))?;
     if size > MAX_EXTENDED {
         return Err(Error::limit("a tar's extended header (1 MiB)"));
     }
     let start = group.raw.len();
-    take(
-        stream,
-        size as usize,
-        &mut group.raw,
-        "the stream ends inside an extended header",
-    )?;
+    take(stream, size as usize, &mut group.raw, "the stream ends inside an extended header")?;
     let body = start..group.raw.len();
-    take(
-        stream,
-        header::padding(size),
-        &mut group.raw,
-        "the stream ends inside padding",
-    )?;
-    if group
-        .bytes(body.end..group.raw.len())
-        .iter()
-        .any(|b| *b != 0)
-    {
-        return Err(damaged(
-            group.at + body.end as u64,
-            "the padding of an extended header is not zero",
-        ));
+    take(stream, header::padding(size), &mut group.raw, "the stream ends inside padding")?;
+    if group.bytes(body.end..group.raw.len()).iter().any(|b| *b != 0) {
+        return Err(damaged(group.at + body.end as u64, "the padding of an extended header is not zero"));
     }
     if matches!(extends, Extends::Records | Extends::All) {
         pax::check(group.bytes(body.clone()), group.at + body.start as u64)?;
     }
-    group.extended.push(Extended {
-        extends,
-        header,
-        body,
-    });
+    group.extended.push(Extended { extends, header, body });
     Ok(())
 }
 
 /// Reads the headers that follow an old GNU sparse header (GNU tar manual, "Extensions to the Standard Format").
 fn sparse_headers(stream: &mut dyn Stream, group: &mut Group) -> Result<()> {
-    let mut more = header::flavor(group.block(group.main)) == Flavor::Gnu
-        && sparse::continued(group.block(group.main), true);
+    let mut more =
+        header::flavor(group.block(group.main)) == Flavor::Gnu && sparse::continued(group.block(group.main), true);
     while more {
         let at = group.raw.len();
         if (at - group.main) as u64 > MAX_EXTENDED {
             return Err(Error::limit("a tar's sparse headers (1 MiB)"));
         }
-        take(
-            stream,
-            BLOCK,
-            &mut group.raw,
-            "the stream ends inside a sparse header",
-        )?;
+        take(stream, BLOCK, &mut group.raw, "the stream ends inside a sparse header")?;
         more = sparse::continued(group.block(at), false);
     }
     Ok(())
 }
 
 /// Moves the next `n` bytes to `raw`.
-pub fn take(
-    stream: &mut dyn Stream,
-    n: usize,
-    raw: &mut Vec<u8>,
-    short: &'static str,
-) -> Result<()> {
+pub fn take(stream: &mut dyn Stream, n: usize, raw: &mut Vec<u8>, short: &'static str) -> Result<()> {
     let at = stream.offset();
     let window = stream.window(n)?;
     let Some(bytes) = window.get(..n) else {
@@ -282,10 +227,7 @@ fn nothing_follows(stream: &mut dyn Stream) -> Result<()> {
         let at = stream.offset();
         let window = stream.window(1)?;
         if let Some(other) = window.iter().position(|b| *b != 0) {
-            return Err(damaged(
-                at + other as u64,
-                "bytes after the end of the archive",
-            ));
+            return Err(damaged(at + other as u64, "bytes after the end of the archive"));
         }
         let n = window.len();
         if n == 0 {
@@ -320,9 +262,7 @@ pub fn describe(group: &Group, name: &[u8]) -> Result<Entry> {
     let block = group.block(group.main);
     let at = group.at + group.main as u64;
     let size = size(group)?;
-    let records = group
-        .extended(Extends::Records)
-        .map(|extended| group.bytes(extended.body.clone()));
+    let records = group.extended(Extends::Records).map(|extended| group.bytes(extended.body.clone()));
     let declared = sparse::declared(records.unwrap_or_default(), at)?;
     let kind = header::kind(block);
     if declared.is_some() && !matches!(kind, 0 | b'0' | b'7') {
@@ -332,10 +272,8 @@ pub fn describe(group: &Group, name: &[u8]) -> Result<Entry> {
         0 | b'0' | b'7' => {
             // Old tars mark folders so. Readers disagree whether one with a size has a payload.
             let folder = header::field(block, header::NAME);
-            let folder = folder
-                .get(..header::text_end(folder))
-                .is_some_and(|name| name.ends_with(b"/"))
-                || name.ends_with(b"/");
+            let folder =
+                folder.get(..header::text_end(folder)).is_some_and(|name| name.ends_with(b"/")) || name.ends_with(b"/");
             match declared {
                 Some(_) if folder => {
                     return Err(Error::unsupported("sparse tar member of an unknown kind"));
@@ -372,8 +310,7 @@ fn size(group: &Group) -> Result<u64> {
     };
     let body = group.bytes(extended.body.clone());
     let mut size = None;
-    for record in pax::records(body).filter(|record| body.get(record.key.clone()) == Some(b"size"))
-    {
+    for record in pax::records(body).filter(|record| body.get(record.key.clone()) == Some(b"size")) {
         let value = pax::decimal(body.get(record.value).unwrap_or_default());
         let value = value.filter(|size| i64::try_from(*size).is_ok());
         let value = value.ok_or_else(|| damaged(at, "bad size in an extended header"))?;
@@ -383,9 +320,9 @@ fn size(group: &Group) -> Result<u64> {
     }
     match size {
         // What a writer puts into a field that is too narrow: nothing, all ones, or the low digits.
-        Some(size) if ![0, size, 0o77_777_777_777, size & 0o77_777_777_777].contains(&own) => Err(
-            damaged(at, "the sizes in header and extended header differ"),
-        ),
+        Some(size) if ![0, size, 0o77_777_777_777, size & 0o77_777_777_777].contains(&own) => {
+            Err(damaged(at, "the sizes in header and extended header differ"))
+        }
         Some(size) => Ok(size),
         None => Ok(own),
     }
@@ -397,10 +334,7 @@ pub fn check_global(group: &Group) -> Result<()> {
         let body = group.bytes(extended.body.clone());
         for record in pax::records(body) {
             let key = body.get(record.key).unwrap_or_default();
-            if key == b"size"
-                || key.starts_with(b"GNU.sparse.")
-                || key.starts_with(b"SCHILY.realsize")
-            {
+            if key == b"size" || key.starts_with(b"GNU.sparse.") || key.starts_with(b"SCHILY.realsize") {
                 return Err(Error::unsupported("tar with sizes in a global header"));
             }
         }

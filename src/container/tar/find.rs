@@ -18,11 +18,7 @@ use crate::span::Span;
 
 /// See [`crate::layer::Layer::find`].
 pub fn find(tar: &'static Tar, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found> {
-    let mut found = Found {
-        layer: tar,
-        own: EditList::new(cx.search.space),
-        parts: Vec::new(),
-    };
+    let mut found = Found { layer: tar, own: EditList::new(cx.search.space), parts: Vec::new() };
     let (mut names, mut entries) = (Names::default(), Leaf::default());
     loop {
         cx.check()?;
@@ -59,10 +55,7 @@ fn edit(group: &Group, raw: &[u8], own: &mut EditList) -> Result<()> {
         let last = old.iter().zip(new).rposition(differs);
         if let Some((first, last)) = first.zip(last) {
             let at = group.at + (n * BLOCK) as u64;
-            own.push(
-                Span::new(at + first as u64, at + last as u64 + 1),
-                new.get(first..=last).unwrap_or_default(),
-            )?;
+            own.push(Span::new(at + first as u64, at + last as u64 + 1), new.get(first..=last).unwrap_or_default())?;
         }
     }
     Ok(())
@@ -100,11 +93,7 @@ fn payload(group: &Group, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Opti
         None => cx.descend_member(&mut below, &name)?,
     };
     if !below.window(1)?.is_empty() {
-        return Err(Error::damaged(
-            "tar",
-            at,
-            "bytes of a member were left unread",
-        ));
+        return Err(Error::damaged("tar", at, "bytes of a member were left unread"));
     }
     drop(below);
     let changes = !found.is_empty();
@@ -112,28 +101,13 @@ fn payload(group: &Group, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Opti
         return Err(Error::unsupported("sparse tar member that must change"));
     }
     padding(entry.size, changes, &name, input, cx)?;
-    Ok(changes.then_some(PartFound {
-        at: group.at,
-        len: entry.size,
-        found,
-    }))
+    Ok(changes.then_some(PartFound { at: group.at, len: entry.size, found }))
 }
 
 /// Reads the bytes from a payload's end to the next block.
-fn padding(
-    size: u64,
-    goes: bool,
-    name: &[u8],
-    input: &mut Input<'_>,
-    cx: &mut Cx<'_>,
-) -> Result<()> {
+fn padding(size: u64, goes: bool, name: &[u8], input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<()> {
     let mut padding = Vec::new();
-    entry::take(
-        input,
-        header::padding(size),
-        &mut padding,
-        "the stream ends inside padding",
-    )?;
+    entry::take(input, header::padding(size), &mut padding, "the stream ends inside padding")?;
     if !goes && padding.iter().any(|b| *b != 0) {
         let mut padding = Input::new(BlobSource::new(&padding), BLOCK);
         cx.raw_member(&mut padding, name, "padding that is not zero")?;

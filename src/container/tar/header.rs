@@ -97,9 +97,7 @@ pub fn looks_like(block: &[u8]) -> bool {
 pub fn number(field: &[u8]) -> Option<u64> {
     let (first, rest) = field.split_first()?;
     let number = match first {
-        0x80 => rest
-            .iter()
-            .try_fold(0u64, |n, b| Some(n.checked_mul(256)? | u64::from(*b)))?,
+        0x80 => rest.iter().try_fold(0u64, |n, b| Some(n.checked_mul(256)? | u64::from(*b)))?,
         0x81.. => return None,
         _ => octal(field)?,
     };
@@ -109,25 +107,16 @@ pub fn number(field: &[u8]) -> Option<u64> {
 /// Spaces, octal digits, then NULs and spaces; no digit is 0.
 pub fn octal(field: &[u8]) -> Option<u64> {
     let (lead, digits) = style(field);
-    let filled = field
-        .get(lead + digits..)?
-        .iter()
-        .all(|b| matches!(b, 0 | b' '));
+    let filled = field.get(lead + digits..)?.iter().all(|b| matches!(b, 0 | b' '));
     let digits = field.get(lead..lead + digits)?;
-    let number = digits
-        .iter()
-        .try_fold(0u64, |n, b| Some(n.checked_mul(8)? + u64::from(b - b'0')));
+    let number = digits.iter().try_fold(0u64, |n, b| Some(n.checked_mul(8)? + u64::from(b - b'0')));
     number.filter(|_| filled)
 }
 
 /// Leading spaces and the digits after them.
 fn style(field: &[u8]) -> (usize, usize) {
     let lead = field.iter().take_while(|b| **b == b' ').count();
-    let digits = field
-        .iter()
-        .skip(lead)
-        .take_while(|b| matches!(b, b'0'..=b'7'))
-        .count();
+    let digits = field.iter().skip(lead).take_while(|b| matches!(b, b'0'..=b'7')).count();
     (lead, digits)
 }
 
@@ -137,17 +126,13 @@ fn sums(block: &[u8]) -> (u64, i64) {
     let spaces = own.len() as u64 * u64::from(b' ');
     let unsigned = |bytes: &[u8]| bytes.iter().map(|b| u64::from(*b)).sum::<u64>();
     let signed = |bytes: &[u8]| bytes.iter().map(|b| i64::from(*b as i8)).sum::<i64>();
-    (
-        unsigned(block) - unsigned(own) + spaces,
-        signed(block) - signed(own) + spaces as i64,
-    )
+    (unsigned(block) - unsigned(own) + spaces, signed(block) - signed(own) + spaces as i64)
 }
 
 /// Whether the checksum is right, by either sum.
 pub fn checksum_holds(block: &[u8]) -> bool {
     let (unsigned, signed) = sums(block);
-    octal(field(block, CHECKSUM))
-        .is_some_and(|sum| sum == unsigned || i64::try_from(sum) == Ok(signed))
+    octal(field(block, CHECKSUM)).is_some_and(|sum| sum == unsigned || i64::try_from(sum) == Ok(signed))
 }
 
 /// Makes the checksum right again after a change. `old` is the block before it: the sum stays signed if it was, and
@@ -156,21 +141,14 @@ pub fn seal(old: &[u8], block: &mut [u8]) {
     let (unsigned, _) = sums(old);
     let was_signed = octal(field(old, CHECKSUM)).is_some_and(|sum| sum != unsigned);
     let (unsigned, signed) = sums(block);
-    let sum = if was_signed {
-        u64::try_from(signed).unwrap_or(unsigned)
-    } else {
-        unsigned
-    };
+    let sum = if was_signed { u64::try_from(signed).unwrap_or(unsigned) } else { unsigned };
     let Some(field) = block.get_mut(CHECKSUM) else {
         return;
     };
     if !put_octal(field, sum) {
         // Six digits hold any sum of 512 bytes.
         let text = format!("{sum:06o}\0 ");
-        field
-            .iter_mut()
-            .zip(text.bytes())
-            .for_each(|(to, from)| *to = from);
+        field.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
     }
 }
 
@@ -184,10 +162,7 @@ fn put_octal(field: &mut [u8], number: u64) -> bool {
     };
     let (filler, digits) = field.split_at_mut(fill);
     filler.fill(if lead > 0 { b' ' } else { b'0' });
-    digits
-        .iter_mut()
-        .zip(text.bytes())
-        .for_each(|(to, from)| *to = from);
+    digits.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
     true
 }
 
@@ -203,10 +178,7 @@ pub fn set_size(block: &mut [u8], size: u64, base_256: bool) -> bool {
     }
     if !was_binary && size <= OCTAL_MAX {
         let text = format!("{size:011o}\0");
-        field
-            .iter_mut()
-            .zip(text.bytes())
-            .for_each(|(to, from)| *to = from);
+        field.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
         return true;
     }
     if !was_binary && !base_256 {
@@ -216,11 +188,7 @@ pub fn set_size(block: &mut [u8], size: u64, base_256: bool) -> bool {
     if let Some(first) = field.first_mut() {
         *first = 0x80;
     }
-    field
-        .iter_mut()
-        .rev()
-        .zip(size.to_le_bytes())
-        .for_each(|(to, from)| *to = from);
+    field.iter_mut().rev().zip(size.to_le_bytes()).for_each(|(to, from)| *to = from);
     true
 }
 
@@ -240,10 +208,7 @@ mod tests {
         assert_eq!(number(b"       1234 "), Some(0o1234));
         assert_eq!(number(b"777777777777"), Some((1 << 36) - 1));
         assert_eq!(number(b"\0\0\0\0\0\0\0\0\0\0\0\0"), Some(0));
-        assert_eq!(
-            number(b"\x80\0\0\0\0\0\0\x02\0\0\0\x01"),
-            Some((2 << 32) + 1)
-        );
+        assert_eq!(number(b"\x80\0\0\0\0\0\0\x02\0\0\0\x01"), Some((2 << 32) + 1));
         for bad in [
             &b"0000000123x\0"[..],
             b"-0000001234\0",
@@ -253,16 +218,8 @@ mod tests {
         ] {
             assert_eq!(number(bad), None, "{bad:?}");
         }
-        assert_eq!(
-            number(b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"),
-            None,
-            "negative"
-        );
-        assert_eq!(
-            number(b"\x80\0\0\0\x80\0\0\0\0\0\0\0"),
-            None,
-            "more than a file can be"
-        );
+        assert_eq!(number(b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), None, "negative");
+        assert_eq!(number(b"\x80\0\0\0\x80\0\0\0\0\0\0\0"), None, "more than a file can be");
     }
 
     #[test]
@@ -273,11 +230,7 @@ mod tests {
             (b"12\0\0\0\0\0\0\0\0\0\0", 0o777, b"00000000777\0"),
             (b"12\0\0\0\0\0\0\0\0\0\0", 1, b"01\0\0\0\0\0\0\0\0\0\0"),
             (b"000000001234", 8, b"000000000010"),
-            (
-                b"\x80\0\0\0\0\0\0\0\0\0\0\x09",
-                0x1_0002,
-                b"\x80\0\0\0\0\0\0\0\0\x01\0\x02",
-            ),
+            (b"\x80\0\0\0\0\0\0\0\0\0\0\x09", 0x1_0002, b"\x80\0\0\0\0\0\0\0\0\x01\0\x02"),
         ];
         for (was, size, want) in cases {
             let mut block = [0; BLOCK];
@@ -301,10 +254,7 @@ mod tests {
                 block[..3].copy_from_slice(b"a\xe9b");
                 block[CHECKSUM].copy_from_slice(style);
                 let (unsigned, sum) = sums(&block);
-                assert!(put_octal(
-                    &mut block[CHECKSUM],
-                    if signed { sum as u64 } else { unsigned }
-                ));
+                assert!(put_octal(&mut block[CHECKSUM], if signed { sum as u64 } else { unsigned }));
                 assert!(checksum_holds(&block));
                 let old = block;
                 block[2] = b'*';
@@ -312,10 +262,7 @@ mod tests {
                 seal(&old, &mut block);
                 assert!(checksum_holds(&block));
                 let shape = |block: &[u8]| {
-                    block[CHECKSUM]
-                        .iter()
-                        .map(|b| if b.is_ascii_digit() { b'0' } else { *b })
-                        .collect::<Vec<_>>()
+                    block[CHECKSUM].iter().map(|b| if b.is_ascii_digit() { b'0' } else { *b }).collect::<Vec<_>>()
                 };
                 assert_eq!(shape(&old), shape(&block));
                 assert_eq!(octal(&block[CHECKSUM]) == Some(sums(&block).0), !signed);

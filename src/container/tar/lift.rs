@@ -14,10 +14,7 @@ use crate::layer::{Cx, Found, PartFound, Pass};
 
 /// See [`crate::layer::Layer::lift`].
 pub fn lift(found: &Found, pass: &mut dyn Pass, cx: &mut Cx<'_>) -> Result<()> {
-    let mut names = Edits {
-        reader: found.own.read(),
-        next: None,
-    };
+    let mut names = Edits { reader: found.own.read(), next: None };
     names.next = names.reader.next()?;
     for part in &found.parts {
         cx.check()?;
@@ -51,8 +48,7 @@ impl Edits<'_> {
 }
 
 fn gap(at: u64, pass: &dyn Pass) -> Result<u64> {
-    at.checked_sub(pass.offset())
-        .ok_or_else(|| Error::new(Kind::Verify, "an edit lies behind the pass").layer("tar"))
+    at.checked_sub(pass.offset()).ok_or_else(|| Error::new(Kind::Verify, "an edit lies behind the pass").layer("tar"))
 }
 
 fn play(edit: &Edit, pass: &mut dyn Pass) -> Result<()> {
@@ -62,12 +58,7 @@ fn play(edit: &Edit, pass: &mut dyn Pass) -> Result<()> {
 }
 
 /// Makes a member again: headers, payload, padding.
-fn member(
-    part: &PartFound,
-    names: &mut Edits<'_>,
-    pass: &mut dyn Pass,
-    cx: &mut Cx<'_>,
-) -> Result<()> {
+fn member(part: &PartFound, names: &mut Edits<'_>, pass: &mut dyn Pass, cx: &mut Cx<'_>) -> Result<()> {
     let Item::Entry(mut group) = entry::next(&mut Dropping(pass))? else {
         return Err(Error::new(Kind::Verify, "a member is not where it was found").layer("tar"));
     };
@@ -142,12 +133,7 @@ pub(super) fn with_size(group: &Group, size: u64) -> Result<Vec<u8>> {
 }
 
 /// An extended header with another `size` record.
-fn records_with_size(
-    group: &Group,
-    extended: &Extended,
-    size: u64,
-    out: &mut Vec<u8>,
-) -> Result<()> {
+fn records_with_size(group: &Group, extended: &Extended, size: u64, out: &mut Vec<u8>) -> Result<()> {
     let body = pax::with_size(group.bytes(extended.body.clone()), Some(size));
     let old = group.block(extended.header);
     push_extended(old, old.to_vec(), &body, out)
@@ -156,17 +142,10 @@ fn records_with_size(
 /// An extended header that says the size alone, after the entry's own header.
 fn made_record(main: &[u8], size: u64, out: &mut Vec<u8>) -> Result<()> {
     let mut block = main.to_vec();
-    for (field, value) in [
-        (header::NAME, &b"././@PaxHeader"[..]),
-        (header::LINK, b""),
-        (header::PREFIX, b""),
-    ] {
+    for (field, value) in [(header::NAME, &b"././@PaxHeader"[..]), (header::LINK, b""), (header::PREFIX, b"")] {
         let field = block.get_mut(field).unwrap_or_default();
         field.fill(0);
-        field
-            .iter_mut()
-            .zip(value)
-            .for_each(|(to, from)| *to = *from);
+        field.iter_mut().zip(value).for_each(|(to, from)| *to = *from);
     }
     if let Some(kind) = block.get_mut(header::TYPE) {
         *kind = b'x';
@@ -176,9 +155,7 @@ fn made_record(main: &[u8], size: u64, out: &mut Vec<u8>) -> Result<()> {
 
 /// `block` with the size of `body`, and `body`; checksums as in `old`.
 fn push_extended(old: &[u8], mut block: Vec<u8>, body: &[u8], out: &mut Vec<u8>) -> Result<()> {
-    if body.len() as u64 > entry::MAX_EXTENDED
-        || !header::set_size(&mut block, body.len() as u64, false)
-    {
+    if body.len() as u64 > entry::MAX_EXTENDED || !header::set_size(&mut block, body.len() as u64, false) {
         return Err(Error::limit("a tar's extended header (1 MiB)"));
     }
     header::seal(old, &mut block);

@@ -65,7 +65,6 @@ pub fn sniff(head: &[u8], _whole: bool) -> bool {
 
 /// Whether a stream named `.tar` may be one: also an archive without members, which is NULs or nothing.
 pub fn named(head: &[u8], whole: bool) -> bool {
-    let empty =
-        head.iter().all(|b| *b == 0) && (head.len() >= header::BLOCK || whole && head.is_empty());
+    let empty = head.iter().all(|b| *b == 0) && (head.len() >= header::BLOCK || whole && head.is_empty());
     empty || sniff(head, whole)
 }

@@ -85,10 +85,7 @@ fn numbered(name: &[u8], mut masked: Vec<u8>, n: u32) -> Vec<u8> {
         return masked;
     }
     let tag = format!("~{n}");
-    let end = masked
-        .iter()
-        .rposition(|b| *b != b'/')
-        .map_or(0, |at| at + 1);
+    let end = masked.iter().rposition(|b| *b != b'/').map_or(0, |at| at + 1);
     let Some(mut start) = end.checked_sub(tag.len()) else {
         return masked;
     };
@@ -126,16 +123,10 @@ impl Place {
 
     /// Writes a text of the same length.
     fn put(&self, raw: &mut [u8], text: &[u8]) {
-        let (prefix, rest) = text
-            .split_at_checked(text.len().saturating_sub(self.rest.len()))
-            .unwrap_or_default();
+        let (prefix, rest) = text.split_at_checked(text.len().saturating_sub(self.rest.len())).unwrap_or_default();
         put(raw, self.rest.clone(), rest);
         if let Some(place) = &self.prefix {
-            put(
-                raw,
-                place.clone(),
-                prefix.get(..place.len()).unwrap_or_default(),
-            );
+            put(raw, place.clone(), prefix.get(..place.len()).unwrap_or_default());
         }
     }
 }
@@ -150,21 +141,15 @@ fn put(raw: &mut [u8], place: Range<usize>, text: &[u8]) {
 fn roles(group: &Group) -> [Vec<Place>; 4] {
     let mut roles: [Vec<Place>; 4] = [const { Vec::new() }; 4];
     let [names, links, users, groups] = &mut roles;
-    for (place, role) in header_texts(group, group.main).into_iter().zip([
-        &mut *names,
-        &mut *links,
-        &mut *users,
-        &mut *groups,
-    ]) {
+    for (place, role) in
+        header_texts(group, group.main).into_iter().zip([&mut *names, &mut *links, &mut *users, &mut *groups])
+    {
         role.extend(place);
     }
     let long = |extends| {
         let body = group.extended(extends)?.body.clone();
         let end = body.start + header::text_end(group.bytes(body.clone()));
-        (end > body.start).then_some(Place {
-            prefix: None,
-            rest: body.start..end,
-        })
+        (end > body.start).then_some(Place { prefix: None, rest: body.start..end })
     };
     names.extend(long(Extends::Name));
     links.extend(long(Extends::Link));
@@ -173,10 +158,7 @@ fn roles(group: &Group) -> [Vec<Place>; 4] {
         let body = group.bytes(extended.body.clone());
         for record in pax::records(body).filter(|record| !record.value.is_empty()) {
             let start = extended.body.start;
-            let place = Place {
-                prefix: None,
-                rest: start + record.value.start..start + record.value.end,
-            };
+            let place = Place { prefix: None, rest: start + record.value.start..start + record.value.end };
             match body.get(record.key).unwrap_or_default() {
                 b"path" => names.push(place),
                 b"linkpath" => links.push(place),
@@ -201,33 +183,18 @@ fn header_texts(group: &Group, at: usize) -> [Option<Place>; 4] {
     };
     let simple = |range| place(range).map(|rest| Place { prefix: None, rest });
     let named = |range| simple(range).filter(|_| flavor != Flavor::Old);
-    let prefix = if flavor == Flavor::Posix {
-        place(header::PREFIX)
-    } else {
-        None
-    };
+    let prefix = if flavor == Flavor::Posix { place(header::PREFIX) } else { None };
     let name = match (prefix, place(header::NAME)) {
         (None, None) => None,
-        (prefix, rest) => Some(Place {
-            prefix,
-            rest: rest.unwrap_or(at..at),
-        }),
+        (prefix, rest) => Some(Place { prefix, rest: rest.unwrap_or(at..at) }),
     };
-    [
-        name,
-        simple(header::LINK),
-        named(header::USER),
-        named(header::GROUP),
-    ]
+    [name, simple(header::LINK), named(header::USER), named(header::GROUP)]
 }
 
 /// The entry's name as readers see it.
 pub fn name(group: &Group) -> Vec<u8> {
     let [names, ..] = roles(group);
-    names
-        .last()
-        .map(|place| place.text(&group.raw))
-        .unwrap_or_default()
+    names.last().map(|place| place.text(&group.raw)).unwrap_or_default()
 }
 
 /// The group's bytes with every text masked that must be, and its checksums right again.
@@ -243,14 +210,7 @@ pub fn mask(group: &Group, names: &mut Names, cx: &mut Cx<'_>) -> Result<Vec<u8>
         let text = place.text(&group.raw);
         let masked = cx.name(&text);
         for other in others {
-            follow(
-                other,
-                &text,
-                masked.as_deref(),
-                &mut raw,
-                &mut followers,
-                cx,
-            );
+            follow(other, &text, masked.as_deref(), &mut raw, &mut followers, cx);
         }
         let Some(masked) = masked else { continue };
         let masked = match role {
@@ -274,10 +234,7 @@ pub fn mask(group: &Group, names: &mut Names, cx: &mut Cx<'_>) -> Result<Vec<u8>
         cx.name_hits(followers);
     }
     for at in headers(group) {
-        if let Some(block) = raw
-            .get_mut(at..at + BLOCK)
-            .filter(|block| *block != group.block(at))
-        {
+        if let Some(block) = raw.get_mut(at..at + BLOCK).filter(|block| *block != group.block(at)) {
             header::seal(group.block(at), block);
         }
     }
@@ -285,19 +242,9 @@ pub fn mask(group: &Group, names: &mut Names, cx: &mut Cx<'_>) -> Result<Vec<u8>
 }
 
 /// Masks a text that repeats another one, `text`, wholly or cut short.
-fn follow(
-    place: &Place,
-    text: &[u8],
-    masked: Option<&[u8]>,
-    raw: &mut [u8],
-    hits: &mut NameHits,
-    cx: &Cx<'_>,
-) {
+fn follow(place: &Place, text: &[u8], masked: Option<&[u8]>, raw: &mut [u8], hits: &mut NameHits, cx: &Cx<'_>) {
     let own = place.text(raw);
-    let mut new = cx
-        .search
-        .mask_name(&own, hits)
-        .unwrap_or_else(|| own.clone());
+    let mut new = cx.search.mask_name(&own, hits).unwrap_or_else(|| own.clone());
     if let Some(masked) = masked.filter(|_| text.starts_with(&own)) {
         for ((to, was), is) in new.iter_mut().zip(text).zip(masked) {
             if was != is {
@@ -313,11 +260,7 @@ fn follow(
 /// Offsets of the group's header blocks.
 fn headers(group: &Group) -> impl Iterator<Item = usize> + '_ {
     let main = (group.main < group.raw.len()).then_some(group.main);
-    group
-        .extended
-        .iter()
-        .map(|extended| extended.header)
-        .chain(main)
+    group.extended.iter().map(|extended| extended.header).chain(main)
 }
 
 /// Where else text can stand: PAX keys and values, and bytes that no field uses.
@@ -332,15 +275,9 @@ fn others(group: &Group) -> Vec<Range<usize>> {
                 for record in pax::records(body) {
                     let key = body.get(record.key.clone()).unwrap_or_default();
                     let value = body.get(record.value.clone()).unwrap_or_default();
-                    let role = !all
-                        && matches!(
-                            key,
-                            b"path" | b"linkpath" | b"uname" | b"gname" | b"GNU.sparse.name"
-                        );
-                    let number = NUMBERS.contains(&key)
-                        && value
-                            .iter()
-                            .all(|b| matches!(b, b'0'..=b'9' | b'.' | b',' | b'-'));
+                    let role = !all && matches!(key, b"path" | b"linkpath" | b"uname" | b"gname" | b"GNU.sparse.name");
+                    let number =
+                        NUMBERS.contains(&key) && value.iter().all(|b| matches!(b, b'0'..=b'9' | b'.' | b',' | b'-'));
                     if !role {
                         places.push(start + record.key.start..start + record.key.end);
                     }
@@ -360,14 +297,7 @@ fn others(group: &Group) -> Vec<Range<usize>> {
     for at in headers(group) {
         slack(group, at, &mut places);
     }
-    for (n, block) in group
-        .raw
-        .get(group.main..)
-        .unwrap_or_default()
-        .chunks(BLOCK)
-        .enumerate()
-        .skip(1)
-    {
+    for (n, block) in group.raw.get(group.main..).unwrap_or_default().chunks(BLOCK).enumerate().skip(1) {
         if header::field(block, 505..512).iter().any(|b| *b != 0) {
             places.push(group.main + n * BLOCK + 505..group.main + (n + 1) * BLOCK);
         }
@@ -430,16 +360,12 @@ pub fn note(group: &Group, raw: &[u8], leaf: &mut Leaf) {
             leaf.update(body);
             continue;
         }
-        let records =
-            || pax::records(body).filter(|record| body.get(record.key.clone()) != Some(b"size"));
+        let records = || pax::records(body).filter(|record| body.get(record.key.clone()) != Some(b"size"));
         if records().next().is_some() {
             header(leaf, extended.header);
         }
         for record in records() {
-            leaf.update(
-                body.get(record.key.start..record.whole.end)
-                    .unwrap_or_default(),
-            );
+            leaf.update(body.get(record.key.start..record.whole.end).unwrap_or_default());
         }
     }
     if group.main < raw.len() {

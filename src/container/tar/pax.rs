@@ -36,11 +36,7 @@ pub fn check(body: &[u8], at: u64) -> Result<()> {
     if rest.iter().all(|b| *b == 0) {
         return Ok(());
     }
-    Err(Error::damaged(
-        "tar",
-        at + records.at as u64,
-        "a malformed extended header",
-    ))
+    Err(Error::damaged("tar", at + records.at as u64, "a malformed extended header"))
 }
 
 impl Iterator for Records<'_> {
@@ -49,11 +45,7 @@ impl Iterator for Records<'_> {
     fn next(&mut self) -> Option<Record> {
         let rest = self.body.get(self.at..)?;
         // A length of more than seven digits is past the bound on a header.
-        let digits = rest
-            .iter()
-            .take(8)
-            .take_while(|b| b.is_ascii_digit())
-            .count();
+        let digits = rest.iter().take(8).take_while(|b| b.is_ascii_digit()).count();
         let len = decimal(rest.get(..digits)?)? as usize;
         if rest.get(digits) != Some(&b' ') {
             return None;
@@ -150,15 +142,9 @@ mod tests {
     fn a_size_keeps_its_place() {
         let body = b"12 path=abc\n13 size=1024\n8 c=def\n";
         assert!(check(body, 0).is_ok());
-        assert_eq!(
-            with_size(body, Some(9)),
-            b"12 path=abc\n9 size=9\n8 c=def\n"
-        );
+        assert_eq!(with_size(body, Some(9)), b"12 path=abc\n9 size=9\n8 c=def\n");
         assert_eq!(with_size(body, None), b"12 path=abc\n8 c=def\n");
-        assert_eq!(
-            with_size(b"8 c=def\n", Some(10_000)),
-            b"8 c=def\n14 size=10000\n"
-        );
+        assert_eq!(with_size(b"8 c=def\n", Some(10_000)), b"8 c=def\n14 size=10000\n");
     }
 
     proptest! {

@@ -37,10 +37,7 @@ fn bad(at: u64) -> Error {
 impl Map {
     /// A file without holes.
     pub fn whole(len: u64) -> Self {
-        Self {
-            regions: VecDeque::from([(0, len)]),
-            len,
-        }
+        Self { regions: VecDeque::from([(0, len)]), len }
     }
 
     /// Whether the regions are in order, within the file, aligned as stored, and `stored` bytes in all.
@@ -51,9 +48,7 @@ impl Map {
                 return Err(bad(at));
             }
             if *len > 0 && sum % BLOCK as u64 != 0 {
-                return Err(Error::unsupported(
-                    "sparse tar member with regions that are not whole blocks",
-                ));
+                return Err(Error::unsupported("sparse tar member with regions that are not whole blocks"));
             }
             end = start + len;
             sum += len;
@@ -64,17 +59,13 @@ impl Map {
 
 /// Whether another sparse header follows this block, the `first` of the entry or a later one.
 pub fn continued(block: &[u8], first: bool) -> bool {
-    block
-        .get(if first { 482 } else { 504 })
-        .is_some_and(|flag| *flag != 0)
+    block.get(if first { 482 } else { 504 }).is_some_and(|flag| *flag != 0)
 }
 
 /// The map in old GNU headers: four regions in the entry's own, 21 in each that follows.
 pub fn old(blocks: &[u8], at: u64) -> Result<Sparse> {
-    let mut map = Map {
-        regions: VecDeque::new(),
-        len: header::number(field(blocks, 483..495)).ok_or_else(|| bad(at))?,
-    };
+    let mut map =
+        Map { regions: VecDeque::new(), len: header::number(field(blocks, 483..495)).ok_or_else(|| bad(at))? };
     let mut done = false;
     for (n, block) in blocks.chunks(BLOCK).enumerate() {
         // A reader that stops at the first blank region would take the headers after it for data.
@@ -88,9 +79,7 @@ pub fn old(blocks: &[u8], at: u64) -> Result<Sparse> {
                 return Err(bad(at));
             } else {
                 let (start, len) = entry.split_at(12);
-                let region = header::number(start)
-                    .zip(header::number(len))
-                    .filter(|_| len.first() != Some(&0));
+                let region = header::number(start).zip(header::number(len)).filter(|_| len.first() != Some(&0));
                 map.regions.push_back(region.ok_or_else(|| bad(at))?);
             }
         }
@@ -100,8 +89,7 @@ pub fn old(blocks: &[u8], at: u64) -> Result<Sparse> {
 
 /// What an extended header says of holes; `None` if it does not. `at` is for errors.
 pub fn declared(body: &[u8], at: u64) -> Result<Option<Sparse>> {
-    let (mut any, mut major, mut minor, mut len, mut list, mut count) =
-        (false, None, None, None, false, None);
+    let (mut any, mut major, mut minor, mut len, mut list, mut count) = (false, None, None, None, false, None);
     let (mut regions, mut open) = (VecDeque::new(), None);
     for record in pax::records(body) {
         let key = body.get(record.key).unwrap_or_default();
@@ -113,11 +101,7 @@ pub fn declared(body: &[u8], at: u64) -> Result<Option<Sparse>> {
             continue;
         };
         any = true;
-        let number = || {
-            pax::decimal(value)
-                .filter(|n| i64::try_from(*n).is_ok())
-                .ok_or_else(|| bad(at))
-        };
+        let number = || pax::decimal(value).filter(|n| i64::try_from(*n).is_ok()).ok_or_else(|| bad(at));
         match key {
             b"name" => {}
             b"major" => once(&mut major, number()?, at)?,
@@ -138,12 +122,8 @@ pub fn declared(body: &[u8], at: u64) -> Result<Option<Sparse>> {
     }
     let len = len.ok_or_else(|| bad(at))?;
     match (major, minor) {
-        (Some(1), Some(0)) if regions.is_empty() && !list && open.is_none() => {
-            Ok(Some(Sparse::InPayload(len)))
-        }
-        (None, None) | (Some(0), Some(0 | 1))
-            if open.is_none() && (list || count.is_some() || !regions.is_empty()) =>
-        {
+        (Some(1), Some(0)) if regions.is_empty() && !list && open.is_none() => Ok(Some(Sparse::InPayload(len))),
+        (None, None) | (Some(0), Some(0 | 1)) if open.is_none() && (list || count.is_some() || !regions.is_empty()) => {
             if count.is_some_and(|count| count != regions.len() as u64) {
                 return Err(bad(at));
             }
@@ -155,11 +135,7 @@ pub fn declared(body: &[u8], at: u64) -> Result<Option<Sparse>> {
 
 /// Sets what may be said once, or twice alike.
 fn once(slot: &mut Option<u64>, value: u64, at: u64) -> Result<()> {
-    if slot.replace(value).is_some_and(|before| before != value) {
-        Err(bad(at))
-    } else {
-        Ok(())
-    }
+    if slot.replace(value).is_some_and(|before| before != value) { Err(bad(at)) } else { Ok(()) }
 }
 
 /// `offset,length,offset,length…`
@@ -187,30 +163,17 @@ pub fn in_payload(stream: &mut dyn Stream, size: u64, len: u64) -> Result<(Map, 
         if size - (text.len() as u64) < BLOCK as u64 {
             return Err(bad(at));
         }
-        take(
-            stream,
-            BLOCK,
-            &mut text,
-            "the stream ends inside a sparse map",
-        )?;
+        take(stream, BLOCK, &mut text, "the stream ends inside a sparse map")?;
         while let Some(line) = memchr::memchr(b'\n', text.get(head..).unwrap_or_default()) {
             let number = text.get(head..head + line).and_then(pax::decimal);
-            numbers.push(
-                number
-                    .filter(|n| i64::try_from(*n).is_ok())
-                    .ok_or_else(|| bad(at))?,
-            );
+            numbers.push(number.filter(|n| i64::try_from(*n).is_ok()).ok_or_else(|| bad(at))?);
             head += line + 1;
-            if numbers.first().is_some_and(|count| {
-                (numbers.len() as u64 - 1) / 2 == *count && numbers.len() % 2 == 1
-            }) {
+            if numbers.first().is_some_and(|count| (numbers.len() as u64 - 1) / 2 == *count && numbers.len() % 2 == 1) {
                 if text.get(head..).unwrap_or_default().iter().any(|b| *b != 0) {
                     return Err(bad(at));
                 }
                 let regions = numbers.get(1..).unwrap_or_default().chunks_exact(2);
-                let regions = regions
-                    .filter_map(|pair| Some((*pair.first()?, *pair.last()?)))
-                    .collect();
+                let regions = regions.filter_map(|pair| Some((*pair.first()?, *pair.last()?))).collect();
                 return Ok((Map { regions, len }, text.len() as u64));
             }
         }
@@ -233,32 +196,17 @@ pub struct Stored<'i, 'a> {
 impl<'i, 'a> Stored<'i, 'a> {
     /// The next bytes of `input`, as `map` places them.
     pub fn new(input: &'i mut Input<'a>, map: Map, budget: Budget) -> Self {
-        Self {
-            input,
-            map,
-            at: 0,
-            budget,
-        }
+        Self { input, map, at: 0, budget }
     }
 }
 
 impl Source for Stored<'_, '_> {
     fn read(&mut self, buf: &mut [u8]) -> Result<usize> {
-        while self
-            .map
-            .regions
-            .front()
-            .is_some_and(|(start, len)| start + len <= self.at)
-        {
+        while self.map.regions.front().is_some_and(|(start, len)| start + len <= self.at) {
             self.map.regions.pop_front();
         }
-        let (start, end) = self
-            .map
-            .regions
-            .front()
-            .map_or((self.map.len, self.map.len), |(start, len)| {
-                (*start, start + len)
-            });
+        let (start, end) =
+            self.map.regions.front().map_or((self.map.len, self.map.len), |(start, len)| (*start, start + len));
         let hole = self.at < start;
         let left = if hole { start } else { end } - self.at;
         let want = usize::try_from(left).unwrap_or(usize::MAX).min(buf.len());

@@ -31,18 +31,11 @@ fn dotted(text: &[u8]) -> Option<([u8; 4], usize)> {
             at += 1;
         }
         let digits = text.get(at..)?;
-        let len = digits
-            .iter()
-            .take(4)
-            .take_while(|b| b.is_ascii_digit())
-            .count();
+        let len = digits.iter().take(4).take_while(|b| b.is_ascii_digit()).count();
         if len == 0 || len > 3 {
             return None;
         }
-        let sum = digits
-            .iter()
-            .take(len)
-            .fold(0u16, |sum, b| sum * 10 + u16::from(b - b'0'));
+        let sum = digits.iter().take(len).fold(0u16, |sum, b| sum * 10 + u16::from(b - b'0'));
         *part = u8::try_from(sum).ok()?;
         at += len;
     }
@@ -54,9 +47,7 @@ fn dotted(text: &[u8]) -> Option<([u8; 4], usize)> {
 pub(super) fn v4(text: &[u8], start: usize) -> Option<Place> {
     let is_digit = |at: Option<usize>| at.and_then(|i| text.get(i)).is_some_and(u8::is_ascii_digit);
     let before = start.checked_sub(1);
-    if is_digit(before)
-        || (before.and_then(|i| text.get(i)) == Some(&b'.') && is_digit(start.checked_sub(2)))
-    {
+    if is_digit(before) || (before.and_then(|i| text.get(i)) == Some(&b'.') && is_digit(start.checked_sub(2))) {
         return None;
     }
     let (parts, len) = dotted(text.get(start..)?)?;
@@ -75,14 +66,9 @@ fn in_run(byte: u8) -> bool {
 /// The maximal run of hex digits and `:` around the `:` at `colon`, and the address that it is, with a dotted IPv4 tail if one
 /// stands at its end. A `.` after an address is no part of it (`2001:db8::1.443`, as tcpdump writes a port).
 pub(super) fn v6(text: &[u8], colon: usize) -> (Range<usize>, Option<Place>) {
-    let start = text
-        .get(..colon)
-        .and_then(|before| before.iter().rposition(|b| !in_run(*b)))
-        .map_or(0, |i| i + 1);
-    let end = text
-        .get(colon..)
-        .and_then(|after| after.iter().position(|b| !in_run(*b)))
-        .map_or(text.len(), |i| colon + i);
+    let start = text.get(..colon).and_then(|before| before.iter().rposition(|b| !in_run(*b))).map_or(0, |i| i + 1);
+    let end =
+        text.get(colon..).and_then(|after| after.iter().position(|b| !in_run(*b))).map_or(text.len(), |i| colon + i);
     let last = text.get(start..end).and_then(|run| run.iter().rposition(|b| *b == b':')).map_or(end, |i| start + i + 1);
     let span = match text.get(last..).and_then(dotted) {
         Some((_, len)) => {
@@ -141,11 +127,8 @@ fn groups(text: &[u8], out: &mut [u8; 16]) -> Option<usize> {
         if part.is_empty() || part.len() > 4 {
             return None;
         }
-        let group = part.iter().try_fold(0u16, |sum, b| {
-            Some(sum << 4 | char::from(*b).to_digit(16)? as u16)
-        })?;
-        out.get_mut(len..len + 2)?
-            .copy_from_slice(&group.to_be_bytes());
+        let group = part.iter().try_fold(0u16, |sum, b| Some(sum << 4 | char::from(*b).to_digit(16)? as u16))?;
+        out.get_mut(len..len + 2)?.copy_from_slice(&group.to_be_bytes());
         len += 2;
     }
     Some(len)
@@ -166,14 +149,7 @@ mod tests {
         assert_eq!(at("ip-10.0.0.1:80").as_deref(), Some("10.0.0.1"));
         assert_eq!(at("x.010.000.000.001.").as_deref(), Some("010.000.000.001"));
         assert_eq!(at("10.0.0.1x").as_deref(), Some("10.0.0.1"));
-        for text in [
-            "10.0.0.1.5",
-            "10.0.0.256",
-            "10.0.0.1234",
-            "10.0.0",
-            "1.10.0.0.1",
-            "0010.0.0.1",
-        ] {
+        for text in ["10.0.0.1.5", "10.0.0.256", "10.0.0.1234", "10.0.0", "1.10.0.0.1", "0010.0.0.1"] {
             assert_eq!(at(text), None, "{text}");
         }
         assert!(v4(b"1.2.3.4.5", 2).is_none());
@@ -181,11 +157,7 @@ mod tests {
 
     #[test]
     fn v6_runs() {
-        let at = |text: &str| {
-            v6(text.as_bytes(), text.find(':').unwrap())
-                .1
-                .map(|(_, span)| text[span].to_owned())
-        };
+        let at = |text: &str| v6(text.as_bytes(), text.find(':').unwrap()).1.map(|(_, span)| text[span].to_owned());
         assert_eq!(at("[2001:DB8::1]:443").as_deref(), Some("2001:DB8::1"));
         assert_eq!(at("zone fe80::1%eth0").as_deref(), Some("fe80::1"));
         assert_eq!(at("see 2001:db8::1.").as_deref(), Some("2001:db8::1"));

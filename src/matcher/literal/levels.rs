@@ -45,11 +45,7 @@ impl Reach {
         let plain = longest + 2 * CONTEXT;
         let wide = longest.saturating_mul(EXPANSION);
         let overlap = wide.clamp(OVERLAP.start, OVERLAP.end.max(2 * plain));
-        Self {
-            plain,
-            overlap,
-            region: WHOLE.max(4 * overlap),
-        }
+        Self { plain, overlap, region: WHOLE.max(4 * overlap) }
     }
 }
 
@@ -71,12 +67,7 @@ struct Sites<'t> {
 
 impl<'t> Sites<'t> {
     fn new(text: &'t [u8]) -> Self {
-        let mut sites = Self {
-            text,
-            at: 0,
-            rare: 0,
-            equals: 0,
-        };
+        let mut sites = Self { text, at: 0, rare: 0, equals: 0 };
         sites.rare = sites.find_rare(0);
         sites.equals = sites.find_equals(0);
         sites
@@ -122,10 +113,7 @@ pub(super) fn regions(text: &[u8], reach: Reach, visit: &mut dyn FnMut(Region)) 
     if text.len() > WHOLE {
         clusters(text, reach, visit);
     } else if Sites::new(text).next().is_some() {
-        visit(Region {
-            span: 0..text.len(),
-            open: (false, false),
-        });
+        visit(Region { span: 0..text.len(), open: (false, false) });
     }
 }
 
@@ -139,10 +127,7 @@ fn clusters(text: &[u8], reach: Reach, visit: &mut dyn FnMut(Region)) {
         let mut marks: VecDeque<usize> = VecDeque::new();
         while let Some(site) = sites.next_if(|site| site.start <= last + 2 * reach.plain) {
             if site.start - start > reach.region {
-                visit(Region {
-                    span: start..site.start,
-                    open: (start > 0, true),
-                });
+                visit(Region { span: start..site.start, open: (start > 0, true) });
                 let want = site.start.saturating_sub(reach.overlap);
                 while marks.get(1).is_some_and(|mark| *mark <= want) {
                     marks.pop_front();
@@ -159,22 +144,14 @@ fn clusters(text: &[u8], reach: Reach, visit: &mut dyn FnMut(Region)) {
             last = site.end;
         }
         let end = (last + reach.plain).min(text.len());
-        visit(Region {
-            span: start..end,
-            open: (start > 0, end < text.len()),
-        });
+        visit(Region { span: start..end, open: (start > 0, end < text.len()) });
     }
 }
 
 /// The regions of a window of records: lines that have escapes, alone, and together where a soft break may join them.
 ///
 /// With `by_line` false (a value holds a line feed) lines are not told apart.
-pub(super) fn window_regions(
-    text: &[u8],
-    by_line: bool,
-    reach: Reach,
-    visit: &mut dyn FnMut(Range<usize>),
-) {
+pub(super) fn window_regions(text: &[u8], by_line: bool, reach: Reach, visit: &mut dyn FnMut(Range<usize>)) {
     if !by_line {
         clusters(text, reach, &mut |region| visit(region.span));
     }
@@ -199,16 +176,12 @@ pub(super) fn window_regions(
 }
 
 fn line_start(text: &[u8], at: usize) -> usize {
-    text.get(..at)
-        .and_then(|before| memrchr(b'\n', before))
-        .map_or(0, |i| i + 1)
+    text.get(..at).and_then(|before| memrchr(b'\n', before)).map_or(0, |i| i + 1)
 }
 
 /// The end of the line that holds `at`, its line feed included.
 fn line_end(text: &[u8], at: usize) -> usize {
-    text.get(at..)
-        .and_then(|rest| memchr(b'\n', rest))
-        .map_or(text.len(), |i| at + i + 1)
+    text.get(at..).and_then(|rest| memchr(b'\n', rest)).map_or(text.len(), |i| at + i + 1)
 }
 
 /// Whether `line` (with its line feed) may end in a soft break at some level: in `=`, or in something that may spell one.
@@ -253,9 +226,7 @@ pub(super) fn expand(text: &[u8], visit: &mut dyn FnMut(&[u8], &Map, Chain)) {
     for depth in 1..=SPELLING_DEPTH {
         let parents = std::mem::take(&mut nodes);
         let root = (depth == 1).then_some((text, None, Chain::default()));
-        let below = parents
-            .iter()
-            .map(|node| (node.text.as_slice(), Some(&node.map), node.chain));
+        let below = parents.iter().map(|node| (node.text.as_slice(), Some(&node.map), node.chain));
         for (parent, outer, chain) in root.into_iter().chain(below) {
             for spelling in Spelling::ALL {
                 let Some((decoded, local)) = decode(spelling, parent) else {
@@ -272,11 +243,7 @@ pub(super) fn expand(text: &[u8], visit: &mut dyn FnMut(&[u8], &Map, Chain)) {
                 seen.push(key);
                 visit(&decoded, &map, chain);
                 if depth < SPELLING_DEPTH {
-                    nodes.push(Node {
-                        text: decoded,
-                        map,
-                        chain,
-                    });
+                    nodes.push(Node { text: decoded, map, chain });
                 }
             }
         }
@@ -317,14 +284,8 @@ mod tests {
         let mut out: Vec<Region> = Vec::new();
         regions(&text, reach, &mut |region| out.push(region));
         assert!(out.len() > 2);
-        assert!(
-            out.iter()
-                .all(|r| r.span.len() <= reach.region + 8 && r.span.start % 3 == 0)
-        );
-        assert!(
-            out.windows(2)
-                .all(|p| p[1].span.start + reach.overlap <= p[0].span.end)
-        );
+        assert!(out.iter().all(|r| r.span.len() <= reach.region + 8 && r.span.start % 3 == 0));
+        assert!(out.windows(2).all(|p| p[1].span.start + reach.overlap <= p[0].span.end));
         assert_eq!(out.first().unwrap().span.start, 0);
         assert_eq!(out.last().unwrap().span.end, text.len());
         let mut sparse = vec![b'x'; 2_000_000];
@@ -332,13 +293,7 @@ mod tests {
         let mut out = Vec::new();
         regions(&sparse, reach, &mut |region| out.push(region));
         let side = reach.plain;
-        assert_eq!(
-            out,
-            [Region {
-                span: 1_000_000 - side..1_000_003 + side,
-                open: (true, true)
-            }]
-        );
+        assert_eq!(out, [Region { span: 1_000_000 - side..1_000_003 + side, open: (true, true) }]);
     }
 
     #[test]

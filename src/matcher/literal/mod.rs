@@ -62,12 +62,7 @@ impl Literal {
                 fields.entry(value.bytes.clone()).or_default().push(id);
             }
         }
-        let any = |byte: u8| {
-            plan.needles
-                .values
-                .iter()
-                .any(|v| v.kind != Type::Ip && v.bytes.contains(&byte))
-        };
+        let any = |byte: u8| plan.needles.values.iter().any(|v| v.kind != Type::Ip && v.bytes.contains(&byte));
         Ok(Self(Arc::new(Inner {
             names: Names::new(&plan.fields),
             reach,
@@ -95,15 +90,12 @@ impl Literal {
         visit(text, &|span| span);
         regions(text, self.0.reach, &mut |region| {
             let start = region.span.start;
-            expand(
-                text.get(region.span).unwrap_or_default(),
-                &mut |level, map, _| {
-                    visit(level, &|span| {
-                        let raw = map.range(span.start, span.end);
-                        start + raw.start..start + raw.end
-                    });
-                },
-            );
+            expand(text.get(region.span).unwrap_or_default(), &mut |level, map, _| {
+                visit(level, &|span| {
+                    let raw = map.range(span.start, span.end);
+                    start + raw.start..start + raw.end
+                });
+            });
         });
     }
 }
@@ -182,26 +174,19 @@ impl Inner {
         }
         value.kind.anywhere()
             || self.names.plausible(text, span.start)
-            || self
-                .names
-                .identify(value.kind, text, span.start, span.end, true)
+            || self.names.identify(value.kind, text, span.start, span.end, true)
     }
 
     /// Whether these bytes are the value's, by the case of its type; shapes with many spellings were compared when found.
     fn is_spelled(&self, id: ValueId, text: &[u8], span: &Range<usize>) -> bool {
-        let (Some(value), Some(bytes)) =
-            (self.needles.values.get(id as usize), text.get(span.clone()))
-        else {
+        let (Some(value), Some(bytes)) = (self.needles.values.get(id as usize), text.get(span.clone())) else {
             return false;
         };
         match value.kind {
             Type::Email | Type::Username => bytes.eq_ignore_ascii_case(&value.bytes),
             Type::Token | Type::UserId | Type::Literal => *bytes == *value.bytes,
             Type::Uuid => {
-                let digits = bytes
-                    .iter()
-                    .filter(|b| **b != b'-')
-                    .map(u8::to_ascii_lowercase);
+                let digits = bytes.iter().filter(|b| **b != b'-').map(u8::to_ascii_lowercase);
                 digits.eq(value.bytes.iter().copied())
             }
             Type::Ip => ip::read(bytes).is_some_and(|address| address == *value.bytes),
@@ -222,11 +207,7 @@ impl Inner {
             expand(piece, &mut |level, map, chain| {
                 // Near a cut the context is not whole; what stands there is judged in another region or the text above.
                 let first = if open.0 { CONTEXT } else { 0 };
-                let last = if open.1 {
-                    level.len().saturating_sub(CONTEXT)
-                } else {
-                    level.len()
-                };
+                let last = if open.1 { level.len().saturating_sub(CONTEXT) } else { level.len() };
                 self.judge_level(level, &mut |id, span| {
                     if span.start >= first && span.end <= last {
                         let raw = map.range(span.start, span.end);
@@ -247,8 +228,7 @@ impl Inner {
                 && if value.kind.anywhere() {
                     boundary::holds(value.kind, text, span.start, span.end)
                 } else {
-                    self.names
-                        .identify(value.kind, text, span.start, span.end, false)
+                    self.names.identify(value.kind, text, span.start, span.end, false)
                 };
             if counts {
                 found(id, span);
@@ -265,10 +245,7 @@ impl Inner {
         }
         let exact = self.fields.get(&*field.text);
         let lower = field.text.to_ascii_lowercase();
-        let folded = self
-            .fields
-            .get(lower.as_slice())
-            .filter(|_| lower != *field.text);
+        let folded = self.fields.get(lower.as_slice()).filter(|_| lower != *field.text);
         for id in exact.into_iter().chain(folded).flatten() {
             let Some(value) = self.needles.values.get(*id as usize) else {
                 continue;
@@ -280,11 +257,7 @@ impl Inner {
             let named = self.names.matches(value.kind, &field.path)
                 || (value.kind == Type::UserId && is_user_key(&field.path, table));
             if same && named {
-                all.push(Hit {
-                    value: *id,
-                    span: field.span.clone(),
-                    chain: Chain::default(),
-                });
+                all.push(Hit { value: *id, span: field.span.clone(), chain: Chain::default() });
             }
         }
     }
@@ -298,13 +271,9 @@ impl Inner {
             return;
         }
         // A reader that halves otherwise than RFC 4180 leaves no places: then the whole cell stands for the hit.
-        let map: Option<Map> = halve_quotes(raw)
-            .filter(|(text, _)| **text == *field.text)
-            .map(|(_, map)| map);
+        let map: Option<Map> = halve_quotes(raw).filter(|(text, _)| **text == *field.text).map(|(_, map)| map);
         self.judge_text(&field.text, &mut |value, span, chain| {
-            let raw = map
-                .as_ref()
-                .map_or(0..raw.len(), |map| map.range(span.start, span.end));
+            let raw = map.as_ref().map_or(0..raw.len(), |map| map.range(span.start, span.end));
             let span = field.span.start + raw.start..field.span.start + raw.end;
             all.push(Hit { value, span, chain });
         });
@@ -313,16 +282,10 @@ impl Inner {
 
 /// Whether the field is the column `id` of a table of users (SPEC "Identifying fields").
 fn is_user_key<P: AsRef<[u8]>>(path: &[P], table: Option<&str>) -> bool {
-    let last = path
-        .last()
-        .and_then(|part| part.as_ref().rsplit(|b| *b == b'.').next());
+    let last = path.last().and_then(|part| part.as_ref().rsplit(|b| *b == b'.').next());
     let table = table.map(|table| table.rsplit('.').next().unwrap_or(table));
     last.is_some_and(|part| fold(part) == b"id")
-        && table.is_some_and(|table| {
-            USER_TABLES
-                .iter()
-                .any(|user| user.eq_ignore_ascii_case(table))
-        })
+        && table.is_some_and(|table| USER_TABLES.iter().any(|user| user.eq_ignore_ascii_case(table)))
 }
 
 /// Hits as they are found. Many levels repeat the same ones; they are thinned out before they fill the memory.
@@ -340,8 +303,7 @@ impl Bag {
     fn push(&mut self, hit: Hit) {
         if self.hits.len() >= REPEATED_MAX + 2 * self.distinct {
             order(&mut self.hits);
-            self.hits
-                .dedup_by(|b, a| a.value == b.value && a.span == b.span);
+            self.hits.dedup_by(|b, a| a.value == b.value && a.span == b.span);
             self.distinct = self.hits.len();
         }
         self.hits.push(hit);
@@ -373,11 +335,8 @@ fn resolve(mut all: Vec<Hit>) -> Vec<Hit> {
                 value = Some(hit.value);
                 kept.clear();
             }
-            let before = kept
-                .range(..hit.span.end.max(hit.span.start + 1))
-                .next_back();
-            let stands = before
-                .is_none_or(|(start, end)| *end <= hit.span.start && *start != hit.span.start);
+            let before = kept.range(..hit.span.end.max(hit.span.start + 1)).next_back();
+            let stands = before.is_none_or(|(start, end)| *end <= hit.span.start && *start != hit.span.start);
             if stands {
                 kept.insert(hit.span.start, hit.span.end);
             }

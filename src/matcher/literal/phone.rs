@@ -12,11 +12,7 @@ fn separates(byte: u8) -> bool {
 /// The next digit at or after `at` with at most three separators before it.
 fn next_digit(text: &[u8], at: usize) -> Option<usize> {
     let rest = text.get(at..)?;
-    let skip = rest
-        .iter()
-        .take(SEPARATORS_MAX + 1)
-        .take_while(|b| separates(**b))
-        .count();
+    let skip = rest.iter().take(SEPARATORS_MAX + 1).take_while(|b| separates(**b)).count();
     (skip <= SEPARATORS_MAX && rest.get(skip).is_some_and(u8::is_ascii_digit)).then_some(at + skip)
 }
 
@@ -25,40 +21,22 @@ fn next_digit(text: &[u8], at: usize) -> Option<usize> {
 /// again if it would be the same digits.
 ///
 /// Work: `max` steps for each run of digits.
-pub(super) fn each(
-    text: &[u8],
-    min: usize,
-    max: usize,
-    mut found: impl FnMut(&[u8], Range<usize>),
-) {
+pub(super) fn each(text: &[u8], min: usize, max: usize, mut found: impl FnMut(&[u8], Range<usize>)) {
     let mut digits = Vec::with_capacity(max);
     let mut at = 0;
-    while let Some(skip) = text
-        .get(at..)
-        .and_then(|rest| rest.iter().position(u8::is_ascii_digit))
-    {
+    while let Some(skip) = text.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
         let start = at + skip;
         let plus = start.checked_sub(1).and_then(|i| text.get(i)) == Some(&b'+');
         let chain = stretch(text, start, max.saturating_add(2));
         if chain >= min {
-            from(
-                text,
-                start,
-                start - usize::from(plus),
-                min,
-                max,
-                &mut digits,
-                &mut found,
-            );
+            from(text, start, start - usize::from(plus), min, max, &mut digits, &mut found);
             if text.get(start..start + 2) == Some(b"00")
                 && let Some(first) = next_digit(text, start + 2)
             {
                 from(text, first, start, min, max, &mut digits, &mut found);
             }
         }
-        let run = text.get(start..).map_or(0, |rest| {
-            rest.iter().take_while(|b| b.is_ascii_digit()).count()
-        });
+        let run = text.get(start..).map_or(0, |rest| rest.iter().take_while(|b| b.is_ascii_digit()).count());
         at = start + run;
     }
 }
@@ -130,11 +108,7 @@ mod tests {
             ("4917012345670", ""),
         ] {
             let found = spans(text, want);
-            assert_eq!(
-                found.iter().map(String::len).max().unwrap_or(0),
-                span.len(),
-                "{text}"
-            );
+            assert_eq!(found.iter().map(String::len).max().unwrap_or(0), span.len(), "{text}");
             assert!(span.is_empty() || found.iter().any(|f| f == span), "{text}");
         }
     }

@@ -68,9 +68,7 @@ fn shape(kind: Type, bytes: &[u8]) -> Shape {
         Type::Token | Type::UserId | Type::Username if word => Shape::Word,
         Type::Email | Type::UserId | Type::Username if is_mail(bytes) => Shape::Mail,
         Type::UserId | Type::Username
-            if bytes.len() <= KEY_MAX
-                && in_word(bytes[0])
-                && bytes.iter().all(|b| name_byte(*b)) =>
+            if bytes.len() <= KEY_MAX && in_word(bytes[0]) && bytes.iter().all(|b| name_byte(*b)) =>
         {
             Shape::Dotted
         }
@@ -94,8 +92,7 @@ fn is_mail(bytes: &[u8]) -> bool {
 /// Where a domain that starts at `at` ends: a dot belongs to it if a letter or digit follows.
 fn domain_end(text: &[u8], mut at: usize) -> usize {
     while at < text.len()
-        && (in_word(text[at])
-            || text[at] == b'.' && text.get(at + 1).is_some_and(u8::is_ascii_alphanumeric))
+        && (in_word(text[at]) || text[at] == b'.' && text.get(at + 1).is_some_and(u8::is_ascii_alphanumeric))
     {
         at += 1;
     }
@@ -105,11 +102,7 @@ fn domain_end(text: &[u8], mut at: usize) -> usize {
 /// `text[span]` without a final dot and letters.
 fn without_extension(text: &[u8], span: Range<usize>) -> Option<Range<usize>> {
     let run = &text[span.clone()];
-    let letters = run
-        .iter()
-        .rev()
-        .take_while(|b| b.is_ascii_alphabetic())
-        .count();
+    let letters = run.iter().rev().take_while(|b| b.is_ascii_alphabetic()).count();
     let dot = run.len().checked_sub(letters + 1)?;
     (letters > 0 && run[dot] == b'.').then(|| span.start..span.start + dot)
 }
@@ -146,9 +139,7 @@ impl Finder {
             longest = longest.max(value.bytes.len() * spread + 8);
             if shape == Shape::Bytes {
                 let next = patterns.len();
-                let at = *order
-                    .entry(value.bytes.to_ascii_lowercase())
-                    .or_insert(next);
+                let at = *order.entry(value.bytes.to_ascii_lowercase()).or_insert(next);
                 if at == next {
                     patterns.push(Vec::new());
                 }
@@ -175,10 +166,7 @@ impl Finder {
 
     /// Calls `found` with every place where a value with a shape may stand.
     pub(super) fn shapes(&self, text: &[u8], found: &mut impl FnMut(ValueId, Range<usize>)) {
-        if [&self.words, &self.dotted, &self.uuids, &self.ips]
-            .iter()
-            .any(|table| !table.is_empty())
-        {
+        if [&self.words, &self.dotted, &self.uuids, &self.ips].iter().any(|table| !table.is_empty()) {
             self.runs(text, found);
         } else if !self.mails.is_empty() {
             for at in memchr_iter(b'@', text) {
@@ -188,8 +176,7 @@ impl Finder {
         if !self.phones.is_empty() {
             let (min, max) = self.phones.lengths();
             phone::each(text, min, max, |digits, span| {
-                self.phones
-                    .probe(digits, |value| found(value, span.clone()));
+                self.phones.probe(digits, |value| found(value, span.clone()));
             });
         }
     }
@@ -217,11 +204,7 @@ impl Finder {
     }
 
     fn runs(&self, text: &[u8], found: &mut impl FnMut(ValueId, Range<usize>)) {
-        let (uuids, ips, dotted) = (
-            !self.uuids.is_empty(),
-            !self.ips.is_empty(),
-            !self.dotted.is_empty(),
-        );
+        let (uuids, ips, dotted) = (!self.uuids.is_empty(), !self.ips.is_empty(), !self.dotted.is_empty());
         let mut at = 0;
         // End of the last run of `[0-9A-Fa-f:.]` that was read as an IPv6 address.
         let mut v6_done = 0;
@@ -240,8 +223,7 @@ impl Finder {
             while at < text.len() && CLASS[text[at] as usize] & WORD != 0 {
                 at += 1;
             }
-            self.words
-                .probe(&text[start..at], |value| found(value, start..at));
+            self.words.probe(&text[start..at], |value| found(value, start..at));
             if uuids && at - start >= 32 {
                 self.uuid(text, start..at, found);
             }
@@ -261,12 +243,7 @@ impl Finder {
         if self.mails.is_empty() {
             return;
         }
-        let local = text[..at]
-            .iter()
-            .rev()
-            .take(KEY_MAX + 1)
-            .take_while(|b| in_local(**b))
-            .count();
+        let local = text[..at].iter().rev().take(KEY_MAX + 1).take_while(|b| in_local(**b)).count();
         if local == 0 || local > KEY_MAX {
             return;
         }
@@ -274,12 +251,8 @@ impl Finder {
         if span.end == at + 1 {
             return;
         }
-        for span in [without_extension(text, span.clone()), Some(span)]
-            .into_iter()
-            .flatten()
-        {
-            self.mails
-                .probe(&text[span.clone()], |value| found(value, span.clone()));
+        for span in [without_extension(text, span.clone()), Some(span)].into_iter().flatten() {
+            self.mails.probe(&text[span.clone()], |value| found(value, span.clone()));
         }
     }
 
@@ -287,48 +260,26 @@ impl Finder {
     fn dotted(&self, text: &[u8], start: usize, found: &mut impl FnMut(ValueId, Range<usize>)) {
         let run = text[start..].iter().take_while(|b| name_byte(**b)).count();
         let whole = start..start + run;
-        let undotted = text[whole.clone()]
-            .ends_with(b".")
-            .then(|| start..whole.end - 1);
+        let undotted = text[whole.clone()].ends_with(b".").then(|| start..whole.end - 1);
         for span in [Some(whole), undotted].into_iter().flatten() {
-            for span in [without_extension(text, span.clone()), Some(span)]
-                .into_iter()
-                .flatten()
-            {
-                self.dotted
-                    .probe(&text[span.clone()], |value| found(value, span.clone()));
+            for span in [without_extension(text, span.clone()), Some(span)].into_iter().flatten() {
+                self.dotted.probe(&text[span.clone()], |value| found(value, span.clone()));
             }
         }
     }
 
     /// The IPv4 address whose first part ends at the dot at `dot`; its word starts at `word`.
-    fn v4(
-        &self,
-        text: &[u8],
-        word: usize,
-        dot: usize,
-        found: &mut impl FnMut(ValueId, Range<usize>),
-    ) {
+    fn v4(&self, text: &[u8], word: usize, dot: usize, found: &mut impl FnMut(ValueId, Range<usize>)) {
         if !text.get(dot + 1).is_some_and(u8::is_ascii_digit) {
             return;
         }
-        let digits = text[word..dot]
-            .iter()
-            .rev()
-            .take(4)
-            .take_while(|b| b.is_ascii_digit())
-            .count();
+        let digits = text[word..dot].iter().rev().take(4).take_while(|b| b.is_ascii_digit()).count();
         if let Some((address, span)) = ip::v4(text, dot - digits) {
             self.ips.probe(&address, |value| found(value, span.clone()));
         }
     }
 
-    fn v6(
-        &self,
-        text: &[u8],
-        colon: usize,
-        found: &mut impl FnMut(ValueId, Range<usize>),
-    ) -> usize {
+    fn v6(&self, text: &[u8], colon: usize, found: &mut impl FnMut(ValueId, Range<usize>)) -> usize {
         let (run, address) = ip::v6(text, colon);
         if let Some((address, span)) = address {
             self.ips.probe(&address, |value| found(value, span.clone()));
@@ -340,10 +291,7 @@ impl Finder {
     fn uuid(&self, text: &[u8], word: Range<usize>, found: &mut impl FnMut(ValueId, Range<usize>)) {
         let mut at = word.start;
         while at < word.end {
-            let run = text[at..word.end]
-                .iter()
-                .take_while(|b| b.is_ascii_alphanumeric())
-                .count();
+            let run = text[at..word.end].iter().take_while(|b| b.is_ascii_alphanumeric()).count();
             let key = match run {
                 32 => compact(&text[at..at + 32]).map(|key| (key, at..at + 32)),
                 8 if at + 36 <= word.end && is_dashed(&text[at..word.end]) => {
@@ -362,13 +310,8 @@ impl Finder {
 /// Whether `text` (at least 36 bytes) starts with runs of 8, 4, 4, 4 and 12 letters and digits with dashes between.
 fn is_dashed(text: &[u8]) -> bool {
     let dash = |i: usize| matches!(i, 8 | 13 | 18 | 23);
-    text[..36].iter().enumerate().all(|(i, b)| {
-        if dash(i) {
-            *b == b'-'
-        } else {
-            b.is_ascii_alphanumeric()
-        }
-    }) && !text.get(36).is_some_and(u8::is_ascii_alphanumeric)
+    text[..36].iter().enumerate().all(|(i, b)| if dash(i) { *b == b'-' } else { b.is_ascii_alphanumeric() })
+        && !text.get(36).is_some_and(u8::is_ascii_alphanumeric)
 }
 
 /// The 32 hex digits of a UUID in lower case; `None` if something else than a hex digit or `-` is there.
@@ -376,10 +319,7 @@ fn compact(text: &[u8]) -> Option<[u8; 32]> {
     let mut key = [0; 32];
     let mut digits = text.iter().filter(|b| **b != b'-');
     for slot in &mut key {
-        *slot = digits
-            .next()
-            .filter(|b| b.is_ascii_hexdigit())?
-            .to_ascii_lowercase();
+        *slot = digits.next().filter(|b| b.is_ascii_hexdigit())?.to_ascii_lowercase();
     }
     digits.next().is_none().then_some(key)
 }
@@ -388,20 +328,12 @@ fn automaton(patterns: HashMap<Vec<u8>, usize>) -> Result<Option<AhoCorasick>> {
     if patterns.is_empty() {
         return Ok(None);
     }
-    let mut list: Vec<(usize, Vec<u8>)> = patterns
-        .into_iter()
-        .map(|(bytes, at)| (at, bytes))
-        .collect();
+    let mut list: Vec<(usize, Vec<u8>)> = patterns.into_iter().map(|(bytes, at)| (at, bytes)).collect();
     list.sort_unstable_by_key(|(at, _)| *at);
     AhoCorasick::builder()
         .ascii_case_insensitive(true)
         .match_kind(MatchKind::Standard)
         .build(list.iter().map(|(_, bytes)| bytes))
         .map(Some)
-        .map_err(|_| {
-            Error::new(
-                Kind::Limit,
-                "the registry's values are too many for the automaton",
-            )
-        })
+        .map_err(|_| Error::new(Kind::Limit, "the registry's values are too many for the automaton"))
 }

@@ -41,10 +41,7 @@ impl Table {
         for (key, value) in keys {
             let bit = gist(key);
             table.gists[bit / 64] |= 1 << (bit % 64);
-            table.lengths = (
-                table.lengths.0.min(key.len()),
-                table.lengths.1.max(key.len()),
-            );
+            table.lengths = (table.lengths.0.min(key.len()), table.lengths.1.max(key.len()));
             let (tag, mut at) = place(key, mask);
             while table.slots[at].1 != 0 {
                 at = (at + 1) & mask;

@@ -16,93 +16,50 @@ fn value(kind: Type, written: &str) -> Value {
         Type::Phone => written.bytes().filter(u8::is_ascii_digit).collect(),
         _ => written.as_bytes().to_vec(),
     };
-    Value {
-        kind,
-        bytes: bytes.into(),
-        written: written.as_bytes().into(),
-    }
+    Value { kind, bytes: bytes.into(), written: written.as_bytes().into() }
 }
 
 fn engine_of(values: &[(Type, &str)]) -> Literal {
-    let values = values
-        .iter()
-        .map(|(kind, written)| value(*kind, written))
-        .collect();
-    let needles = Needles {
-        values,
-        ..Needles::default()
-    };
-    Literal::new(&Plan {
-        needles: Arc::new(needles),
-        fields: Arc::new(Fields::default()),
-    })
-    .unwrap()
+    let values = values.iter().map(|(kind, written)| value(*kind, written)).collect();
+    let needles = Needles { values, ..Needles::default() };
+    Literal::new(&Plan { needles: Arc::new(needles), fields: Arc::new(Fields::default()) }).unwrap()
 }
 
 fn hits_in(engine: &Literal, text: &[u8], fields: &[Field<'_>], table: Option<&str>) -> Vec<Hit> {
     let mut found = Vec::new();
-    engine.hits(
-        &Unit {
-            text,
-            fields,
-            table,
-        },
-        &mut found,
-    );
+    engine.hits(&Unit { text, fields, table }, &mut found);
     let mut places = Vec::new();
     engine.candidates(text, &mut places);
     for hit in &found {
         let covered = places.iter().any(|place| overlaps(place, &hit.span, text));
-        assert!(
-            covered,
-            "hit {:?} in {:?} has no candidate",
-            hit,
-            String::from_utf8_lossy(text)
-        );
+        assert!(covered, "hit {:?} in {:?} has no candidate", hit, String::from_utf8_lossy(text));
     }
     found
 }
 
 /// Whether a candidate and a hit are in the same line (the smallest record), or overlap.
 fn overlaps(place: &Range<usize>, hit: &Range<usize>, text: &[u8]) -> bool {
-    let line_start = text[..hit.start]
-        .iter()
-        .rposition(|b| *b == b'\n')
-        .map_or(0, |i| i + 1);
-    let line_end = text[hit.end..]
-        .iter()
-        .position(|b| *b == b'\n')
-        .map_or(text.len(), |i| hit.end + i + 1);
+    let line_start = text[..hit.start].iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
+    let line_end = text[hit.end..].iter().position(|b| *b == b'\n').map_or(text.len(), |i| hit.end + i + 1);
     place.start < line_end && place.end > line_start || *place == (0..text.len())
 }
 
 /// The hit texts of one value.
 fn found(kind: Type, written: &str, text: &str) -> Vec<String> {
     let hits = hits_in(&engine_of(&[(kind, written)]), text.as_bytes(), &[], None);
-    hits.into_iter()
-        .map(|hit| text[hit.span].to_owned())
-        .collect()
+    hits.into_iter().map(|hit| text[hit.span].to_owned()).collect()
 }
 
 #[test]
 fn email_rows_of_the_table() {
     let all = |text| found(Type::Email, "Alice@X.example", text);
-    for text in [
-        "alice@x.example",
-        "<ALICE@x.EXAMPLE>",
-        "alice@x.example.",
-        "to:alice@x.example. Bye",
-        "é alice@x.example,",
-    ] {
+    for text in
+        ["alice@x.example", "<ALICE@x.EXAMPLE>", "alice@x.example.", "to:alice@x.example. Bye", "é alice@x.example,"]
+    {
         assert_eq!(all(text).len(), 1, "{text}");
     }
-    for text in [
-        "alice@x.example.au",
-        "malice@x.example",
-        "a.alice@x.example",
-        "alice@x.example-y",
-        "+alice@x.example",
-    ] {
+    for text in ["alice@x.example.au", "malice@x.example", "a.alice@x.example", "alice@x.example-y", "+alice@x.example"]
+    {
         assert!(all(text).is_empty(), "{text}");
     }
     for (text, hit) in [
@@ -112,10 +69,7 @@ fn email_rows_of_the_table() {
         ("=3Dalice@x.example", "alice@x.example"),
         ("alice%2540x.example", "alice%2540x.example"),
         ("alice&commat;x.ex=\nample", "alice&commat;x.ex=\nample"),
-        (
-            r#"\"{\\\"to\\\":\\\"alice\\u0040x.example\\\"}\""#,
-            r"alice\\u0040x.example",
-        ),
+        (r#"\"{\\\"to\\\":\\\"alice\\u0040x.example\\\"}\""#, r"alice\\u0040x.example"),
     ] {
         assert_eq!(all(text), [hit], "{text}");
     }
@@ -125,15 +79,9 @@ fn email_rows_of_the_table() {
 
 #[test]
 fn mail_values_without_the_usual_shape() {
-    assert_eq!(
-        found(Type::Email, "o'brien@x.example", "(O'Brien@x.example)").len(),
-        1
-    );
+    assert_eq!(found(Type::Email, "o'brien@x.example", "(O'Brien@x.example)").len(), 1);
     assert!(found(Type::Email, "o'brien@x.example", "xo'brien@x.example").is_empty());
-    assert_eq!(
-        found(Type::Email, "bø@x.example", "bø@x.example bø@x.example.uk").len(),
-        1
-    );
+    assert_eq!(found(Type::Email, "bø@x.example", "bø@x.example bø@x.example.uk").len(), 1);
 }
 
 #[test]
@@ -158,10 +106,7 @@ fn uuid_rows_of_the_table() {
     ] {
         assert!(all(text).is_empty(), "{text}");
     }
-    assert_eq!(
-        all("urn:uuid:9f1c2d3e-0000-4000-8000-000000000abc}"),
-        ["9f1c2d3e-0000-4000-8000-000000000abc"]
-    );
+    assert_eq!(all("urn:uuid:9f1c2d3e-0000-4000-8000-000000000abc}"), ["9f1c2d3e-0000-4000-8000-000000000abc"]);
 }
 
 #[test]
@@ -178,13 +123,7 @@ fn ip_rows_of_the_table() {
     ] {
         assert_eq!(v4(text), [hit], "{text}");
     }
-    for text in [
-        "1192.0.2.7",
-        "1.192.0.2.7",
-        "192.0.2.70",
-        "192.0.2.7.1",
-        "192.0.2",
-    ] {
+    for text in ["1192.0.2.7", "1.192.0.2.7", "192.0.2.70", "192.0.2.7.1", "192.0.2"] {
         assert!(v4(text).is_empty(), "{text}");
     }
     let v6 = |text| found(Type::Ip, "2001:db8::1", text);
@@ -198,12 +137,7 @@ fn ip_rows_of_the_table() {
     ] {
         assert_eq!(v6(text).len(), 1, "{text}");
     }
-    for text in [
-        "a2001:db8::1",
-        "2001:db8::1f",
-        "2001:db8::1:",
-        ":2001:db8::1",
-    ] {
+    for text in ["a2001:db8::1", "2001:db8::1f", "2001:db8::1:", ":2001:db8::1"] {
         assert!(v6(text).is_empty(), "{text}");
     }
     assert_eq!(v6("x=2001%3Adb8%3a%3A1;"), ["2001%3Adb8%3a%3A1"]);
@@ -228,20 +162,9 @@ fn phone_rows_of_the_table() {
 
 #[test]
 fn tokens_and_literals() {
-    assert_eq!(
-        found(Type::Token, "usr_8f3a9c21", "a/usr_8f3a9c21.usr_8f3a9c21").len(),
-        2
-    );
-    for text in [
-        "USR_8f3a9c21",
-        "usr_8f3a9c21x",
-        "x-usr_8f3a9c21",
-        "usr_8f3a9c21_",
-    ] {
-        assert!(
-            found(Type::Token, "usr_8f3a9c21", text).is_empty(),
-            "{text}"
-        );
+    assert_eq!(found(Type::Token, "usr_8f3a9c21", "a/usr_8f3a9c21.usr_8f3a9c21").len(), 2);
+    for text in ["USR_8f3a9c21", "usr_8f3a9c21x", "x-usr_8f3a9c21", "usr_8f3a9c21_"] {
+        assert!(found(Type::Token, "usr_8f3a9c21", text).is_empty(), "{text}");
     }
     assert_eq!(found(Type::Token, "s.1+x=9", "(s.1+x=9) xs.1+x=9").len(), 1);
     assert_eq!(found(Type::Literal, "ab", "xabab aB"), ["ab", "ab"]);
@@ -270,62 +193,23 @@ fn names_in_text_at_every_level() {
     }
     assert_eq!(found(Type::UserId, "7", "uid=7 uid 7 7 uid:7").len(), 2);
     let name = |text| found(Type::Username, "John.Doe", text);
-    assert_eq!(
-        name("/users/john.doe user=JOHN.DOE. user=john.doe.x /u/john.doe.json ").len(),
-        3
-    );
-    assert_eq!(
-        found(
-            Type::Username,
-            "alice@x.example",
-            "user=alice@x.example, /u/alice@x.example.html"
-        )
-        .len(),
-        2
-    );
-    assert_eq!(
-        found(
-            Type::Username,
-            "john smith",
-            r#"user="John Smith" user=john smith"#
-        )
-        .len(),
-        1
-    );
+    assert_eq!(name("/users/john.doe user=JOHN.DOE. user=john.doe.x /u/john.doe.json ").len(), 3);
+    assert_eq!(found(Type::Username, "alice@x.example", "user=alice@x.example, /u/alice@x.example.html").len(), 2);
+    assert_eq!(found(Type::Username, "john smith", r#"user="John Smith" user=john smith"#).len(), 1);
 }
 
 fn field<'r>(path: &[&'r str], span: Range<usize>, text: &'r [u8], place: Place) -> Field<'r> {
-    let path = path
-        .iter()
-        .map(|part| Cow::Borrowed(part.as_bytes()))
-        .collect();
-    Field {
-        path,
-        whole: span.clone(),
-        span,
-        text: Cow::Borrowed(text),
-        place,
-    }
+    let path = path.iter().map(|part| Cow::Borrowed(part.as_bytes())).collect();
+    Field { path, whole: span.clone(), span, text: Cow::Borrowed(text), place }
 }
 
 #[test]
 fn named_fields_are_compared_whole() {
-    let engine = engine_of(&[
-        (Type::UserId, "42"),
-        (Type::Username, "Bob"),
-        (Type::UserId, ""),
-    ]);
+    let engine = engine_of(&[(Type::UserId, "42"), (Type::Username, "Bob"), (Type::UserId, "")]);
     let text = br#"{"uid":"4\u0032"}"#;
     let one = [field(&["uid"], 8..15, b"42", Place::JsonString)];
     let hits = hits_in(&engine, text, &one, None);
-    assert_eq!(
-        hits,
-        [Hit {
-            value: 0,
-            span: 8..15,
-            chain: Chain::default()
-        }]
-    );
+    assert_eq!(hits, [Hit { value: 0, span: 8..15, chain: Chain::default() }]);
     let row = b"42,42,BOB,,42.0\n";
     let columns = |first| {
         [
@@ -338,18 +222,10 @@ fn named_fields_are_compared_whole() {
     };
     let spans = |fields: &[Field<'_>], table| {
         let hits = hits_in(&engine, row, fields, table);
-        hits.into_iter()
-            .map(|hit| (hit.value, hit.span))
-            .collect::<Vec<_>>()
+        hits.into_iter().map(|hit| (hit.value, hit.span)).collect::<Vec<_>>()
     };
-    assert_eq!(
-        spans(&columns("ID"), Some("public.Users")),
-        [(0, 0..2), (1, 6..9), (2, 10..10)]
-    );
-    assert_eq!(
-        spans(&columns("id"), Some("orders")),
-        [(1, 6..9), (2, 10..10)]
-    );
+    assert_eq!(spans(&columns("ID"), Some("public.Users")), [(0, 0..2), (1, 6..9), (2, 10..10)]);
+    assert_eq!(spans(&columns("id"), Some("orders")), [(1, 6..9), (2, 10..10)]);
     assert_eq!(spans(&columns("id"), None), [(1, 6..9), (2, 10..10)]);
     let key = [field(&["uid"], 0..2, b"42", Place::JsonKey)];
     assert!(spans(&key, None).is_empty());
@@ -357,38 +233,23 @@ fn named_fields_are_compared_whole() {
 
 #[test]
 fn quoted_cells_are_searched_with_their_quotes_halved() {
-    let engine = engine_of(&[
-        (Type::UserId, "4821"),
-        (Type::Literal, "say \"hi\""),
-        (Type::Username, "b\"b"),
-    ]);
+    let engine = engine_of(&[(Type::UserId, "4821"), (Type::Literal, "say \"hi\""), (Type::Username, "b\"b")]);
     let text = br#"1,"{""user_id"": ""4821"", ""t"":""say \""hi\"" x%22""}","b""b""#;
     let cell = br#"{"user_id": "4821", "t":"say \"hi\" x%22"}"#;
     let raw = 3..text.len() - 8;
     let fields = [
         field(&["a"], raw.clone(), cell, Place::QuotedCell),
-        field(
-            &["login"],
-            text.len() - 5..text.len() - 1,
-            b"b\"b",
-            Place::QuotedCell,
-        ),
+        field(&["login"], text.len() - 5..text.len() - 1, b"b\"b", Place::QuotedCell),
     ];
     let hits = hits_in(&engine, text, &fields, None);
-    let shown: Vec<_> = hits
-        .iter()
-        .map(|h| (h.value, std::str::from_utf8(&text[h.span.clone()]).unwrap()))
-        .collect();
+    let shown: Vec<_> = hits.iter().map(|h| (h.value, std::str::from_utf8(&text[h.span.clone()]).unwrap())).collect();
     assert_eq!(shown, [(0, "4821"), (1, r#"say \""hi\"""#), (2, r#"b""b"#)]);
 }
 
 #[test]
 fn longest_of_one_value_stands_and_values_overlap_freely() {
-    let engine = engine_of(&[
-        (Type::Email, "bob@x.example"),
-        (Type::Literal, "<bob@x.example>"),
-        (Type::Ip, "192.0.2.7"),
-    ]);
+    let engine =
+        engine_of(&[(Type::Email, "bob@x.example"), (Type::Literal, "<bob@x.example>"), (Type::Ip, "192.0.2.7")]);
     let hits = hits_in(&engine, b"<bob@x.example> ::ffff:192.0.2.7", &[], None);
     let spans: Vec<_> = hits.into_iter().map(|h| (h.value, h.span)).collect();
     assert_eq!(spans, [(1, 0..15), (0, 1..14), (2, 16..32)]);
@@ -396,20 +257,10 @@ fn longest_of_one_value_stands_and_values_overlap_freely() {
 
 #[test]
 fn policy_names_and_path_words() {
-    let needles = Needles {
-        values: vec![value(Type::UserId, "42")],
-        ..Needles::default()
-    };
-    let fields = Fields {
-        user_id: vec![FieldName::parse("kunde.nr")],
-        username: Vec::new(),
-        paths: vec![b"clients".to_vec()],
-    };
-    let engine = Literal::new(&Plan {
-        needles: Arc::new(needles),
-        fields: Arc::new(fields),
-    })
-    .unwrap();
+    let needles = Needles { values: vec![value(Type::UserId, "42")], ..Needles::default() };
+    let fields =
+        Fields { user_id: vec![FieldName::parse("kunde.nr")], username: Vec::new(), paths: vec![b"clients".to_vec()] };
+    let engine = Literal::new(&Plan { needles: Arc::new(needles), fields: Arc::new(fields) }).unwrap();
     let count = |text: &str| hits_in(&engine, text.as_bytes(), &[], None).len();
     assert_eq!(count("Kunde.Nr=42 uid=42 /clients/42 /users/42"), 2);
 }
@@ -419,14 +270,7 @@ fn repetitions_are_thinned_out() {
     let engine = engine_of(&[(Type::Literal, "ab"), (Type::Literal, "b")]);
     let text = "ab%25\\\\".repeat(20_000);
     let mut hits = Vec::new();
-    engine.hits(
-        &Unit {
-            text: text.as_bytes(),
-            fields: &[],
-            table: None,
-        },
-        &mut hits,
-    );
+    engine.hits(&Unit { text: text.as_bytes(), fields: &[], table: None }, &mut hits);
     assert_eq!(hits.len(), 40_000);
     assert!(hits.iter().all(|hit| hit.chain == Chain::default()));
 }
@@ -447,12 +291,6 @@ fn a_long_line_is_searched_to_its_end() {
         let hits = hits_in(&engine, text.as_bytes(), &[], None);
         assert_eq!(hits.len(), 8, "{filler}");
         let texts: Vec<_> = hits.iter().map(|h| &text[h.span.clone()]).collect();
-        assert_eq!(
-            texts
-                .iter()
-                .filter(|t| **t == "a%6Cice%2540x.example")
-                .count(),
-            4
-        );
+        assert_eq!(texts.iter().filter(|t| **t == "a%6Cice%2540x.example").count(), 4);
     }
 }

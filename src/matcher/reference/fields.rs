@@ -61,19 +61,15 @@ impl Identifying {
         }
         let user_table = unit.table.is_some_and(|table| {
             let last = table.rsplit('.').next().unwrap_or(table);
-            USER_TABLES
-                .iter()
-                .any(|name| name.eq_ignore_ascii_case(last))
+            USER_TABLES.iter().any(|name| name.eq_ignore_ascii_case(last))
         });
         for field in unit.fields.iter().filter(|field| is_value(field)) {
             let named = |names: &[FieldName]| names.iter().any(|name| name.matches(&field.path));
-            let user_id = self.user_id.get(&field.text).filter(|_| {
-                named(&self.fields.user_id) || user_table && self.id.matches(&field.path)
-            });
-            let username = self
-                .username
-                .get(&field.text.to_ascii_lowercase())
-                .filter(|_| named(&self.fields.username));
+            let user_id = self
+                .user_id
+                .get(&field.text)
+                .filter(|_| named(&self.fields.user_id) || user_table && self.id.matches(&field.path));
+            let username = self.username.get(&field.text.to_ascii_lowercase()).filter(|_| named(&self.fields.username));
             hits.extend(user_id.into_iter().chain(username).map(|value| Hit {
                 value,
                 span: field.span.clone(),
@@ -129,11 +125,7 @@ impl Identifying {
         let Some(value) = self.value(text, sign + 1 + number) else {
             return;
         };
-        let characters = tail(text, value.start)
-            .iter()
-            .take(value.len())
-            .filter(|b| !matches!(b, 0x80..0xc0))
-            .count();
+        let characters = tail(text, value.start).iter().take(value.len()).filter(|b| !matches!(b, 0x80..0xc0)).count();
         if characters >= LOOSE {
             self.look(text, || names(text, sign), value, found);
         }
@@ -167,9 +159,7 @@ impl Identifying {
             .map(|dot| whole.start + dot)
             .filter(|dot| {
                 let letters = text.get(dot + 1..whole.end).unwrap_or_default();
-                *dot > whole.start
-                    && !letters.is_empty()
-                    && letters.iter().all(u8::is_ascii_alphabetic)
+                *dot > whole.start && !letters.is_empty() && letters.iter().all(u8::is_ascii_alphabetic)
             });
         for end in [Some(whole.end), without].into_iter().flatten() {
             let value = whole.start..end;
@@ -195,10 +185,7 @@ impl Identifying {
             .map(|name| text.get(name).unwrap_or_default())
             .map(|name| name.iter().copied().filter(|b| *b != b' ').collect())
             .collect();
-        let listed = |list: &[FieldName]| {
-            list.iter()
-                .any(|entry| names.iter().any(|name| entry.matches(&[name])))
-        };
+        let listed = |list: &[FieldName]| list.iter().any(|entry| names.iter().any(|name| entry.matches(&[name])));
         let user_id = user_id.filter(|_| listed(&self.fields.user_id));
         let username = username.filter(|_| listed(&self.fields.username));
         add(user_id, username, &value, found);
@@ -267,10 +254,7 @@ fn names_after(sign: u8, text: &[u8], end: usize) -> Vec<Range<usize>> {
 /// The bare value that begins at `start`; `None` if it is empty, or surely longer than `longest`.
 fn bare(text: &[u8], start: usize, longest: usize) -> Option<Range<usize>> {
     let near = tail(text, start).iter().take(longest.saturating_add(2));
-    let mut end = start
-        + near
-            .take_while(|b| !white(**b) && !b",;&?/#\"'<>()[]{}|".contains(b))
-            .count();
+    let mut end = start + near.take_while(|b| !white(**b) && !b",;&?/#\"'<>()[]{}|".contains(b)).count();
     let closes = at(text, end).is_none_or(white);
     if closes && end > start && matches!(before(text, end), Some(b'.' | b':')) {
         end -= 1;
@@ -278,12 +262,7 @@ fn bare(text: &[u8], start: usize, longest: usize) -> Option<Range<usize>> {
     (end > start).then_some(start..end)
 }
 
-fn add(
-    user_id: Option<ValueId>,
-    username: Option<ValueId>,
-    value: &Range<usize>,
-    found: &mut Vec<Found>,
-) {
+fn add(user_id: Option<ValueId>, username: Option<ValueId>, value: &Range<usize>, found: &mut Vec<Found>) {
     let both = user_id.into_iter().chain(username);
     found.extend(both.map(|id| (id, value.clone())));
 }

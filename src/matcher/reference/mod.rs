@@ -60,10 +60,7 @@ struct Level<'l> {
 impl Reference {
     /// The engine for `plan`. Empty values of anywhere-types, and ones that are not canonical, never match.
     pub fn new(plan: &Plan) -> Self {
-        Self {
-            anywhere: Anywhere::new(&plan.needles),
-            identifying: Identifying::new(&plan.needles, &plan.fields),
-        }
+        Self { anywhere: Anywhere::new(&plan.needles), identifying: Identifying::new(&plan.needles, &plan.fields) }
     }
 
     /// Everything that stands in `text` as it is, in coordinates of `text`.
@@ -76,15 +73,8 @@ impl Reference {
 
     /// Searches `level` and every level below it. `seen` holds what each text (by SHA-256) was found to hold: another
     /// chain may lead to the same text by another way, with other raw spans.
-    fn descend(
-        &self,
-        level: &Level<'_>,
-        seen: &mut HashMap<[u8; 32], Rc<Vec<Found>>>,
-        hits: &mut Vec<Hit>,
-    ) {
-        let found = seen
-            .entry(Sha256::digest(level.text).into())
-            .or_insert_with(|| Rc::new(self.search(level.text)));
+    fn descend(&self, level: &Level<'_>, seen: &mut HashMap<[u8; 32], Rc<Vec<Found>>>, hits: &mut Vec<Hit>) {
+        let found = seen.entry(Sha256::digest(level.text).into()).or_insert_with(|| Rc::new(self.search(level.text)));
         hits.extend(level.raise(found));
         for spelling in Spelling::ALL {
             let Some(chain) = level.chain.then(spelling) else {
@@ -92,12 +82,7 @@ impl Reference {
             };
             let code = Code::of(spelling);
             if let Some(text) = decode(code, level.text) {
-                let below = Level {
-                    text: &text,
-                    from: Some((level, code)),
-                    base: level.base,
-                    chain,
-                };
+                let below = Level { text: &text, from: Some((level, code)), base: level.base, chain };
                 self.descend(&below, seen, hits);
             }
         }
@@ -135,33 +120,17 @@ impl Engine for Reference {
     fn hits(&self, unit: &Unit<'_>, found: &mut Vec<Hit>) {
         let mut hits = Vec::new();
         self.identifying.find_fields(unit, &mut hits);
-        let raw = Level {
-            text: unit.text,
-            from: None,
-            base: 0,
-            chain: Chain::default(),
-        };
+        let raw = Level { text: unit.text, from: None, base: 0, chain: Chain::default() };
         self.descend(&raw, &mut HashMap::new(), &mut hits);
 
         for field in unit.fields {
-            let quoted = (field.place == Place::QuotedCell)
-                .then(|| unit.text.get(field.span.clone()))
-                .flatten();
+            let quoted = (field.place == Place::QuotedCell).then(|| unit.text.get(field.span.clone())).flatten();
             let Some(text) = quoted else { continue };
             let Some(halved) = decode(&Code::QUOTES, text) else {
                 continue;
             };
-            let cell = Level {
-                text,
-                from: None,
-                base: field.span.start,
-                chain: Chain::default(),
-            };
-            let inside = Level {
-                text: &halved,
-                from: Some((&cell, &Code::QUOTES)),
-                ..cell
-            };
+            let cell = Level { text, from: None, base: field.span.start, chain: Chain::default() };
+            let inside = Level { text: &halved, from: Some((&cell, &Code::QUOTES)), ..cell };
             self.descend(&inside, &mut HashMap::new(), &mut hits);
         }
         found.extend(standing(hits));
@@ -180,10 +149,7 @@ fn standing(mut hits: Vec<Hit>) -> Vec<Hit> {
     let mut taken: BTreeMap<(ValueId, usize), usize> = BTreeMap::new();
     hits.retain(|hit| {
         let (start, end) = ((hit.value, hit.span.start), hit.span.end);
-        let before = taken
-            .range((hit.value, 0)..(hit.value, end))
-            .next_back()
-            .map(|(_, end)| *end);
+        let before = taken.range((hit.value, 0)..(hit.value, end)).next_back().map(|(_, end)| *end);
         let free = !taken.contains_key(&start) && before.is_none_or(|end| end <= start.1);
         if free {
             taken.insert(start, end);

@@ -23,30 +23,15 @@ pub(super) struct Code {
 
 impl Code {
     /// `""` for `"`, inside a quoted cell (RFC 4180 §2.7).
-    pub(super) const QUOTES: Code = Code {
-        sign: b'"',
-        read: quotes,
-    };
+    pub(super) const QUOTES: Code = Code { sign: b'"', read: quotes };
 
     /// The code of `spelling`.
     pub(super) fn of(spelling: Spelling) -> &'static Code {
         match spelling {
-            Spelling::Percent => &Code {
-                sign: b'%',
-                read: percent,
-            },
-            Spelling::Json => &Code {
-                sign: b'\\',
-                read: json,
-            },
-            Spelling::Html => &Code {
-                sign: b'&',
-                read: html,
-            },
-            Spelling::Qp => &Code {
-                sign: b'=',
-                read: quoted_printable,
-            },
+            Spelling::Percent => &Code { sign: b'%', read: percent },
+            Spelling::Json => &Code { sign: b'\\', read: json },
+            Spelling::Html => &Code { sign: b'&', read: html },
+            Spelling::Qp => &Code { sign: b'=', read: quoted_printable },
         }
     }
 }
@@ -148,10 +133,7 @@ fn json(text: &[u8], bytes: &mut Vec<u8>) -> Option<usize> {
             if !(0xd800..0xdc00).contains(&unit) || !(0xdc00..0xe000).contains(&low) {
                 return None;
             }
-            push_char(
-                char::from_u32(0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00))?,
-                bytes,
-            );
+            push_char(char::from_u32(0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00))?, bytes);
             return Some(12);
         }
         _ => return None,
@@ -163,22 +145,14 @@ fn json(text: &[u8], bytes: &mut Vec<u8>) -> Option<usize> {
 /// `&commat;`, `&#64;`, `&#x40;` (HTML §13.5), always with the semicolon. A number that is no Unicode scalar value is none.
 fn html(text: &[u8], bytes: &mut Vec<u8>) -> Option<usize> {
     static NAMED: LazyLock<HashMap<&[u8], &str>> = LazyLock::new(|| {
-        let with_semicolon = entities::ENTITIES
-            .iter()
-            .filter(|e| e.entity.ends_with(';'));
-        with_semicolon
-            .map(|e| (e.entity.as_bytes(), e.characters))
-            .collect()
+        let with_semicolon = entities::ENTITIES.iter().filter(|e| e.entity.ends_with(';'));
+        with_semicolon.map(|e| (e.entity.as_bytes(), e.characters)).collect()
     });
     let (digits, radix, head) = match text {
         [b'&', b'#', b'x' | b'X', digits @ ..] => (digits, 16, 3),
         [b'&', b'#', digits @ ..] => (digits, 10, 2),
         _ => {
-            let name = tail(text, 1)
-                .iter()
-                .take_while(|b| b.is_ascii_alphanumeric())
-                .take(64)
-                .count();
+            let name = tail(text, 1).iter().take_while(|b| b.is_ascii_alphanumeric()).take(64).count();
             let entity = text.get(..name + 2)?;
             bytes.extend_from_slice(NAMED.get(entity)?.as_bytes());
             return Some(entity.len());
@@ -218,9 +192,7 @@ fn quotes(text: &[u8], bytes: &mut Vec<u8>) -> Option<usize> {
 
 /// The number that `digits` (at most eight, all of them hex) spell.
 fn hex(digits: &[u8]) -> Option<u32> {
-    digits.iter().try_fold(0, |number, digit| {
-        Some(number << 4 | char::from(*digit).to_digit(16)?)
-    })
+    digits.iter().try_fold(0, |number, digit| Some(number << 4 | char::from(*digit).to_digit(16)?))
 }
 
 fn push_char(c: char, bytes: &mut Vec<u8>) {

@@ -19,14 +19,8 @@ fn engine(values: &[(Type, &str)]) -> Reference {
         bytes: canonical(kind, written).into(),
         written: Box::default(),
     });
-    let needles = Needles {
-        values: values.collect(),
-        ..Needles::default()
-    };
-    Reference::new(&Plan {
-        needles: Arc::new(needles),
-        fields: Arc::new(Fields::default()),
-    })
+    let needles = Needles { values: values.collect(), ..Needles::default() };
+    Reference::new(&Plan { needles: Arc::new(needles), fields: Arc::new(Fields::default()) })
 }
 
 fn canonical(kind: Type, written: &str) -> Vec<u8> {
@@ -44,14 +38,7 @@ fn canonical(kind: Type, written: &str) -> Vec<u8> {
 
 fn text_hits(engine: &Reference, text: &[u8]) -> Vec<Hit> {
     let mut hits = Vec::new();
-    engine.hits(
-        &Unit {
-            text,
-            fields: &[],
-            table: None,
-        },
-        &mut hits,
-    );
+    engine.hits(&Unit { text, fields: &[], table: None }, &mut hits);
     hits
 }
 
@@ -268,10 +255,7 @@ fn spell(spelling: Spelling, text: &str) -> String {
 
 fn field<'r>(path: &[&'r str], text: &'r str, span: Range<usize>, place: Place) -> Field<'r> {
     Field {
-        path: path
-            .iter()
-            .map(|part| Cow::Borrowed(part.as_bytes()))
-            .collect(),
+        path: path.iter().map(|part| Cow::Borrowed(part.as_bytes())).collect(),
         whole: span.clone(),
         span,
         text: Cow::Borrowed(text.as_bytes()),

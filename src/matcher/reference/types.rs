@@ -56,8 +56,7 @@ impl Anywhere {
 
 /// Not after one of `A-Z a-z 0-9 . _ % + -`.
 fn email_starts(text: &[u8], start: usize) -> bool {
-    !before(text, start)
-        .is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'%' | b'+' | b'-'))
+    !before(text, start).is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'%' | b'+' | b'-'))
 }
 
 /// Not before a letter, digit, `-` or `_`, or `.` and a letter or digit.
@@ -92,12 +91,8 @@ fn find_uuids(uuids: &Values, text: &[u8], found: &mut Vec<Found>) {
         if !hex || before(text, start).is_some_and(|b| b.is_ascii_alphanumeric()) {
             continue;
         }
-        let plain = text
-            .get(start..start + 32)
-            .and_then(|word| digits(word, &[]));
-        let dashed = text
-            .get(start..start + 36)
-            .and_then(|word| digits(word, &[8, 13, 18, 23]));
+        let plain = text.get(start..start + 32).and_then(|word| digits(word, &[]));
+        let dashed = text.get(start..start + 36).and_then(|word| digits(word, &[8, 13, 18, 23]));
         for (digits, len) in [(plain, 32), (dashed, 36)] {
             let Some(digits) = digits else { continue };
             if let Some(value) = uuids.get(&digits)
@@ -134,10 +129,7 @@ fn find_ips(ips: &Values, text: &[u8], found: &mut Vec<Found>) {
             continue;
         }
         if let Some((octets, end)) = ipv4(text, start) {
-            look(
-                std::net::Ipv4Addr::from(octets).to_ipv6_mapped(),
-                start..end,
-            );
+            look(std::net::Ipv4Addr::from(octets).to_ipv6_mapped(), start..end);
         }
         if let Some((address, end)) = ipv6(text, start) {
             look(address, start..end);
@@ -158,8 +150,7 @@ fn ipv4(text: &[u8], start: usize) -> Option<([u8; 4], usize)> {
         return None;
     }
     let (octets, end) = dotted(text, start)?;
-    let before_digit =
-        is(text, end, digit) || at(text, end) == Some(b'.') && is(text, end + 1, digit);
+    let before_digit = is(text, end, digit) || at(text, end) == Some(b'.') && is(text, end + 1, digit);
     (!before_digit).then_some((octets, end))
 }
 
@@ -172,12 +163,7 @@ fn dotted(text: &[u8], start: usize) -> Option<([u8; 4], usize)> {
             (at(text, end)? == b'.').then_some(())?;
             end += 1;
         }
-        let digits: Vec<u8> = tail(text, end)
-            .iter()
-            .copied()
-            .take_while(u8::is_ascii_digit)
-            .take(3)
-            .collect();
+        let digits: Vec<u8> = tail(text, end).iter().copied().take_while(u8::is_ascii_digit).take(3).collect();
         *octet = std::str::from_utf8(&digits).ok()?.parse().ok()?;
         end += digits.len();
     }
@@ -190,9 +176,7 @@ fn ipv6(text: &[u8], start: usize) -> Option<(Ipv6Addr, usize)> {
         return None;
     }
     let run = tail(text, start);
-    let run = run
-        .get(..run.iter().take_while(|b| ipv6_byte(**b)).count())
-        .unwrap_or(run);
+    let run = run.get(..run.iter().take_while(|b| ipv6_byte(**b)).count()).unwrap_or(run);
     if run.len() > LONGEST_IPV6 {
         return None;
     }
@@ -204,10 +188,7 @@ fn ipv6(text: &[u8], start: usize) -> Option<(Ipv6Addr, usize)> {
         let groups = format!("{head}{a:02x}{b:02x}:{c:02x}{d:02x}");
         return (!at(text, end).is_some_and(ipv6_byte)).then_some((groups.parse().ok()?, end));
     }
-    Some((
-        std::str::from_utf8(run).ok()?.parse().ok()?,
-        start + run.len(),
-    ))
+    Some((std::str::from_utf8(run).ok()?.parse().ok()?, start + run.len()))
 }
 
 fn ipv6_byte(b: u8) -> bool {
@@ -279,9 +260,7 @@ impl Values {
             all.filter(move |(value, _)| value.kind == kind)
         };
         Self {
-            ids: of_kind()
-                .map(|(value, id)| (value.bytes.clone(), id))
-                .collect(),
+            ids: of_kind().map(|(value, id)| (value.bytes.clone(), id)).collect(),
             lengths: of_kind().map(|(value, _)| value.bytes.len()).collect(),
         }
     }
@@ -342,11 +321,7 @@ impl Words {
                 }
             }
         }
-        Self {
-            values,
-            caseless,
-            lengths,
-        }
+        Self { values, caseless, lengths }
     }
 
     /// Adds each value that stands in `text` where `starts` holds at its first byte and `ends` one past its last.
@@ -361,11 +336,7 @@ impl Words {
             return;
         }
         let fold = |b: u8| {
-            if self.caseless {
-                b.to_ascii_lowercase()
-            } else {
-                b
-            }
+            if self.caseless { b.to_ascii_lowercase() } else { b }
         };
         for (start, first) in text.iter().enumerate() {
             let second = at(text, start + 1).unwrap_or(0);
@@ -375,9 +346,7 @@ impl Words {
                 if let Some(word) = text.get(start..end)
                     && starts(text, start)
                     && ends(text, end)
-                    && let Some(value) = self
-                        .values
-                        .get(&word.iter().map(|b| fold(*b)).collect::<Vec<u8>>())
+                    && let Some(value) = self.values.get(&word.iter().map(|b| fold(*b)).collect::<Vec<u8>>())
                 {
                     found.push((value, start..end));
                 }

@@ -9,25 +9,16 @@ fn plain(spelling: Spelling, text: &str) -> Option<Vec<u8>> {
 
 #[test]
 fn each_spelling_decodes_one_step() {
-    assert_eq!(
-        plain(Spelling::Percent, "a%2540%4G%c3"),
-        Some(b"a%40%4G\xc3".to_vec())
-    );
+    assert_eq!(plain(Spelling::Percent, "a%2540%4G%c3"), Some(b"a%40%4G\xc3".to_vec()));
     assert_eq!(
         plain(Spelling::Json, r"\u0040\/\n\q\\n\uD83D\uDE00\ud83dx"),
         Some("@/\n\\q\\n\u{1F600}\\ud83dx".as_bytes().to_vec())
     );
     assert_eq!(
-        plain(
-            Spelling::Html,
-            "&#64;&#x40;&#X40;&commat;&amp;amp;&amp &#xD800;&nosuch;&fjlig;"
-        ),
+        plain(Spelling::Html, "&#64;&#x40;&#X40;&commat;&amp;amp;&amp &#xD800;&nosuch;&fjlig;"),
         Some(b"@@@@&amp;&amp &#xD800;&nosuch;fj".to_vec())
     );
-    assert_eq!(
-        plain(Spelling::Qp, "a=40=\nb=\r\nc=4"),
-        Some(b"a@bc=4".to_vec())
-    );
+    assert_eq!(plain(Spelling::Qp, "a=40=\nb=\r\nc=4"), Some(b"a@bc=4".to_vec()));
     for spelling in Spelling::ALL {
         assert_eq!(plain(spelling, "plain % \\ & = text"), None);
     }
@@ -37,10 +28,7 @@ fn each_spelling_decodes_one_step() {
 fn longest_entity_name_fits() {
     let longest = entities().keys().map(|k| k.len()).max();
     assert!(longest.is_some_and(|len| len < NAME_MAX));
-    assert_eq!(
-        plain(Spelling::Html, "&CounterClockwiseContourIntegral;"),
-        Some("∳".as_bytes().to_vec())
-    );
+    assert_eq!(plain(Spelling::Html, "&CounterClockwiseContourIntegral;"), Some("∳".as_bytes().to_vec()));
     assert!(entities().values().all(|v| v.len() <= 8));
 }
 
@@ -64,17 +52,14 @@ fn quotes_are_halved_with_their_places() {
 }
 
 fn any_chain() -> impl Strategy<Value = Chain> {
-    proptest::collection::vec(0..4usize, 0..4).prop_map(|steps| {
-        steps.into_iter().fold(Chain::default(), |chain, i| {
-            chain.then(Spelling::ALL[i]).unwrap()
-        })
-    })
+    proptest::collection::vec(0..4usize, 0..4)
+        .prop_map(|steps| steps.into_iter().fold(Chain::default(), |chain, i| chain.then(Spelling::ALL[i]).unwrap()))
 }
 
 fn spelled() -> impl Strategy<Value = Vec<u8>> {
     let fragments = prop::sample::select(vec![
-        "a", "%40", "%25", "%2", "&amp;", "&#", "fj;", "&fjlig;", "64;", "\\u0040", "\\", "\\n",
-        "u00e9", "=40", "=\n", "=3D", "=", "%5C", "é", "&eacute;", "41", "\"",
+        "a", "%40", "%25", "%2", "&amp;", "&#", "fj;", "&fjlig;", "64;", "\\u0040", "\\", "\\n", "u00e9", "=40", "=\n",
+        "=3D", "=", "%5C", "é", "&eacute;", "41", "\"",
     ]);
     proptest::collection::vec(fragments, 0..14).prop_map(|parts| parts.concat().into_bytes())
 }

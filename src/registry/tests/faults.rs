@@ -24,42 +24,18 @@ const BAD_LINES: &[(&str, &str)] = &[
     ("[\"zq77secret\"]", "not a JSON object"),
     ("{\"subject\":\"zq77secret\"} {}", "not JSON"),
     ("{\"subject\":\"zq77secret\"}", "needs `identifiers`"),
-    (
-        "{\"subject\":\"zq77secret\",\"identifiers\":[]}",
-        "needs `identifiers`",
-    ),
-    (
-        "{\"subject\":\"zq77secret\",\"identifiers\":{}}",
-        "`identifiers` must be an array",
-    ),
-    (
-        "{\"subject\":\"zq77secret\",\"identifiers\":[\"zq77secret\"]}",
-        "must be an object",
-    ),
+    ("{\"subject\":\"zq77secret\",\"identifiers\":[]}", "needs `identifiers`"),
+    ("{\"subject\":\"zq77secret\",\"identifiers\":{}}", "`identifiers` must be an array"),
+    ("{\"subject\":\"zq77secret\",\"identifiers\":[\"zq77secret\"]}", "must be an object"),
     ("{\"subject\":77,ID}", "`subject` must be a string"),
     ("{\"subject\":null,ID}", "`subject` must be a string"),
     ("{\"zq77secret\":1,ID}", "unknown key"),
-    (
-        "{\"subjekt_zq77\":\"s\",ID}",
-        "unknown key (the nearest known one is `subject`)",
-    ),
-    (
-        "{\"subject\":\"a\",\"subject\":\"zq77secret\",ID}",
-        "`subject` stands twice",
-    ),
-    (
-        "{\"subject\":\"a\",\"s\\u0075bject\":\"zq77secret\",ID}",
-        "`subject` stands twice",
-    ),
+    ("{\"subjekt_zq77\":\"s\",ID}", "unknown key (the nearest known one is `subject`)"),
+    ("{\"subject\":\"a\",\"subject\":\"zq77secret\",ID}", "`subject` stands twice"),
+    ("{\"subject\":\"a\",\"s\\u0075bject\":\"zq77secret\",ID}", "`subject` stands twice"),
     ("{\"event\":\"zq77secret\",ID}", "unknown event"),
-    (
-        "{\"event\":\"eraze\",ID}",
-        "unknown event (the nearest known one is `erase`)",
-    ),
-    (
-        "{\"event\":\"cancel\",\"subject\":\"zq77secret\",ID}",
-        "`identifiers` does not belong to this event",
-    ),
+    ("{\"event\":\"eraze\",ID}", "unknown event (the nearest known one is `erase`)"),
+    ("{\"event\":\"cancel\",\"subject\":\"zq77secret\",ID}", "`identifiers` does not belong to this event"),
     (
         "{\"event\":\"cancel\",\"subject\":\"zq77secret\",\"before\":\"2026-01-01T00:00:00Z\"}",
         "`before` does not belong",
@@ -68,106 +44,43 @@ const BAD_LINES: &[(&str, &str)] = &[
         "{\"event\":\"hold\",\"subject\":\"zq77secret\",\"effective_at\":\"2026-01-01T00:00:00Z\"}",
         "`effective_at` does not belong",
     ),
-    (
-        "{\"until\":\"2026-01-01T00:00:00Z\",ID}",
-        "`until` does not belong",
-    ),
-    (
-        "{\"event\":\"hold\",\"reason\":\"zq77secret\"}",
-        "needs a `subject`",
-    ),
-    (
-        "{\"event\":\"release\",\"subject\":\"\"}",
-        "needs a `subject`",
-    ),
-    (
-        "{\"event\":\"hold\",\"subject\":\"a\",\"until\":\"zq77secret\"}",
-        "`until` is not a time",
-    ),
-    (
-        "{\"event\":\"hold\",\"subject\":\"a\",\"reason\":[\"zq77secret\"]}",
-        "`reason` must be a string",
-    ),
+    ("{\"until\":\"2026-01-01T00:00:00Z\",ID}", "`until` does not belong"),
+    ("{\"event\":\"hold\",\"reason\":\"zq77secret\"}", "needs a `subject`"),
+    ("{\"event\":\"release\",\"subject\":\"\"}", "needs a `subject`"),
+    ("{\"event\":\"hold\",\"subject\":\"a\",\"until\":\"zq77secret\"}", "`until` is not a time"),
+    ("{\"event\":\"hold\",\"subject\":\"a\",\"reason\":[\"zq77secret\"]}", "`reason` must be a string"),
     ("{\"at\":\"zq77secret\",ID}", "`at` is not a time"),
-    (
-        "{\"effective_at\":\"2026-11-01\",ID}",
-        "`effective_at` is not a time",
-    ),
+    ("{\"effective_at\":\"2026-11-01\",ID}", "`effective_at` is not a time"),
     ("{\"before\":1793527200,ID}", "`before` must be a string"),
     ("{\"seq\":\"1\",ID}", "`seq` must be a whole number"),
     ("{\"seq\":1.5,ID}", "`seq` must be a whole number"),
     ("{\"seq\":-1,ID}", "`seq` must be a whole number"),
-    (
-        "{\"seq\":18446744073709551616,ID}",
-        "`seq` must be a whole number",
-    ),
+    ("{\"seq\":18446744073709551616,ID}", "`seq` must be a whole number"),
     ("{\"seq\":0,ID}", "`seq` does not rise"),
     ("{\"seq\":1,ID}", "`seq` does not rise"),
-    (
-        "{\"identifiers\":[{\"type\":\"zq77secret\",\"value\":\"zq77secret\"}]}",
-        "unknown identifier type",
-    ),
-    (
-        "{\"identifiers\":[{\"type\":\"Email\",\"value\":\"zq77secret@example.com\"}]}",
-        "nearest known one is `email`",
-    ),
-    (
-        "{\"identifiers\":[{\"value\":\"zq77secret\"}]}",
-        "needs `type`",
-    ),
+    ("{\"identifiers\":[{\"type\":\"zq77secret\",\"value\":\"zq77secret\"}]}", "unknown identifier type"),
+    ("{\"identifiers\":[{\"type\":\"Email\",\"value\":\"zq77secret@example.com\"}]}", "nearest known one is `email`"),
+    ("{\"identifiers\":[{\"value\":\"zq77secret\"}]}", "needs `type`"),
     ("{\"identifiers\":[{\"type\":\"token\"}]}", "needs `value`"),
-    (
-        "{\"identifiers\":[{\"type\":\"user_id\",\"value\":77}]}",
-        "`value` must be a string",
-    ),
-    (
-        "{\"identifiers\":[{\"type\":\"token\",\"value\":\"a\",\"value\":\"zq77secret\"}]}",
-        "`value` stands twice",
-    ),
+    ("{\"identifiers\":[{\"type\":\"user_id\",\"value\":77}]}", "`value` must be a string"),
+    ("{\"identifiers\":[{\"type\":\"token\",\"value\":\"a\",\"value\":\"zq77secret\"}]}", "`value` stands twice"),
     (
         "{\"identifiers\":[{\"type\":\"token\",\"valeu\":\"zq77secret\"}]}",
         "unknown key (the nearest known one is `value`)",
     ),
-    (
-        "{\"identifiers\":[{\"type\":\"email\",\"value\":\"zq77secret\"}]}",
-        "not an e-mail address",
-    ),
-    (
-        "{\"identifiers\":[{\"type\":\"uuid\",\"value\":\"zq77secret\"}]}",
-        "not a UUID",
-    ),
-    (
-        "{\"identifiers\":[{\"type\":\"ip\",\"value\":\"zq77secret\"}]}",
-        "not an IP address",
-    ),
-    (
-        "{\"identifiers\":[{\"type\":\"phone\",\"value\":\"zq77secret\"}]}",
-        "not a phone number",
-    ),
-    (
-        "{\"identifiers\":[{\"type\":\"phone\",\"value\":\"+49 151\"}]}",
-        "too short to be safe; --allow-short",
-    ),
-    (
-        "{\"identifiers\":[{\"type\":\"token\",\"value\":\"zq77\"}]}",
-        "too short to be safe",
-    ),
-    (
-        "{\"identifiers\":[{\"type\":\"literal\",\"value\":\"abc\"}]}",
-        "too short to be safe",
-    ),
-    (
-        "{\"identifiers\":[{\"type\":\"token\",\"value\":\" \"}]}",
-        "the value is empty",
-    ),
+    ("{\"identifiers\":[{\"type\":\"email\",\"value\":\"zq77secret\"}]}", "not an e-mail address"),
+    ("{\"identifiers\":[{\"type\":\"uuid\",\"value\":\"zq77secret\"}]}", "not a UUID"),
+    ("{\"identifiers\":[{\"type\":\"ip\",\"value\":\"zq77secret\"}]}", "not an IP address"),
+    ("{\"identifiers\":[{\"type\":\"phone\",\"value\":\"zq77secret\"}]}", "not a phone number"),
+    ("{\"identifiers\":[{\"type\":\"phone\",\"value\":\"+49 151\"}]}", "too short to be safe; --allow-short"),
+    ("{\"identifiers\":[{\"type\":\"token\",\"value\":\"zq77\"}]}", "too short to be safe"),
+    ("{\"identifiers\":[{\"type\":\"literal\",\"value\":\"abc\"}]}", "too short to be safe"),
+    ("{\"identifiers\":[{\"type\":\"token\",\"value\":\" \"}]}", "the value is empty"),
     (
         "{\"identifiers\":[{\"all_of\":[{\"type\":\"token\",\"value\":\"zq77secret\"}]}]}",
         "at least two different parts",
     ),
-    (
-        "{\"identifiers\":[{\"all_of\":[]}]}",
-        "at least two different parts",
-    ),
+    ("{\"identifiers\":[{\"all_of\":[]}]}", "at least two different parts"),
     (
         "{\"identifiers\":[{\"all_of\":[{\"type\":\"username\",\"value\":\"zq77secret\"},{\"type\":\"username\",\"value\":\"ZQ77secret\"}]}]}",
         "at least two different parts",
@@ -176,18 +89,9 @@ const BAD_LINES: &[(&str, &str)] = &[
         "{\"identifiers\":[{\"all_of\":[{\"all_of\":[]},{\"type\":\"token\",\"value\":\"zq77secret\"}]}]}",
         "`all_of` inside `all_of`",
     ),
-    (
-        "{\"identifiers\":[{\"type\":\"token\",\"all_of\":[]}]}",
-        "`all_of` stands alone",
-    ),
-    (
-        "{\"identifiers\":[{\"all_of\":[\"zq77secret\",1]}]}",
-        "must be an object",
-    ),
-    (
-        "{\"identifiers\":[{\"all_of\":\"zq77secret\"}]}",
-        "`all_of` must be an array",
-    ),
+    ("{\"identifiers\":[{\"type\":\"token\",\"all_of\":[]}]}", "`all_of` stands alone"),
+    ("{\"identifiers\":[{\"all_of\":[\"zq77secret\",1]}]}", "must be an object"),
+    ("{\"identifiers\":[{\"all_of\":\"zq77secret\"}]}", "`all_of` must be an array"),
     ("{\"prev\":7,ID}", "`prev` must be a string"),
     ("{\"subject\":\"zq77secret\0\",ID}", "NUL"),
 ];
@@ -197,11 +101,7 @@ fn bad_lines_of_the_log() {
     let id = r#""identifiers":[{"type":"token","value":"zq77secret"}]"#;
     for (line, want) in BAD_LINES {
         let good = erase("s", "1", ",\"seq\":1");
-        let text = format!(
-            "{good}\n{}\n{}",
-            line.replace("ID", id),
-            erase("t", "2", "")
-        );
+        let text = format!("{good}\n{}\n{}", line.replace("ID", id), erase("t", "2", ""));
         let error = fault(Form::Jsonl, text, &options());
         assert!(error.starts_with("line 3: "), "{line}: {error}");
         assert!(error.contains(want), "{line}: {error}");
@@ -230,98 +130,37 @@ fn bad_tables_and_lists() {
     let head = "type,value,subject,effective_at\n";
     let table: &[(&str, &str, &str)] = &[
         ("type,zq77secret\n", "line 1: ", "unknown column"),
-        (
-            "email,zq77secret@example.com\n",
-            "line 1: ",
-            "unknown column",
-        ),
-        (
-            "type,value,val_zq77\n",
-            "line 1: ",
-            "unknown column in the header (the nearest known one is `value`)",
-        ),
+        ("email,zq77secret@example.com\n", "line 1: ", "unknown column"),
+        ("type,value,val_zq77\n", "line 1: ", "unknown column in the header (the nearest known one is `value`)"),
         ("type,value,Value\n", "line 1: ", "`value` stands twice"),
-        (
-            "value,subject\n",
-            "line 1: ",
-            "must name `type` and `value`",
-        ),
-        (
-            "type,value,subject,effective_at,zq77secret,zq77\n",
-            "line 1: ",
-            "more columns",
-        ),
-        (
-            "HEADtoken,zq77secret\n",
-            "line 2: ",
-            "has 4 columns, this row has 2",
-        ),
-        (
-            "HEAD\ntoken,zq77secret,a,,b\n",
-            "line 3: ",
-            "this row has more",
-        ),
+        ("value,subject\n", "line 1: ", "must name `type` and `value`"),
+        ("type,value,subject,effective_at,zq77secret,zq77\n", "line 1: ", "more columns"),
+        ("HEADtoken,zq77secret\n", "line 2: ", "has 4 columns, this row has 2"),
+        ("HEAD\ntoken,zq77secret,a,,b\n", "line 3: ", "this row has more"),
         ("HEADtoken,zq77secret,a,,b,c\n", "line 2: ", "more columns"),
-        (
-            "HEADzq77secret,zq77secret,,\n",
-            "line 2: ",
-            "unknown identifier type",
-        ),
+        ("HEADzq77secret,zq77secret,,\n", "line 2: ", "unknown identifier type"),
         ("HEADtoken,zq77,,\n", "line 2: ", "too short to be safe"),
-        (
-            "HEADuser_id, ,zq77secret,\n",
-            "line 2: ",
-            "the value is empty",
-        ),
+        ("HEADuser_id, ,zq77secret,\n", "line 2: ", "the value is empty"),
         ("HEADemail,zq77secret,,\n", "line 2: ", "not an e-mail"),
-        (
-            "HEADtoken,zq77secret,,zq77secret\n",
-            "line 2: ",
-            "`effective_at` is not a time",
-        ),
-        (
-            "HEADliteral,\"zq77\nsecret\",,\nip,zq77secret,,\n",
-            "line 4: ",
-            "not an IP",
-        ),
-        (
-            "HEADliteral,\"zq77secret,,\ntoken,zq77secret,,\n",
-            "line 2: ",
-            "a quoted cell does not end",
-        ),
-        (
-            "HEADliteral,\"zq77secret",
-            "line 2: ",
-            "a quoted cell does not end",
-        ),
+        ("HEADtoken,zq77secret,,zq77secret\n", "line 2: ", "`effective_at` is not a time"),
+        ("HEADliteral,\"zq77\nsecret\",,\nip,zq77secret,,\n", "line 4: ", "not an IP"),
+        ("HEADliteral,\"zq77secret,,\ntoken,zq77secret,,\n", "line 2: ", "a quoted cell does not end"),
+        ("HEADliteral,\"zq77secret", "line 2: ", "a quoted cell does not end"),
     ];
     for (text, line, want) in table {
         let error = fault(Form::Csv, text.replace("HEAD", head), &options());
-        assert!(
-            error.starts_with(line) && error.contains(want),
-            "{text}: {error}"
-        );
+        assert!(error.starts_with(line) && error.contains(want), "{text}: {error}");
     }
     let endless = format!("{head}literal,\"{}", format!("{SECRET}\n").repeat(200_000));
     let error = fault(Form::Csv, endless, &options());
-    assert!(
-        error.starts_with("line 2: a row is longer than 1 MiB"),
-        "{error}"
-    );
+    assert!(error.starts_with("line 2: a row is longer than 1 MiB"), "{error}");
     for (text, line, want) in [
         ("zq77secret\n\n@zq77secret\n", "line 3: ", "not an e-mail"),
         ("# zq77secret\nzq77\n", "line 2: ", "too short"),
-        (
-            "zq77secret@example.com # zq77secret\n",
-            "line 1: ",
-            "not an e-mail",
-        ),
+        ("zq77secret@example.com # zq77secret\n", "line 1: ", "not an e-mail"),
     ] {
         let error = fault(Form::Txt, text, &options());
-        assert!(
-            error.starts_with(line) && error.contains(want),
-            "{text}: {error}"
-        );
+        assert!(error.starts_with(line) && error.contains(want), "{text}: {error}");
     }
 }
 
@@ -369,43 +208,23 @@ fn chains() {
         let error = fault(Form::Jsonl, mixed, &options());
         assert!(error.starts_with("line 2: has `prev`"), "{error}");
 
-        for (blanks, line) in [
-            ([end, "", ""], 1),
-            (["", end, ""], 2),
-            (["", " \n", end], 2),
-            (["", "", end], 3),
-        ] {
-            let parts = blanks
-                .iter()
-                .zip(&lines)
-                .map(|(blank, line)| format!("{blank}{line}"));
+        for (blanks, line) in [([end, "", ""], 1), (["", end, ""], 2), (["", " \n", end], 2), (["", "", end], 3)] {
+            let parts = blanks.iter().zip(&lines).map(|(blank, line)| format!("{blank}{line}"));
             let error = fault(Form::Jsonl, parts.collect::<String>(), &options());
-            assert!(
-                error.starts_with(&format!("line {line}: a blank line")),
-                "{error}"
-            );
+            assert!(error.starts_with(&format!("line {line}: a blank line")), "{error}");
         }
         let error = fault(Form::Jsonl, lines.concat() + end, &options());
         assert!(error.starts_with("line 4: a blank line"), "{error}");
     }
     // A byte order mark belongs to the first line's bytes.
-    let first = format!(
-        "\u{feff}{}",
-        EVENTS[0].replace('}', &format!(",\"prev\":\"{}\"}}", chain::FIRST))
-    );
-    let second = EVENTS[1].replace(
-        '}',
-        &format!(",\"prev\":\"{}\"}}", chain::link(first.as_bytes())),
-    );
+    let first = format!("\u{feff}{}", EVENTS[0].replace('}', &format!(",\"prev\":\"{}\"}}", chain::FIRST)));
+    let second = EVENTS[1].replace('}', &format!(",\"prev\":\"{}\"}}", chain::link(first.as_bytes())));
     assert_eq!(jsonl(&format!("{first}\n{second}\n")).seq, 2);
 }
 
 #[test]
 fn what_is_short_can_be_allowed() {
-    let allowed = Options {
-        allow_short: true,
-        ..options()
-    };
+    let allowed = Options { allow_short: true, ..options() };
     let registry = load(Form::Txt, "abc\n+12\n", &allowed).unwrap();
     assert_eq!(claims(&registry), ["L1: token=abc", "L2: phone=12"]);
 }
@@ -415,10 +234,7 @@ fn nothing_shows_values() {
     let text = r#"{"subject":"zq77secret","identifiers":[{"type":"token","value":"zq77secret"},{"type":"email","value":"ZQ77@example.com"}]}"#;
     let registry = jsonl(text);
     let shown = format!("{registry:?}").to_lowercase();
-    assert!(
-        !shown.contains("zq77") && !shown.contains("example"),
-        "{shown}"
-    );
+    assert!(!shown.contains("zq77") && !shown.contains("example"), "{shown}");
 }
 
 proptest! {

@@ -4,12 +4,9 @@ use super::*;
 
 #[test]
 fn the_form_is_in_the_name() {
-    for (name, form) in [
-        ("a.jsonl", Form::Jsonl),
-        ("b.v2.CSV", Form::Csv),
-        ("c.tsv", Form::Tsv),
-        ("dir.csv/d.Txt", Form::Txt),
-    ] {
+    for (name, form) in
+        [("a.jsonl", Form::Jsonl), ("b.v2.CSV", Form::Csv), ("c.tsv", Form::Tsv), ("dir.csv/d.Txt", Form::Txt)]
+    {
         assert_eq!(Form::of(Path::new(name)).unwrap(), form);
     }
     for name in ["a", "a.json", "alice@example.com.zip", ".csv"] {
@@ -39,15 +36,9 @@ fn plain_lists() {
     );
     assert_eq!(registry.seq, 7);
     assert_eq!(registry.needles.values.len(), 6);
-    assert_eq!(
-        registry.needles.values[0].written.as_ref(),
-        b"Alice@Example.com"
-    );
+    assert_eq!(registry.needles.values[0].written.as_ref(), b"Alice@Example.com");
 
-    let typed = Options {
-        txt_type: Some(Type::Literal),
-        ..options()
-    };
+    let typed = Options { txt_type: Some(Type::Literal), ..options() };
     let registry = load(Form::Txt, " Al X \n# no\n", &typed).unwrap();
     assert_eq!(claims(&registry), ["L1: literal= Al X "]);
     assert!(load(Form::Csv, "type,value\nuser_id,1\n", &typed).is_err());
@@ -75,10 +66,7 @@ fn tables() {
     assert_eq!(registry.seq, 4);
     assert_eq!(counts(&registry), [4, 0, 0, 0]);
 
-    let later = Options {
-        now: at("2026-12-02T00:00:00Z"),
-        ..options()
-    };
+    let later = Options { now: at("2026-12-02T00:00:00Z"), ..options() };
     let registry = load(Form::Csv, text, &later).unwrap();
     assert!(claims(&registry).contains(&"s1: literal=Mc\"K, Ann".to_owned()));
 
@@ -94,16 +82,8 @@ fn tables() {
 #[test]
 fn rows_longer_than_the_first_buffer() {
     let long = "x".repeat(100_000);
-    let registry = load(
-        Form::Csv,
-        format!("type,value\nliteral,\"{long}\"\nuser_id,5\n"),
-        &options(),
-    )
-    .unwrap();
-    assert_eq!(
-        claims(&registry),
-        [format!("L2: literal={long}"), "L3: user_id=5".to_owned()]
-    );
+    let registry = load(Form::Csv, format!("type,value\nliteral,\"{long}\"\nuser_id,5\n"), &options()).unwrap();
+    assert_eq!(claims(&registry), [format!("L2: literal={long}"), "L3: user_id=5".to_owned()]);
 }
 
 #[test]
@@ -112,10 +92,7 @@ fn lines_by_hand() {
                 {\"subject\":\" \",\"identifiers\":[{\"type\":\"email\",\"value\":\"al\\u0069ce\\u0040example.com\"}]}\n\
                 {\"event\":\"cancel\",\"subject\":\"L1\"}\r\n{\"s\\u0075bject\":\"s\",\"identifiers\":[{\"type\":\"user_id\",\"value\":\"0\"}]}";
     let registry = jsonl(text);
-    assert_eq!(
-        claims(&registry),
-        ["L3: email=alice@example.com", "s: user_id=0"]
-    );
+    assert_eq!(claims(&registry), ["L3: email=alice@example.com", "s: user_id=0"]);
     assert_eq!(counts(&registry), [2, 0, 0, 1]);
     let empty = jsonl("{\"identifiers\":[{\"value\":\"\",\"type\":\"user_id\"}]}\n");
     assert_eq!(claims(&empty), ["L1: user_id="]);
@@ -138,40 +115,17 @@ fn references_that_are_identifiers() {
     ]
     .concat();
     let registry = jsonl(&text);
-    let shown: Vec<&str> = registry
-        .needles
-        .subjects
-        .iter()
-        .map(|s| s.reference.as_str())
-        .collect();
-    assert_eq!(
-        shown,
-        [
-            "sub_01",
-            "L2",
-            "L3",
-            "L4",
-            "s5",
-            "L6",
-            "L7",
-            "L8",
-            "L9",
-            "L10",
-            "user-1207"
-        ]
-    );
+    let shown: Vec<&str> = registry.needles.subjects.iter().map(|s| s.reference.as_str()).collect();
+    assert_eq!(shown, ["sub_01", "L2", "L3", "L4", "s5", "L6", "L7", "L8", "L9", "L10", "user-1207"]);
     // Values that are no longer claimed hide a reference all the same.
-    let text = erase("sub_9", "x9", "")
-        + "{\"event\":\"cancel\",\"subject\":\"sub_9\"}\n"
-        + &erase("X9", "1", "");
+    let text = erase("sub_9", "x9", "") + "{\"event\":\"cancel\",\"subject\":\"sub_9\"}\n" + &erase("X9", "1", "");
     assert_eq!(jsonl(&text).needles.subjects[0].reference, "L3");
 }
 
 #[test]
 fn a_shown_line_names_one_subject() {
-    let text = "{\"event\":\"release\",\"subject\":\"L2\"}\n".to_owned()
-        + &erase("77", "77", "")
-        + &erase("L2", "3", "");
+    let text =
+        "{\"event\":\"release\",\"subject\":\"L2\"}\n".to_owned() + &erase("77", "77", "") + &erase("L2", "3", "");
     let registry = jsonl(&text);
     assert_eq!(claims(&registry), ["L2-2: user_id=77", "L2: user_id=3"]);
     // What a listing shows as a line can be named so.
@@ -191,10 +145,7 @@ fn sequence_and_age() {
     assert_eq!(registry.newest_at, Some(at("2026-11-09T00:00:00Z")));
     // The one in between has no number: it comes after 3.
     for (last, want) in [(2, 0), (3, 1), (4, 2), (8, 2), (9, 3)] {
-        let then = Options {
-            as_of_seq: Some(last),
-            ..options()
-        };
+        let then = Options { as_of_seq: Some(last), ..options() };
         assert_eq!(load(Form::Jsonl, &text, &then).unwrap().in_force, want);
     }
     let day = 24 * 3600;
@@ -203,42 +154,21 @@ fn sequence_and_age() {
         (&text, day + day / 2 - 1, false),
         (&erase("a", "1", ""), day / 2, true),
         (&erase("a", "1", ""), day / 2 - 1, false),
-        (
-            &erase("a", "1", ",\"at\":\"2026-12-01T00:00:00Z\""),
-            0,
-            true,
-        ),
+        (&erase("a", "1", ",\"at\":\"2026-12-01T00:00:00Z\""), 0, true),
     ] {
-        let aged = Options {
-            max_age: Some(Duration::from_secs(seconds)),
-            ..options()
-        };
+        let aged = Options { max_age: Some(Duration::from_secs(seconds)), ..options() };
         assert_eq!(load(Form::Jsonl, text, &aged).is_ok(), fits, "{seconds}");
     }
     for (least, fits) in [(9, true), (10, false)] {
-        let newer = Options {
-            min_seq: Some(least),
-            ..options()
-        };
+        let newer = Options { min_seq: Some(least), ..options() };
         assert_eq!(load(Form::Jsonl, &text, &newer).is_ok(), fits);
     }
 }
 
 #[test]
 fn the_digest_is_of_the_bytes() {
-    let registry = load(
-        Form::Txt,
-        "abc",
-        &Options {
-            allow_short: true,
-            ..options()
-        },
-    )
-    .unwrap();
-    assert_eq!(
-        registry.sha256,
-        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    );
+    let registry = load(Form::Txt, "abc", &Options { allow_short: true, ..options() }).unwrap();
+    assert_eq!(registry.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
 #[test]
@@ -253,10 +183,7 @@ fn empty_registries() {
     ] {
         let error = load(form, text, &options()).unwrap_err();
         assert!(error.to_string().contains("--allow-empty-registry"));
-        let allowed = Options {
-            allow_empty: true,
-            ..options()
-        };
+        let allowed = Options { allow_empty: true, ..options() };
         let registry = load(form, text, &allowed).unwrap();
         assert_eq!((registry.seq, counts(&registry)), (0, [0; 4]));
     }
@@ -273,26 +200,15 @@ fn listings() {
         r#"{"event":"release","subject":"idle"}"#.to_owned() + "\n",
     ].concat();
     let list = |listing| {
-        let listed = Options {
-            listing,
-            ..options()
-        };
+        let listed = Options { listing, ..options() };
         load(Form::Jsonl, &text, &listed).unwrap().listing
     };
     assert!(list(Listing::None).is_empty());
     let entries = list(Listing::Counts);
-    let seen: Vec<_> = entries
-        .iter()
-        .map(|e| (e.reference.as_str(), e.line, e.state))
-        .collect();
+    let seen: Vec<_> = entries.iter().map(|e| (e.reference.as_str(), e.line, e.state)).collect();
     assert_eq!(
         seen,
-        [
-            ("a", 1, State::Pending),
-            ("L3", 3, State::Held),
-            ("gone", 5, State::Cancelled),
-            ("idle", 6, State::Idle)
-        ]
+        [("a", 1, State::Pending), ("L3", 3, State::Held), ("gone", 5, State::Cancelled), ("idle", 6, State::Idle)]
     );
     assert_eq!(entries[0].values, [1, 0, 0, 0, 0, 2, 1, 0]);
     assert_eq!(entries[0].composites, 1);
@@ -307,10 +223,7 @@ fn listings() {
     assert_eq!(revealed.identifiers[1].parts.len(), 2);
     let held = entries[1].revealed.as_ref().unwrap();
     assert_eq!(*held.reference, "77");
-    assert_eq!(
-        held.reason.as_deref().map(String::as_str),
-        Some("case of al@example.com")
-    );
+    assert_eq!(held.reason.as_deref().map(String::as_str), Some("case of al@example.com"));
     let debug = format!("{entries:?} {:?}", revealed.identifiers);
     for secret in ["example.com", "77", "case"] {
         assert!(!debug.to_lowercase().contains(secret), "{debug}");

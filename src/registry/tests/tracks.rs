@@ -9,9 +9,8 @@ const FUTURE: &str = "2026-12-01T00:00:00Z";
 /// One line of a short notation: `E1` erase of id 1 at once, `F1` with an end of grace in the future, `P1` in the past,
 /// `N1` now; `C` cancel; `H` hold, `U` hold until the future, `X` until the past, `M` until now; `R` release.
 fn line(word: &str) -> String {
-    let until = |time: &str| {
-        format!("{{\"event\":\"hold\",\"subject\":\"s\",\"until\":\"{time}\",\"reason\":\"r\"}}\n")
-    };
+    let until =
+        |time: &str| format!("{{\"event\":\"hold\",\"subject\":\"s\",\"until\":\"{time}\",\"reason\":\"r\"}}\n");
     let grace = |time: &str| erase("s", &word[1..], &format!(",\"effective_at\":\"{time}\""));
     match &word[..1] {
         "E" => erase("s", &word[1..], ""),
@@ -41,11 +40,7 @@ fn ids(registry: &Registry) -> String {
         let held = if claim.starts_with("held ") { "h" } else { "" };
         format!("{held}{}", &claim[claim.find('=').unwrap() + 1..])
     };
-    claims(registry)
-        .iter()
-        .map(|c| of(c))
-        .collect::<Vec<_>>()
-        .join(" ")
+    claims(registry).iter().map(|c| of(c)).collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -108,11 +103,7 @@ fn terms_belong_to_their_event() {
         erase("s", "1", ",\"before\":\"2026-11-01T00:00:00Z\""),
         erase("s", "1", ""),
         erase("s", "1", ",\"before\":\"2026-11-01T00:00:00Z\""),
-        erase(
-            "s",
-            "2",
-            ",\"before\":\"2026-11-02T00:00:00Z\",\"effective_at\":\"2026-12-01T00:00:00Z\"",
-        ),
+        erase("s", "2", ",\"before\":\"2026-11-02T00:00:00Z\",\"effective_at\":\"2026-12-01T00:00:00Z\""),
         erase("t", "1", ",\"before\":\"2026-11-01T01:00:00+01:00\""),
     ]
     .concat();
@@ -120,11 +111,7 @@ fn terms_belong_to_their_event() {
     consistent(&registry.needles);
     assert_eq!(
         claims(&registry),
-        [
-            "s: user_id=1",
-            "s: user_id=1 <2026-11-01T00:00:00Z",
-            "t: user_id=1 <2026-11-01T00:00:00Z"
-        ]
+        ["s: user_id=1", "s: user_id=1 <2026-11-01T00:00:00Z", "t: user_id=1 <2026-11-01T00:00:00Z"]
     );
     assert_eq!(registry.needles.values.len(), 1);
     let held = format!("{text}{{\"event\":\"hold\",\"subject\":\"s\"}}\n");
@@ -133,8 +120,7 @@ fn terms_belong_to_their_event() {
 
 #[test]
 fn only_the_event_order_counts() {
-    let text = "{\"at\":\"2026-11-09T00:00:00Z\",\"event\":\"cancel\",\"subject\":\"s\"}\n"
-        .to_owned()
+    let text = "{\"at\":\"2026-11-09T00:00:00Z\",\"event\":\"cancel\",\"subject\":\"s\"}\n".to_owned()
         + &erase("s", "1", ",\"at\":\"2026-11-01T00:00:00Z\"");
     let registry = jsonl(&text);
     assert_eq!(ids(&registry), "1");
@@ -150,12 +136,7 @@ fn composite_and_shared_values() {
     consistent(&registry.needles);
     assert_eq!(
         claims(&registry),
-        [
-            "a: user_id=7",
-            "a: username=ann+user_id=7",
-            "b: email=b@example.com",
-            "b: username=ann+user_id=7"
-        ]
+        ["a: user_id=7", "a: username=ann+user_id=7", "b: email=b@example.com", "b: username=ann+user_id=7"]
     );
     assert_eq!(registry.needles.values.len(), 3);
 }
@@ -171,10 +152,7 @@ fn as_of_an_earlier_seq() {
         "{\"event\":\"hold\",\"subject\":\"b\"}\n".to_owned(),
     ]
     .concat();
-    let then = Options {
-        as_of_seq: Some(2),
-        ..options()
-    };
+    let then = Options { as_of_seq: Some(2), ..options() };
     let registry = load(Form::Jsonl, &text, &then).unwrap();
     consistent(&registry.needles);
     assert_eq!(claims(&registry), ["a: user_id=1", "b: user_id=2"]);

@@ -29,9 +29,7 @@ pub struct Dest {
 
 impl fmt::Debug for Dest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dest")
-            .field("is_file", &self.is_file)
-            .finish_non_exhaustive()
+        f.debug_struct("Dest").field("is_file", &self.is_file).finish_non_exhaustive()
     }
 }
 
@@ -46,18 +44,10 @@ impl Dest {
         let is_folder = dest.as_bytes().ends_with(b"/") || canonical.is_dir();
         let is_file = !is_folder && matches!(sources, [source] if source.is_file());
         if !is_file && canonical.exists() && !canonical.is_dir() {
-            return Err(Error::usage(
-                "DEST is a file, but a folder is wanted for what SOURCE is",
-            ));
+            return Err(Error::usage("DEST is a file, but a folder is wanted for what SOURCE is"));
         }
         let under = places(sources)?;
-        let planned = Self {
-            root,
-            canonical,
-            is_file,
-            under,
-            sources: sources.to_vec(),
-        };
+        let planned = Self { root, canonical, is_file, under, sources: sources.to_vec() };
         for at in 0..sources.len() {
             planned.check(at)?;
         }
@@ -66,11 +56,7 @@ impl Dest {
 
     /// The folder of the mirror, or of the one file: for a sweep. It need not exist yet.
     pub fn folder(&self) -> &Path {
-        if self.is_file {
-            self.root.parent().unwrap_or(Path::new(""))
-        } else {
-            &self.root
-        }
+        if self.is_file { self.root.parent().unwrap_or(Path::new("")) } else { &self.root }
     }
 
     /// Whether it is one file: then its folder is not the mirror's alone.
@@ -85,11 +71,7 @@ impl Dest {
         }
         let way = self.way(object.source, &object.relative);
         let place = canonical(&self.canonical.join(&way))?;
-        if self
-            .sources
-            .iter()
-            .any(|source| source.way_to(&place).is_some())
-        {
+        if self.sources.iter().any(|source| source.way_to(&place).is_some()) {
             return Err(Error::new(Failure::Io, "the target lies in a SOURCE"));
         }
         Ok(self.root.join(way))
@@ -119,11 +101,7 @@ impl Dest {
                 Err(_) => false,
             },
         };
-        if inside {
-            Err(Error::usage("DEST is, or lies in, a SOURCE"))
-        } else {
-            Ok(())
-        }
+        if inside { Err(Error::usage("DEST is, or lies in, a SOURCE")) } else { Ok(()) }
     }
 }
 
@@ -134,19 +112,11 @@ fn places(sources: &[Source]) -> Result<Vec<PathBuf>> {
     }
     let mut seen = HashSet::new();
     let place = |source: &Source| {
-        let name = source
-            .last_name()
-            .ok_or_else(|| Error::usage("a SOURCE has no name to stand under in DEST"))?;
+        let name = source.last_name().ok_or_else(|| Error::usage("a SOURCE has no name to stand under in DEST"))?;
         if !seen.insert(name.to_owned()) {
-            return Err(Error::usage(
-                "two SOURCEs have the same last name and would meet in DEST",
-            ));
+            return Err(Error::usage("two SOURCEs have the same last name and would meet in DEST"));
         }
-        Ok(if source.is_file() {
-            PathBuf::new()
-        } else {
-            PathBuf::from(name)
-        })
+        Ok(if source.is_file() { PathBuf::new() } else { PathBuf::from(name) })
     };
     sources.iter().map(place).collect()
 }
@@ -159,20 +129,11 @@ fn canonical(path: &Path) -> Result<PathBuf> {
             continue;
         };
         let rest = absolute.strip_prefix(above).unwrap_or(Path::new(""));
-        if rest
-            .components()
-            .any(|part| !matches!(part, Component::Normal(_)))
-        {
-            return Err(Error::usage(
-                "DEST leads through a folder that does not exist",
-            ));
+        if rest.components().any(|part| !matches!(part, Component::Normal(_))) {
+            return Err(Error::usage("DEST leads through a folder that does not exist"));
         }
         // An empty part would add a slash.
-        return Ok(if rest.as_os_str().is_empty() {
-            real
-        } else {
-            real.join(rest)
-        });
+        return Ok(if rest.as_os_str().is_empty() { real } else { real.join(rest) });
     }
     Ok(absolute)
 }

@@ -59,9 +59,7 @@ impl<'o> DiskDraft<'o> {
             To::InPlace => (original.path.as_path(), Place::InPlace),
             To::Mirror { target, overwrite } => (target, Place::Mirror { overwrite }),
         };
-        let target = path
-            .file_name()
-            .ok_or_else(|| Error::new(Kind::Io, "the target has no name"))?;
+        let target = path.file_name().ok_or_else(|| Error::new(Kind::Io, "the target has no name"))?;
         let parent = path.parent().unwrap_or(Path::new(""));
         if place != Place::InPlace {
             mirror::make_folders(parent, &original.path, &original.relative)?;
@@ -72,32 +70,17 @@ impl<'o> DiskDraft<'o> {
         }
         let free = folder.free()?;
         if free < len {
-            return Err(Error::new(
-                Kind::Io,
-                format!("no space: {len} bytes wanted, {free} free"),
-            ));
+            return Err(Error::new(Kind::Io, format!("no space: {len} bytes wanted, {free} free")));
         }
         let sheet = Sheet::create(&folder, original.means.tmpfile)?;
         let target = target.to_owned();
-        Ok(Self {
-            original,
-            folder,
-            sheet,
-            target,
-            place,
-            notes: Vec::new(),
-            applied: None,
-            len,
-        })
+        Ok(Self { original, folder, sheet, target, place, notes: Vec::new(), applied: None, len })
     }
 }
 
 impl Draft for DiskDraft<'_> {
     fn apply(&mut self, patch: &Patch) -> Result<Applied> {
-        if self.applied.is_some()
-            || patch.base_len != self.original.len()
-            || patch.len() != self.len
-        {
+        if self.applied.is_some() || patch.base_len != self.original.len() || patch.len() != self.len {
             return Err(Error::new(Kind::Verify, "the patch is not for this draft"));
         }
         let mut pen = Pen::new(self.original, &self.sheet.file);
@@ -108,10 +91,7 @@ impl Draft for DiskDraft<'_> {
         let applied = pen.finish()?;
         let on_disk = self.sheet.len()?;
         if applied.bytes != self.len || on_disk != self.len {
-            return Err(Error::new(
-                Kind::Verify,
-                "the draft has not the length that was foretold",
-            ));
+            return Err(Error::new(Kind::Verify, "the draft has not the length that was foretold"));
         }
         self.applied = Some(applied);
         Ok(applied)
@@ -140,9 +120,7 @@ impl Blob for DiskDraft<'_> {
     fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
         // A long verification must not make a writer of the original wait.
         self.original.tick()?;
-        Ok(retry_on_intr(|| {
-            rustix::io::pread(&self.sheet.file, &mut *buf, at)
-        })?)
+        Ok(retry_on_intr(|| rustix::io::pread(&self.sheet.file, &mut *buf, at))?)
     }
 }
 
@@ -167,38 +145,28 @@ impl Sheet {
         if tmpfile {
             let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
             if let Ok(fd) = retry_on_intr(|| rustix::fs::openat(folder, ".", flags, mode)) {
-                let sheet = Self {
-                    file: File::from(fd),
-                    name: None,
-                };
+                let sheet = Self { file: File::from(fd), name: None };
                 sheet.lock();
                 return Ok(sheet);
             }
             // Any error: the way with a name tells the same one again, if it is not about O_TMPFILE.
         }
         let name = names::fresh(Stage::Part)?;
-        let flags =
-            OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let fd = retry_on_intr(|| rustix::fs::openat(folder, &name, flags, mode))
             .map_err(|e| errno("creating the draft", e))?;
-        let sheet = Self {
-            file: File::from(fd),
-            name: Some(name),
-        };
+        let sheet = Self { file: File::from(fd), name: Some(name) };
         sheet.lock();
         Ok(sheet)
     }
 
     /// A shared lock: the sweep wants an exclusive one. Where there are no locks, sweeps remove nothing.
     fn lock(&self) {
-        let _ =
-            retry_on_intr(|| rustix::fs::flock(&self.file, FlockOperation::NonBlockingLockShared));
+        let _ = retry_on_intr(|| rustix::fs::flock(&self.file, FlockOperation::NonBlockingLockShared));
     }
 
     fn len(&self) -> Result<u64> {
-        retry(|| retry(|| self.file.metadata()))
-            .map(|m| m.len())
-            .map_err(|e| io_error("looking at the draft", &e))
+        retry(|| retry(|| self.file.metadata())).map(|m| m.len()).map_err(|e| io_error("looking at the draft", &e))
     }
 
     /// Gives it the name of a complete draft.
@@ -207,9 +175,7 @@ impl Sheet {
         match &self.name {
             Some(part) => match folder.rename(part, &name, RenameFlags::empty()) {
                 // The call may have been made or not.
-                Err(Errno::INTR) if folder.stat(&name)?.is_none() => {
-                    folder.rename(part, &name, RenameFlags::empty())
-                }
+                Err(Errno::INTR) if folder.stat(&name)?.is_none() => folder.rename(part, &name, RenameFlags::empty()),
                 Err(Errno::INTR) => Ok(()),
                 done => done,
             },
@@ -226,9 +192,7 @@ fn link_nameless(file: &File, folder: &Folder, name: &OsStr) -> rustix::io::Resu
     use std::os::fd::AsRawFd;
     let proc = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
     match retry_on_intr(|| rustix::fs::linkat(CWD, &proc, folder, name, AtFlags::SYMLINK_FOLLOW)) {
-        Err(Errno::NOENT) => {
-            retry_on_intr(|| rustix::fs::linkat(file, "", folder, name, AtFlags::EMPTY_PATH))
-        }
+        Err(Errno::NOENT) => retry_on_intr(|| rustix::fs::linkat(file, "", folder, name, AtFlags::EMPTY_PATH)),
         done => done,
     }
 }
@@ -249,15 +213,7 @@ struct Pen<'a> {
 impl<'a> Pen<'a> {
     fn new(from: &'a Opened, to: &'a File) -> Self {
         let by_kernel = from.means.copy_range;
-        Self {
-            from,
-            to,
-            at: 0,
-            ready: Vec::with_capacity(WINDOW),
-            hash: Sha256::new(),
-            kept: 0,
-            by_kernel,
-        }
+        Self { from, to, at: 0, ready: Vec::with_capacity(WINDOW), hash: Sha256::new(), kept: 0, by_kernel }
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
@@ -275,11 +231,7 @@ impl<'a> Pen<'a> {
         self.kept += span.len();
         let mut rest = span;
         while !rest.is_empty() {
-            let done = if rest.len() >= COPY_MIN && self.by_kernel {
-                self.copy(rest)?
-            } else {
-                0
-            };
+            let done = if rest.len() >= COPY_MIN && self.by_kernel { self.copy(rest)? } else { 0 };
             rest.start += if done == 0 { self.read(rest)? } else { done };
         }
         Ok(())
@@ -303,11 +255,7 @@ impl<'a> Pen<'a> {
                 Ok(n as u64)
             }
             // A writer, or somebody who made it shorter: `check` knows; else it is what it is.
-            Err(error) => Err(self
-                .from
-                .check()
-                .err()
-                .unwrap_or_else(|| io_error("reading the original", &error))),
+            Err(error) => Err(self.from.check().err().unwrap_or_else(|| io_error("reading the original", &error))),
         }
     }
 
@@ -322,13 +270,7 @@ impl<'a> Pen<'a> {
         while to < end {
             let most = (end - to) as usize;
             match retry_on_intr(|| {
-                rustix::fs::copy_file_range(
-                    &self.from.file,
-                    Some(&mut from),
-                    self.to,
-                    Some(&mut to),
-                    most,
-                )
+                rustix::fs::copy_file_range(&self.from.file, Some(&mut from), self.to, Some(&mut to), most)
             }) {
                 // Some file systems say so for what they cannot do: reading tells.
                 Ok(0) => break,
@@ -380,8 +322,8 @@ impl<'a> Pen<'a> {
         let mut rest = self.ready.as_slice();
         let mut at = self.at - rest.len() as u64;
         while !rest.is_empty() {
-            let n = retry_on_intr(|| rustix::io::pwrite(self.to, rest, at))
-                .map_err(|e| errno("writing the draft", e))?;
+            let n =
+                retry_on_intr(|| rustix::io::pwrite(self.to, rest, at)).map_err(|e| errno("writing the draft", e))?;
             if n == 0 {
                 return Err(Error::new(Kind::Io, "the draft takes no more"));
             }
@@ -395,19 +337,11 @@ impl<'a> Pen<'a> {
 
     fn finish(mut self) -> Result<Applied> {
         self.flush()?;
-        Ok(Applied {
-            bytes: self.at,
-            sha256: self.hash.finalize().into(),
-            kept: self.kept,
-        })
+        Ok(Applied { bytes: self.at, sha256: self.hash.finalize().into(), kept: self.kept })
     }
 }
 
 /// `skipped: vanished` for a file that is not there, else the error.
 pub(super) fn gone_or(doing: &'static str, error: Errno) -> Error {
-    if error == Errno::NOENT {
-        vanished()
-    } else {
-        errno(doing, error)
-    }
+    if error == Errno::NOENT { vanished() } else { errno(doing, error) }
 }

@@ -30,23 +30,12 @@ struct Globs {
 impl Filter {
     /// Wants what one of `include` matches (all, if there is none) and none of `exclude`, and whose mtime is at least `min_age`
     /// before `now`. A glob that is none is a usage error.
-    pub fn new(
-        include: &[String],
-        exclude: &[String],
-        min_age: Option<Duration>,
-        now: SystemTime,
-    ) -> Result<Self> {
+    pub fn new(include: &[String], exclude: &[String], min_age: Option<Duration>, now: SystemTime) -> Result<Self> {
         let latest = min_age.map(|age| {
-            let now = now
-                .duration_since(SystemTime::UNIX_EPOCH)
-                .unwrap_or_default();
+            let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
             now.as_nanos() as i128 - age.as_nanos() as i128
         });
-        Ok(Self {
-            include: Globs::new(include, "--include")?,
-            exclude: Globs::new(exclude, "--exclude")?,
-            latest,
-        })
+        Ok(Self { include: Globs::new(include, "--include")?, exclude: Globs::new(exclude, "--exclude")?, latest })
     }
 
     /// Whether the globs want `way`.
@@ -56,9 +45,7 @@ impl Filter {
 
     /// Whether nothing at or below `way` is wanted.
     pub fn excludes(&self, way: &Path) -> bool {
-        self.exclude
-            .as_ref()
-            .is_some_and(|globs| globs.matches(way))
+        self.exclude.as_ref().is_some_and(|globs| globs.matches(way))
     }
 
     /// Whether the file is old enough.
@@ -77,40 +64,23 @@ impl Globs {
             // Of third-party errors only the kind is kept: their text holds the glob, which may hold an identifier.
             let bad = || Error::usage(format!("{option}: not a valid glob"));
             let text = text.strip_suffix('/').unwrap_or(text);
-            let way = text
-                .strip_prefix("./")
-                .or_else(|| text.strip_prefix('/'))
-                .unwrap_or(text);
-            let glob = GlobBuilder::new(way)
-                .literal_separator(true)
-                .backslash_escape(true)
-                .build()
-                .map_err(|_| bad())?;
+            let way = text.strip_prefix("./").or_else(|| text.strip_prefix('/')).unwrap_or(text);
+            let glob =
+                GlobBuilder::new(way).literal_separator(true).backslash_escape(true).build().map_err(|_| bad())?;
             if text.contains('/') {
                 ways.add(glob)
             } else {
                 names.add(glob)
             };
         }
-        let build = |set: GlobSetBuilder| {
-            set.build()
-                .map_err(|_| Error::usage(format!("{option}: not a valid glob")))
-        };
-        Ok(Some(Self {
-            names: build(names)?,
-            ways: build(ways)?,
-        }))
+        let build = |set: GlobSetBuilder| set.build().map_err(|_| Error::usage(format!("{option}: not a valid glob")));
+        Ok(Some(Self { names: build(names)?, ways: build(ways)? }))
     }
 
     fn matches(&self, way: &Path) -> bool {
         way.ancestors()
             .filter(|p| !p.as_os_str().is_empty())
-            .any(|part| {
-                self.ways.is_match(part)
-                    || part
-                        .file_name()
-                        .is_some_and(|name| self.names.is_match(name))
-            })
+            .any(|part| self.ways.is_match(part) || part.file_name().is_some_and(|name| self.names.is_match(name)))
     }
 }
 

@@ -22,17 +22,11 @@ pub(super) struct Folder {
 impl Folder {
     /// Opens the folder at `path`; the empty path is the working directory.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let path = if path.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            path
-        };
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()))
             .map_err(|e| io_error("opening the folder", &e.into()))?;
-        Ok(Self {
-            file: File::from(fd),
-        })
+        Ok(Self { file: File::from(fd) })
     }
 
     /// The identity of what stands under `name` (a link itself, not its target), or `None`.
@@ -51,12 +45,7 @@ impl Folder {
     }
 
     /// Renames within the folder. Broken off by a signal, it is the caller who looks what is true now.
-    pub(super) fn rename(
-        &self,
-        from: &OsStr,
-        to: &OsStr,
-        flags: RenameFlags,
-    ) -> rustix::io::Result<()> {
+    pub(super) fn rename(&self, from: &OsStr, to: &OsStr, flags: RenameFlags) -> rustix::io::Result<()> {
         if flags.is_empty() {
             return rustix::fs::renameat(&self.file, from, &self.file, to);
         }
@@ -87,8 +76,8 @@ impl Folder {
 
     /// Bytes that may still be written here by whoever runs this.
     pub(super) fn free(&self) -> Result<u64> {
-        let stat = retry_on_intr(|| rustix::fs::fstatvfs(&self.file))
-            .map_err(|e| errno("asking for the free space", e))?;
+        let stat =
+            retry_on_intr(|| rustix::fs::fstatvfs(&self.file)).map_err(|e| errno("asking for the free space", e))?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 }

@@ -88,8 +88,7 @@ mod tests {
         drop(writer);
         assert_eq!(take(&file), Taken::Held);
         assert!(!is_wanted(&file));
-        let waiting =
-            std::thread::spawn(move || OpenOptions::new().append(true).open(path).unwrap());
+        let waiting = std::thread::spawn(move || OpenOptions::new().append(true).open(path).unwrap());
         while !is_wanted(&file) {
             std::thread::yield_now();
         }

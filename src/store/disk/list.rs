@@ -62,33 +62,19 @@ struct Linked {
 
 impl fmt::Debug for Listing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listing")
-            .field("at", &self.at)
-            .finish_non_exhaustive()
+        f.debug_struct("Listing").field("at", &self.at).finish_non_exhaustive()
     }
 }
 
 impl<'a> Listing<'a> {
     /// What `filter` wants of `sources`, in their order.
     pub fn new(sources: &'a [Source], filter: &'a Filter, own: &'a Own) -> Self {
-        Self {
-            sources,
-            filter,
-            own,
-            at: 0,
-            walk: None,
-            linked: HashMap::new(),
-        }
+        Self { sources, filter, own, at: 0, walk: None, linked: HashMap::new() }
     }
 
     /// A file SOURCE. Opened where it really lies: the argument may be a link, which must stay one.
     fn file(&mut self, source: &Source) -> Option<Listed> {
-        let name = Path::new(
-            source
-                .root
-                .file_name()
-                .or_else(|| source.canonical.file_name())?,
-        );
+        let name = Path::new(source.root.file_name().or_else(|| source.canonical.file_name())?);
         if !self.filter.wants(name) {
             return None;
         }
@@ -104,10 +90,7 @@ impl<'a> Listing<'a> {
         if entry.depth() == 0 {
             return None; // The SOURCE itself.
         }
-        let way = entry
-            .path()
-            .strip_prefix(&source.root)
-            .unwrap_or(entry.path());
+        let way = entry.path().strip_prefix(&source.root).unwrap_or(entry.path());
         if entry.file_type().is_dir() {
             let is_out = self.filter.excludes(way)
                 || matches!(&source.kind, Kind::Glob(pattern) if !pattern.may_match_below(way));
@@ -132,17 +115,11 @@ impl<'a> Listing<'a> {
     /// What to say of a file that the globs want.
     fn judge(&mut self, path: &Path, shown: &Path, way: &Path, meta: &Metadata) -> Option<Listed> {
         if let Some(why) = pass(meta.file_type()) {
-            return Some(Listed::Skipped {
-                shown: shown.to_owned(),
-                why,
-            });
+            return Some(Listed::Skipped { shown: shown.to_owned(), why });
         }
         let identity = Identity::of(meta);
         if self.own.has(&identity) {
-            return Some(Listed::Skipped {
-                shown: shown.to_owned(),
-                why: Pass::OwnFile,
-            });
+            return Some(Listed::Skipped { shown: shown.to_owned(), why: Pass::OwnFile });
         }
         if !self.filter.is_old_enough(&identity) {
             return None;
@@ -167,38 +144,20 @@ impl<'a> Listing<'a> {
     /// The object by which an earlier SOURCE listed this same name.
     fn listed_before(&self, object: &Object) -> Option<Object> {
         let source = self.sources.get(self.at)?;
-        let path = if source.is_file() {
-            source.canonical.clone()
-        } else {
-            source.canonical.join(&object.relative)
-        };
-        self.sources
-            .iter()
-            .take(self.at)
-            .enumerate()
-            .find_map(|(at, earlier)| {
-                let way = earlier.way_to(&path)?;
-                let relative = if earlier.is_file() {
-                    Path::new(earlier.root.file_name()?)
-                } else {
-                    way
-                };
-                if !self.filter.wants(relative) {
-                    return None;
-                }
-                let (path, shown) = if earlier.is_file() {
-                    (path.clone(), earlier.root.clone())
-                } else {
-                    (earlier.root.join(way), shown(earlier, way))
-                };
-                Some(Object {
-                    source: at,
-                    path,
-                    shown,
-                    relative: relative.to_owned(),
-                    ..object.clone()
-                })
-            })
+        let path = if source.is_file() { source.canonical.clone() } else { source.canonical.join(&object.relative) };
+        self.sources.iter().take(self.at).enumerate().find_map(|(at, earlier)| {
+            let way = earlier.way_to(&path)?;
+            let relative = if earlier.is_file() { Path::new(earlier.root.file_name()?) } else { way };
+            if !self.filter.wants(relative) {
+                return None;
+            }
+            let (path, shown) = if earlier.is_file() {
+                (path.clone(), earlier.root.clone())
+            } else {
+                (earlier.root.join(way), shown(earlier, way))
+            };
+            Some(Object { source: at, path, shown, relative: relative.to_owned(), ..object.clone() })
+        })
     }
 
     /// The object by which another name of this inode was listed. Remembers it if it is the first.
@@ -208,8 +167,7 @@ impl<'a> Listing<'a> {
         }
         let key = (object.identity.dev, object.identity.ino);
         if let Some(linked) = self.linked.get_mut(&key) {
-            let still = retry(|| symlink_metadata(&linked.first.path))
-                .is_ok_and(|m| (m.dev(), m.ino()) == key);
+            let still = retry(|| symlink_metadata(&linked.first.path)).is_ok_and(|m| (m.dev(), m.ino()) == key);
             linked.to_come = linked.to_come.saturating_sub(1);
             let first = linked.first.clone();
             if linked.to_come == 0 || !still {
@@ -220,13 +178,7 @@ impl<'a> Listing<'a> {
             }
         }
         if self.linked.len() < MAX_LINKED {
-            self.linked.insert(
-                key,
-                Linked {
-                    first: object.clone(),
-                    to_come: object.links - 1,
-                },
-            );
+            self.linked.insert(key, Linked { first: object.clone(), to_come: object.links - 1 });
         }
         None
     }
@@ -247,9 +199,7 @@ impl Iterator for Listing<'_> {
                     listed => return listed,
                 }
             }
-            let walk = self
-                .walk
-                .get_or_insert_with(|| WalkDir::new(&source.root).sort_by_file_name().into_iter());
+            let walk = self.walk.get_or_insert_with(|| WalkDir::new(&source.root).sort_by_file_name().into_iter());
             match walk.next() {
                 None => {
                     self.walk = None;
@@ -264,10 +214,7 @@ impl Iterator for Listing<'_> {
                     let path = error.path().unwrap_or(&source.root);
                     let way = path.strip_prefix(&source.root).unwrap_or(path);
                     let unknown = io::Error::from(io::ErrorKind::Other);
-                    return Some(failed(
-                        &shown(source, way),
-                        error.io_error().unwrap_or(&unknown),
-                    ));
+                    return Some(failed(&shown(source, way), error.io_error().unwrap_or(&unknown)));
                 }
             }
         }
@@ -277,28 +224,18 @@ impl Iterator for Listing<'_> {
 /// SOURCE as given and the way below it; a glob without a folder has none to show.
 fn shown(source: &Source, way: &Path) -> std::path::PathBuf {
     let is_bare = matches!(source.kind, Kind::Glob(_)) && source.root.as_os_str() == ".";
-    if is_bare {
-        way.to_owned()
-    } else {
-        source.root.join(way)
-    }
+    if is_bare { way.to_owned() } else { source.root.join(way) }
 }
 
 fn failed(shown: &Path, error: &io::Error) -> Listed {
     if error.kind() == io::ErrorKind::NotFound {
-        return Listed::Skipped {
-            shown: shown.to_owned(),
-            why: Pass::Vanished,
-        };
+        return Listed::Skipped { shown: shown.to_owned(), why: Pass::Vanished };
     }
     let error = match error.kind() {
         io::ErrorKind::Other => Error::new(error::Kind::Io, "listing the folder"),
         _ => io_error("listing the folder", error),
     };
-    Listed::Failed {
-        shown: shown.to_owned(),
-        error,
-    }
+    Listed::Failed { shown: shown.to_owned(), error }
 }
 
 fn pass(kind: FileType) -> Option<Pass> {

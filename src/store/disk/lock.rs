@@ -34,8 +34,7 @@ impl RootLock {
             let fd = retry_on_intr(|| rustix::fs::open(source.folder(), flags, Mode::empty()))
                 .map_err(|e| errno("opening a SOURCE", e))?;
             let file = File::from(fd);
-            let meta =
-                retry(|| file.metadata()).map_err(|e| io_error("looking at a SOURCE", &e))?;
+            let meta = retry(|| file.metadata()).map_err(|e| io_error("looking at a SOURCE", &e))?;
             if !seen.insert((meta.dev(), meta.ino())) {
                 continue;
             }

@@ -47,51 +47,29 @@ pub(super) fn carry(from: &File, meta: &Metadata, to: &File, in_place: bool) -> 
         }
     }
     let early = |name: &CString| name.as_bytes().starts_with(b"user.");
-    kept &= set(
-        to,
-        wanted.iter().filter(|(name, _)| early(name)),
-        &present,
-        in_place,
-    )?;
+    kept &= set(to, wanted.iter().filter(|(name, _)| early(name)), &present, in_place)?;
     if !own(to, meta, in_place)? {
         notes.push(Note::OwnerNotKept);
         mode &= !SET_ID;
     }
     // After the change of owner, which drops some of them.
     let present = attributes(to)?;
-    let late_kept = set(
-        to,
-        wanted.iter().filter(|(name, _)| !early(name)),
-        &present,
-        in_place,
-    )?;
-    if !late_kept
-        && wanted
-            .keys()
-            .any(|name| name.as_bytes().starts_with(b"system.posix_acl"))
-    {
+    let late_kept = set(to, wanted.iter().filter(|(name, _)| !early(name)), &present, in_place)?;
+    if !late_kept && wanted.keys().any(|name| name.as_bytes().starts_with(b"system.posix_acl")) {
         mode &= !GROUP_OTHER;
     }
     if !(kept && late_kept) {
         notes.push(Note::AttributesNotKept);
     }
-    retry_on_intr(|| rustix::fs::fchmod(to, Mode::from_raw_mode(mode)))
-        .map_err(|e| errno("setting the mode", e))?;
-    retry_on_intr(|| rustix::fs::futimens(to, &times(meta)))
-        .map_err(|e| errno("setting the times", e))?;
+    retry_on_intr(|| rustix::fs::fchmod(to, Mode::from_raw_mode(mode))).map_err(|e| errno("setting the mode", e))?;
+    retry_on_intr(|| rustix::fs::futimens(to, &times(meta))).map_err(|e| errno("setting the times", e))?;
     Ok(notes)
 }
 
 fn times(meta: &Metadata) -> Timestamps {
     Timestamps {
-        last_access: Timespec {
-            tv_sec: meta.atime(),
-            tv_nsec: meta.atime_nsec(),
-        },
-        last_modification: Timespec {
-            tv_sec: meta.mtime(),
-            tv_nsec: meta.mtime_nsec(),
-        },
+        last_access: Timespec { tv_sec: meta.atime(), tv_nsec: meta.atime_nsec() },
+        last_modification: Timespec { tv_sec: meta.mtime(), tv_nsec: meta.mtime_nsec() },
     }
 }
 
@@ -101,10 +79,7 @@ fn own(to: &File, meta: &Metadata, in_place: bool) -> Result<bool> {
     if (now.uid(), now.gid()) == (meta.uid(), meta.gid()) {
         return Ok(true);
     }
-    let owner = (
-        Some(Uid::from_raw(meta.uid())),
-        Some(Gid::from_raw(meta.gid())),
-    );
+    let owner = (Some(Uid::from_raw(meta.uid())), Some(Gid::from_raw(meta.gid())));
     match retry_on_intr(|| rustix::fs::fchown(to, owner.0, owner.1)) {
         Ok(()) => Ok(true),
         Err(Errno::PERM | Errno::INVAL | Errno::NOTSUP) if !in_place => Ok(false),
@@ -124,9 +99,7 @@ fn set<'a>(
         if present.get(name) == Some(value) {
             continue;
         }
-        match retry_on_intr(|| {
-            rustix::fs::fsetxattr(to, name.as_c_str(), value, XattrFlags::empty())
-        }) {
+        match retry_on_intr(|| rustix::fs::fsetxattr(to, name.as_c_str(), value, XattrFlags::empty())) {
             Ok(()) => {}
             Err(_) if !in_place => all = false,
             Err(error) => return Err(errno("setting an extended attribute or ACL", error)),
@@ -145,12 +118,7 @@ fn attributes(file: &File) -> Result<Attributes> {
     };
     let mut all = Attributes::new();
     let mut value = vec![0; XATTR_MAX];
-    for name in names
-        .get(..len)
-        .unwrap_or_default()
-        .split(|b| *b == 0)
-        .filter(|n| !n.is_empty())
-    {
+    for name in names.get(..len).unwrap_or_default().split(|b| *b == 0).filter(|n| !n.is_empty()) {
         let Ok(name) = CString::new(name) else {
             continue;
         };
@@ -168,10 +136,7 @@ fn attributes(file: &File) -> Result<Attributes> {
 fn refuse_integrity_labels(attributes: &Attributes) -> Result<()> {
     let label = |name: &CString| matches!(name.as_bytes(), b"security.ima" | b"security.evm");
     if attributes.keys().any(label) {
-        return Err(Error::new(
-            Kind::Io,
-            "it has an integrity label (security.ima, security.evm)",
-        ));
+        return Err(Error::new(Kind::Io, "it has an integrity label (security.ima, security.evm)"));
     }
     Ok(())
 }

@@ -27,21 +27,11 @@ impl DiskDraft<'_> {
         if let (false, Some(applied)) = (overwrite, self.applied)
             && let Some(identity) = same(&self.folder, &self.target, &applied)?
         {
-            return Ok(Committed {
-                identity,
-                already: true,
-                notes: Vec::new(),
-            });
+            return Ok(Committed { identity, already: true, notes: Vec::new() });
         }
-        self.notes.extend(meta::carry(
-            &self.original.file,
-            &self.original.meta,
-            &self.sheet.file,
-            false,
-        )?);
+        self.notes.extend(meta::carry(&self.original.file, &self.original.meta, &self.sheet.file, false)?);
         let name = self.sheet.complete(&self.folder)?;
-        retry_on_intr(|| rustix::fs::fsync(&self.sheet.file))
-            .map_err(|e| errno("syncing the draft", e))?;
+        retry_on_intr(|| rustix::fs::fsync(&self.sheet.file)).map_err(|e| errno("syncing the draft", e))?;
         let fresh = self.reopen(&name)?;
         // A copy of something that changed while it was read is a copy of nothing.
         self.original.check()?;
@@ -50,29 +40,19 @@ impl DiskDraft<'_> {
         if !self.folder.sync()? {
             self.notes.push(Note::FolderNotSynced);
         }
-        let meta =
-            retry(|| fresh.metadata()).map_err(|e| io_error("looking at the new file", &e))?;
-        Ok(Committed {
-            identity: Identity::of(&meta),
-            already: false,
-            notes: std::mem::take(&mut self.notes),
-        })
+        let meta = retry(|| fresh.metadata()).map_err(|e| io_error("looking at the new file", &e))?;
+        Ok(Committed { identity: Identity::of(&meta), already: false, notes: std::mem::take(&mut self.notes) })
     }
 
     fn place(&self, name: &OsStr, overwrite: bool) -> Result<()> {
-        let flags = if overwrite {
-            RenameFlags::empty()
-        } else {
-            RenameFlags::NOREPLACE
-        };
+        let flags = if overwrite { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
         let done = match self.folder.rename(name, &self.target, flags) {
             // Made or not: if so, the draft's name is gone.
             Err(Errno::INTR) if self.folder.stat(name)?.is_none() => Ok(()),
             Err(Errno::INTR) => self.folder.rename(name, &self.target, flags),
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if !overwrite => self
-                .folder
-                .link(name, &self.target)
-                .and_then(|()| self.folder.unlink(name)),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if !overwrite => {
+                self.folder.link(name, &self.target).and_then(|()| self.folder.unlink(name))
+            }
             done => done,
         };
         match done {
@@ -85,64 +65,31 @@ impl DiskDraft<'_> {
 
 /// Gives `target` the inode of `first`, an earlier target of the same mirror, for a source that has hard links. An existing
 /// target that is not that inode, or another with its bytes, is refused unless `overwrite`.
-pub fn link(
-    first: &Path,
-    target: &Path,
-    source: &Path,
-    relative: &Path,
-    overwrite: bool,
-) -> Result<()> {
-    let name = target
-        .file_name()
-        .ok_or_else(|| Error::new(Kind::Io, "the target has no name"))?;
+pub fn link(first: &Path, target: &Path, source: &Path, relative: &Path, overwrite: bool) -> Result<()> {
+    let name = target.file_name().ok_or_else(|| Error::new(Kind::Io, "the target has no name"))?;
     let parent = target.parent().unwrap_or(Path::new(""));
     make_folders(parent, source, relative)?;
     let folder = Folder::open(parent)?;
-    let first_meta = retry(|| fs::symlink_metadata(first))
-        .map_err(|e| io_error("looking at the first link", &e))?;
+    let first_meta = retry(|| fs::symlink_metadata(first)).map_err(|e| io_error("looking at the first link", &e))?;
     if let Some(there) = folder.stat(name)? {
         if there.same_inode(&Identity::of(&first_meta)) {
             return Ok(());
         }
         if !overwrite {
             let blob = FileBlob::open(&folder, OsStr::new(first.as_os_str()))?;
-            let applied = Applied {
-                bytes: blob.len(),
-                sha256: digest(&blob)?,
-                kept: 0,
-            };
+            let applied = Applied { bytes: blob.len(), sha256: digest(&blob)?, kept: 0 };
             return same(&folder, name, &applied).map(|_| ());
         }
     }
     let draft = super::names::fresh(super::names::Stage::Draft)?;
-    retry_on_intr(|| {
-        rustix::fs::linkat(
-            rustix::fs::CWD,
-            first,
-            &folder,
-            &draft,
-            rustix::fs::AtFlags::empty(),
-        )
-    })
-    .map_err(|e| errno("linking", e))?;
-    let flags = if overwrite {
-        RenameFlags::empty()
-    } else {
-        RenameFlags::NOREPLACE
-    };
+    retry_on_intr(|| rustix::fs::linkat(rustix::fs::CWD, first, &folder, &draft, rustix::fs::AtFlags::empty()))
+        .map_err(|e| errno("linking", e))?;
+    let flags = if overwrite { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
     let done = retry_on_intr(|| folder.rename(&draft, name, flags));
     if done.is_err() {
-        folder
-            .unlink(&draft)
-            .map_err(|e| errno("removing a link", e))?;
+        folder.unlink(&draft).map_err(|e| errno("removing a link", e))?;
     }
-    done.map_err(|e| {
-        if e == Errno::EXIST {
-            refused()
-        } else {
-            errno("linking", e)
-        }
-    })?;
+    done.map_err(|e| if e == Errno::EXIST { refused() } else { errno("linking", e) })?;
     folder.sync().map(|_| ())
 }
 
@@ -163,11 +110,7 @@ fn same(folder: &Folder, name: &OsStr, wanted: &Applied) -> Result<Option<Identi
         Ok(blob) if blob.len() == wanted.bytes => blob,
         _ => return Err(refused()),
     };
-    if digest(&blob)? == wanted.sha256 {
-        Ok(Some(there))
-    } else {
-        Err(refused())
-    }
+    if digest(&blob)? == wanted.sha256 { Ok(Some(there)) } else { Err(refused()) }
 }
 
 fn refused() -> Error {
@@ -179,9 +122,7 @@ struct FileBlob(File, u64);
 
 impl FileBlob {
     fn open(folder: &Folder, name: &OsStr) -> Result<Self> {
-        let file = folder
-            .read(name)
-            .map_err(|e| errno("opening the target", e))?;
+        let file = folder.read(name).map_err(|e| errno("opening the target", e))?;
         let meta = retry(|| file.metadata()).map_err(|e| io_error("looking at the target", &e))?;
         if !meta.is_file() {
             return Err(refused());
@@ -211,11 +152,7 @@ fn make(folder: &Path, like: Option<&Path>, levels: usize) -> Result<()> {
     }
     let like = like.filter(|_| levels > 0);
     if let Some(parent) = folder.parent() {
-        make(
-            parent,
-            like.and_then(Path::parent),
-            levels.saturating_sub(1),
-        )?;
+        make(parent, like.and_then(Path::parent), levels.saturating_sub(1))?;
     }
     let meta = like.and_then(|like| fs::metadata(like).ok());
     let mut builder = DirBuilder::new();
@@ -230,15 +167,11 @@ fn make(folder: &Path, like: Option<&Path>, levels: usize) -> Result<()> {
         other => other.map_err(|e| io_error("making a folder of the mirror", &e))?,
     }
     if let Some(meta) = meta {
-        let file =
-            File::open(folder).map_err(|e| io_error("opening a folder of the mirror", &e))?;
+        let file = File::open(folder).map_err(|e| io_error("opening a folder of the mirror", &e))?;
         // Not allowed to most: then it belongs to whoever ran this.
         let owned = fchown(&file, Some(meta.uid()), Some(meta.gid())).is_ok();
         let mode = meta.mode() & if owned { 0o7777 } else { 0o1777 } | 0o700;
-        file.set_permissions(Permissions::from_mode(mode))
-            .map_err(|e| io_error("setting a folder's mode", &e))?;
+        file.set_permissions(Permissions::from_mode(mode)).map_err(|e| io_error("setting a folder's mode", &e))?;
     }
-    Folder::open(folder.parent().unwrap_or(Path::new("")))?
-        .sync()
-        .map(|_| ())
+    Folder::open(folder.parent().unwrap_or(Path::new("")))?.sync().map(|_| ())
 }

@@ -54,12 +54,7 @@ struct Means {
 
 impl Default for Means {
     fn default() -> Self {
-        Self {
-            exchange: true,
-            copy_range: true,
-            tmpfile: true,
-            lease: true,
-        }
+        Self { exchange: true, copy_range: true, tmpfile: true, lease: true }
     }
 }
 

@@ -44,10 +44,7 @@ pub(super) fn fresh(stage: Stage) -> Result<OsString> {
 pub(super) fn stage(name: &OsStr) -> Option<Stage> {
     let rest = name.as_encoded_bytes().strip_prefix(START)?;
     let (digits, end) = rest.split_at_checked(DIGITS)?;
-    if !digits
-        .iter()
-        .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-    {
+    if !digits.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
         return None;
     }
     match end {

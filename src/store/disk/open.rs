@@ -63,11 +63,7 @@ impl Opened {
                 return Err(Error::new(Kind::Skipped, "hard links"));
             }
             refuse_fixed(&file)?;
-            match if means.lease {
-                lease::take(&file)
-            } else {
-                Taken::Unsupported
-            } {
+            match if means.lease { lease::take(&file) } else { Taken::Unsupported } {
                 Taken::Held => leased = true,
                 Taken::Writer => return Err(writer()),
                 Taken::Unsupported => notes.push(search(&Identity::of(&meta))?),
@@ -104,9 +100,7 @@ impl Opened {
         match self.purpose {
             Purpose::Read => false,
             Purpose::Replace { .. } if self.is_leased() => lease::is_wanted(&self.file),
-            Purpose::Replace { .. } => {
-                writers::look(self.identity.dev, self.identity.ino) == Look::Some
-            }
+            Purpose::Replace { .. } => writers::look(self.identity.dev, self.identity.ino) == Look::Some,
         }
     }
 
@@ -117,8 +111,7 @@ impl Opened {
 
     /// The identity that the descriptor has now.
     pub(super) fn now(&self) -> Result<Identity> {
-        let meta =
-            retry(|| self.file.metadata()).map_err(|e| io_error("looking at the file", &e))?;
+        let meta = retry(|| self.file.metadata()).map_err(|e| io_error("looking at the file", &e))?;
         Ok(Identity::of(&meta))
     }
 
@@ -174,11 +167,7 @@ impl Original for Opened {
             Ok(_) => return Err(changed()),
             Err(error) => return Err(io_error("looking at the file", &error)),
         }
-        if self.now()? == self.identity {
-            Ok(())
-        } else {
-            Err(changed())
-        }
+        if self.now()? == self.identity { Ok(()) } else { Err(changed()) }
     }
 
     fn notes(&self) -> Vec<Note> {
@@ -210,11 +199,7 @@ fn open_locked(path: &Path, purpose: Purpose) -> Result<(File, Metadata, Vec<Not
     for _ in 0..ATTEMPTS {
         let file = open_regular(path)?;
         let exclusive = purpose != Purpose::Read;
-        let notes = if lock(&file, exclusive)? {
-            Vec::new()
-        } else {
-            vec![Note::NoLock]
-        };
+        let notes = if lock(&file, exclusive)? { Vec::new() } else { vec![Note::NoLock] };
         let meta = retry(|| file.metadata()).map_err(|e| io_error("looking at the file", &e))?;
         match retry(|| symlink_metadata(path)) {
             Ok(named) if (named.dev(), named.ino()) == (meta.dev(), meta.ino()) => {
@@ -255,18 +240,12 @@ pub(super) fn open_regular(path: &Path) -> Result<File> {
 
 /// Locks without waiting. `false`: no locks here. Held by another: [`Kind::Locked`].
 pub(super) fn lock(file: &File, exclusive: bool) -> Result<bool> {
-    let how = if exclusive {
-        FlockOperation::NonBlockingLockExclusive
-    } else {
-        FlockOperation::NonBlockingLockShared
-    };
+    let how = if exclusive { FlockOperation::NonBlockingLockExclusive } else { FlockOperation::NonBlockingLockShared };
     match retry_on_intr(|| rustix::fs::flock(file, how)) {
         Ok(()) => Ok(true),
         Err(Errno::AGAIN) => Err(Error::new(Kind::Locked, "another run holds it")),
         // NFS wants a descriptor for writing for an exclusive lock (EBADF); others have none at all.
-        Err(Errno::NOLCK | Errno::OPNOTSUPP | Errno::INVAL | Errno::NOSYS | Errno::BADF) => {
-            Ok(false)
-        }
+        Err(Errno::NOLCK | Errno::OPNOTSUPP | Errno::INVAL | Errno::NOSYS | Errno::BADF) => Ok(false),
         Err(error) => Err(errno("locking", error)),
     }
 }

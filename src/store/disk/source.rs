@@ -49,9 +49,7 @@ impl fmt::Debug for Source {
             Kind::Folder => "Folder",
             Kind::Glob(_) => "Glob",
         };
-        f.debug_struct("Source")
-            .field("kind", &kind)
-            .finish_non_exhaustive()
+        f.debug_struct("Source").field("kind", &kind).finish_non_exhaustive()
     }
 }
 
@@ -65,21 +63,13 @@ impl Source {
             Ok(_) => Err(Error::usage("a SOURCE is neither a file nor a folder")),
             Err(_) if given.as_bytes().iter().any(|b| is_meta(*b)) => Self::glob(given),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(missing()),
-            Err(error) => Err(Error::usage(format!(
-                "a SOURCE cannot be looked at: {}",
-                error.kind()
-            ))),
+            Err(error) => Err(Error::usage(format!("a SOURCE cannot be looked at: {}", error.kind()))),
         }
     }
 
     fn new(root: PathBuf, kind: Kind) -> Result<Self> {
-        let canonical =
-            retry(|| fs::canonicalize(&root)).map_err(|e| io_error("looking at a SOURCE", &e))?;
-        Ok(Self {
-            root,
-            canonical,
-            kind,
-        })
+        let canonical = retry(|| fs::canonicalize(&root)).map_err(|e| io_error("looking at a SOURCE", &e))?;
+        Ok(Self { root, canonical, kind })
     }
 
     fn glob(given: &OsStr) -> Result<Self> {
@@ -100,20 +90,10 @@ impl Source {
             return Err(missing());
         }
         let text = rest.to_str().ok_or_else(bad)?;
-        let glob = GlobBuilder::new(text)
-            .literal_separator(true)
-            .backslash_escape(true)
-            .build()
-            .map_err(|_| bad())?;
+        let glob = GlobBuilder::new(text).literal_separator(true).backslash_escape(true).build().map_err(|_| bad())?;
         let is_fixed = !text.contains("**") && !text.contains('{');
         let parts = is_fixed.then(|| rest.components().count());
-        Self::new(
-            root,
-            Kind::Glob(Pattern {
-                matcher: glob.compile_matcher(),
-                parts,
-            }),
-        )
+        Self::new(root, Kind::Glob(Pattern { matcher: glob.compile_matcher(), parts }))
     }
 
     /// The folder that is walked, or the folder of a file: for locks and sweeps.

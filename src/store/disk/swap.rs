@@ -62,35 +62,18 @@ impl DiskDraft<'_> {
     /// Commits in place.
     pub(super) fn swap(&mut self) -> Result<Committed> {
         self.original.check()?;
-        meta::carry(
-            &self.original.file,
-            &self.original.meta,
-            &self.sheet.file,
-            true,
-        )?;
+        meta::carry(&self.original.file, &self.original.meta, &self.sheet.file, true)?;
         let name = self.sheet.complete(&self.folder)?;
-        retry_on_intr(|| rustix::fs::fsync(&self.sheet.file))
-            .map_err(|e| errno("syncing the draft", e))?;
+        retry_on_intr(|| rustix::fs::fsync(&self.sheet.file)).map_err(|e| errno("syncing the draft", e))?;
         let fresh = self.reopen(&name)?;
         let fresh_leased = self.original.is_leased() && lease::take(&fresh) == Taken::Held;
         let fresh_identity = look(&fresh)?;
-        Swap {
-            draft: self,
-            fresh,
-            fresh_identity,
-            fresh_leased,
-            aside: name,
-            exchanged: true,
-        }
-        .run()
+        Swap { draft: self, fresh, fresh_identity, fresh_leased, aside: name, exchanged: true }.run()
     }
 
     /// Opens the draft read-only under a lock of its own, and closes the descriptor for writing.
     pub(super) fn reopen(&mut self, name: &OsStr) -> Result<File> {
-        let file = self
-            .folder
-            .read(name)
-            .map_err(|e| errno("opening the draft", e))?;
+        let file = self.folder.read(name).map_err(|e| errno("opening the draft", e))?;
         let written = look(&self.sheet.file)?;
         if look(&file)? != written {
             return Err(Error::new(Kind::Io, "the draft was replaced by somebody"));
@@ -140,11 +123,7 @@ impl Swap<'_, '_> {
             self.draft.notes.push(Note::FolderNotSynced);
         }
         let notes = std::mem::take(&mut self.draft.notes);
-        Ok(Committed {
-            identity,
-            already: false,
-            notes,
-        })
+        Ok(Committed { identity, already: false, notes })
     }
 
     /// Gives the draft the original's name, and the original the name `aside`.
@@ -165,9 +144,7 @@ impl Swap<'_, '_> {
         self.exchanged = false;
         self.draft.notes.push(Note::NoExchange);
         let aside = names::fresh(Stage::Draft)?;
-        folder
-            .link(&self.draft.target, &aside)
-            .map_err(|e| gone_or("keeping the old file", e))?;
+        folder.link(&self.draft.target, &aside).map_err(|e| gone_or("keeping the old file", e))?;
         match folder.rename(&self.aside, &self.draft.target, RenameFlags::empty()) {
             Err(Errno::INTR) if self.is_fresh_named()? => {}
             Ok(()) => {}
@@ -191,11 +168,7 @@ impl Swap<'_, '_> {
     /// Why the swap must be taken back, if it must. `last`: also asks for the lease anew.
     fn trouble(&self, last: bool) -> Option<Error> {
         let old = self.draft.original;
-        if if last {
-            old.has_writer_still()
-        } else {
-            old.has_writer()
-        } {
+        if if last { old.has_writer_still() } else { old.has_writer() } {
             return Some(writer());
         }
         match old.now() {
@@ -244,17 +217,9 @@ impl Swap<'_, '_> {
 
     /// Puts the old file back under its name; says whether that worked.
     fn restore(&mut self) -> bool {
-        let flags = if self.exchanged {
-            RenameFlags::EXCHANGE
-        } else {
-            RenameFlags::empty()
-        };
+        let flags = if self.exchanged { RenameFlags::EXCHANGE } else { RenameFlags::empty() };
         loop {
-            match self
-                .draft
-                .folder
-                .rename(&self.aside, &self.draft.target, flags)
-            {
+            match self.draft.folder.rename(&self.aside, &self.draft.target, flags) {
                 Ok(()) => return true,
                 Err(Errno::INTR) => match self.is_fresh_named() {
                     Ok(true) => {}
@@ -269,11 +234,8 @@ impl Swap<'_, '_> {
     /// Nothing may be removed without a loss.
     fn keep_both(&mut self) -> Error {
         self.draft.sheet.name = None;
-        Error::new(
-            Kind::Io,
-            "written to by others during the commit; both versions were kept",
-        )
-        .help("look for .unwrite-*.draft beside it")
+        Error::new(Kind::Io, "written to by others during the commit; both versions were kept")
+            .help("look for .unwrite-*.draft beside it")
     }
 }
 

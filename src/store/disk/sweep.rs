@@ -46,20 +46,10 @@ enum Fate {
 /// Removes left-overs in `folder`; with `deep`, also in all folders below it. Folders that cannot be read are the
 /// listing's to report.
 pub fn sweep(folder: &Path, deep: bool) -> Swept {
-    let folder = if folder.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        folder
-    };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let mut swept = Swept::default();
-    let walk = WalkDir::new(folder)
-        .min_depth(1)
-        .max_depth(if deep { usize::MAX } else { 1 });
-    for entry in walk
-        .into_iter()
-        .flatten()
-        .filter(|entry| entry.file_type().is_file())
-    {
+    let walk = WalkDir::new(folder).min_depth(1).max_depth(if deep { usize::MAX } else { 1 });
+    for entry in walk.into_iter().flatten().filter(|entry| entry.file_type().is_file()) {
         let Some(stage) = names::stage(entry.file_name()) else {
             continue;
         };

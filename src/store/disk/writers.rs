@@ -25,20 +25,14 @@ pub(super) fn look(dev: u64, ino: u64) -> Look {
     };
     let mut all = Look::None;
     for process in processes.flatten() {
-        if !process
-            .file_name()
-            .as_encoded_bytes()
-            .iter()
-            .all(u8::is_ascii_digit)
-        {
+        if !process.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit) {
             continue;
         }
         let process = process.path();
         match fs::read_dir(process.join("fd")) {
             Ok(fds) => {
                 for fd in fds.flatten() {
-                    let same =
-                        fs::metadata(fd.path()).is_ok_and(|m| (m.dev(), m.ino()) == (dev, ino));
+                    let same = fs::metadata(fd.path()).is_ok_and(|m| (m.dev(), m.ino()) == (dev, ino));
                     if same && is_writer(&process.join("fdinfo").join(fd.file_name())) {
                         return Look::Some;
                     }

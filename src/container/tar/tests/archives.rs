@@ -36,68 +36,35 @@ fn scrubbed(bytes: &[u8]) -> Vec<u8> {
 
 /// A tree of files; `long`: with names that no old header holds.
 fn tree(dir: &Path, long: bool) {
-    let deep = if long {
-        format!("logs/{}/{}", "d".repeat(90), "e".repeat(150))
-    } else {
-        "logs/deep".to_owned()
-    };
+    let deep = if long { format!("logs/{}/{}", "d".repeat(90), "e".repeat(150)) } else { "logs/deep".to_owned() };
     fs::create_dir_all(dir.join(&deep)).unwrap();
     fs::write(dir.join("logs/clean.log"), log(40, b"carol@example.org")).unwrap();
     fs::write(dir.join("logs/empty.log"), b"").unwrap();
     fs::write(dir.join("logs/shrinks.log"), log(100, ALICE)).unwrap();
     fs::write(dir.join("logs/grows.log"), log(100, BOBBY)).unwrap();
     fs::write(dir.join("logs/all goes.log"), [ALICE, b"\n"].concat()).unwrap();
-    fs::write(
-        dir.join("logs/block.log"),
-        [&[b'x'; 511][..], b"\n"].concat(),
-    )
-    .unwrap();
+    fs::write(dir.join("logs/block.log"), [&[b'x'; 511][..], b"\n"].concat()).unwrap();
     fs::write(dir.join("logs/caf\u{e9}.log"), log(5, ALICE)).unwrap();
     fs::write(dir.join(&deep).join("last.log"), log(7, BOBBY)).unwrap();
     let _ = std::os::unix::fs::symlink("clean.log", dir.join("logs/symbolic"));
-    fs::hard_link(
-        dir.join("logs/shrinks.log"),
-        dir.join("logs/shrinks-too.log"),
-    )
-    .unwrap();
+    fs::hard_link(dir.join("logs/shrinks.log"), dir.join("logs/shrinks-too.log")).unwrap();
 }
 
 /// Walk, lift, and what others make of the result.
 fn judge(archive: &Vec<u8>, python_before: Option<Vec<(String, Vec<u8>)>>) {
     let (outcome, new) = rig::scrub(archive);
     let trimmed = |files: Vec<(String, Vec<u8>)>| -> Vec<(String, Vec<u8>)> {
-        files
-            .into_iter()
-            .map(|(name, bytes)| (name.trim_start_matches("./").to_owned(), bytes))
-            .collect()
+        files.into_iter().map(|(name, bytes)| (name.trim_start_matches("./").to_owned(), bytes)).collect()
     };
     let seen = trimmed(outcome.seen);
     assert!(seen.len() >= 7, "{}", seen.len());
-    assert_eq!(
-        trimmed(rig::files_by_crate(archive)),
-        seen,
-        "the tar crate and the walk see the same"
-    );
-    let want: Vec<(String, Vec<u8>)> = seen
-        .iter()
-        .map(|(name, bytes)| (name.clone(), scrubbed(bytes)))
-        .collect();
-    assert_eq!(
-        trimmed(rig::files_by_crate(&new)),
-        want,
-        "the tar crate sees what was to be made"
-    );
-    assert!(
-        want.iter().any(|(_, bytes)| bytes.is_empty())
-            && memchr::memmem::find(&new, LONGER).is_some()
-    );
+    assert_eq!(trimmed(rig::files_by_crate(archive)), seen, "the tar crate and the walk see the same");
+    let want: Vec<(String, Vec<u8>)> = seen.iter().map(|(name, bytes)| (name.clone(), scrubbed(bytes))).collect();
+    assert_eq!(trimmed(rig::files_by_crate(&new)), want, "the tar crate sees what was to be made");
+    assert!(want.iter().any(|(_, bytes)| bytes.is_empty()) && memchr::memmem::find(&new, LONGER).is_some());
     if let Some(before) = python_before {
         assert_eq!(trimmed(before), seen, "Python and the walk see the same");
-        assert_eq!(
-            trimmed(rig::accepted(&new).unwrap()),
-            want,
-            "Python sees what was to be made"
-        );
+        assert_eq!(trimmed(rig::accepted(&new).unwrap()), want, "Python sees what was to be made");
     }
     untouched(archive, &new);
 }
@@ -110,9 +77,7 @@ fn untouched(old: &[u8], new: &[u8]) {
             at.push(entry.unwrap().raw_header_position() as usize);
         }
         at.push(archive.len());
-        at.windows(2)
-            .map(|pair| archive[pair[0]..pair[1]].to_vec())
-            .collect()
+        at.windows(2).map(|pair| archive[pair[0]..pair[1]].to_vec()).collect()
     };
     let (old, new) = (entries(old), entries(new));
     assert_eq!(old.len(), new.len());
@@ -129,11 +94,7 @@ fn untouched(old: &[u8], new: &[u8]) {
 fn made(tool: &str, args: &[&str], long: bool) {
     let dir = tempfile::tempdir().unwrap();
     tree(dir.path(), long);
-    let Some(_) = rig::run(
-        dir.path(),
-        tool,
-        &[args, &["-cf", "a.tar", "logs"]].concat(),
-    ) else {
+    let Some(_) = rig::run(dir.path(), tool, &[args, &["-cf", "a.tar", "logs"]].concat()) else {
         return;
     };
     let archive = fs::read(dir.path().join("a.tar")).unwrap();
@@ -148,14 +109,7 @@ fn gnu_tar_gnu() {
 #[test]
 fn gnu_tar_pax() {
     made("tar", &["--format=pax", "--sort=name"], true);
-    made(
-        "tar",
-        &[
-            "--format=pax",
-            "--pax-option=comment=hello there,exthdr.name=%d/PaxHeaders/%f",
-        ],
-        true,
-    );
+    made("tar", &["--format=pax", "--pax-option=comment=hello there,exthdr.name=%d/PaxHeaders/%f"], true);
 }
 
 #[test]
@@ -178,16 +132,12 @@ fn python() {
     for format in ["PAX_FORMAT", "GNU_FORMAT", "USTAR_FORMAT"] {
         let dir = tempfile::tempdir().unwrap();
         tree(dir.path(), format != "USTAR_FORMAT");
-        let make = format!(
-            "import tarfile\nwith tarfile.open('a.tar','w',format=tarfile.{format}) as t: t.add('logs')"
-        );
+        let make =
+            format!("import tarfile\nwith tarfile.open('a.tar','w',format=tarfile.{format}) as t: t.add('logs')");
         let Some(_) = rig::run(dir.path(), "python3", &["-c", &make]) else {
             return;
         };
-        judge(
-            &fs::read(dir.path().join("a.tar")).unwrap(),
-            rig::files_by_python(dir.path()),
-        );
+        judge(&fs::read(dir.path().join("a.tar")).unwrap(), rig::files_by_python(dir.path()));
     }
 }
 
@@ -196,9 +146,7 @@ fn the_tar_crate() {
     let dir = tempfile::tempdir().unwrap();
     tree(dir.path(), true);
     let mut builder = ::tar::Builder::new(Vec::new());
-    builder
-        .append_dir_all("logs", dir.path().join("logs"))
-        .unwrap();
+    builder.append_dir_all("logs", dir.path().join("logs")).unwrap();
     judge(&builder.into_inner().unwrap(), None);
 }
 
@@ -216,8 +164,7 @@ fn sparse() {
             let file = fs::File::create(dir.path().join("holes.log")).unwrap();
             file.set_len(regions * 24_576 + 12_345).unwrap();
             for n in 0..regions {
-                std::os::unix::fs::FileExt::write_all_at(&file, &log(3, who), n * 24_576 + 8192)
-                    .unwrap();
+                std::os::unix::fs::FileExt::write_all_at(&file, &log(3, who), n * 24_576 + 8192).unwrap();
             }
             fs::write(dir.path().join("next.log"), log(5, b"")).unwrap();
             let all = [args, &["--sparse", "-cf", "a.tar", "holes.log", "next.log"]].concat();
@@ -225,10 +172,7 @@ fn sparse() {
                 return;
             };
             let archive = fs::read(dir.path().join("a.tar")).unwrap();
-            assert!(
-                (archive.len() as u64) < regions * 6_000 + 20_000,
-                "it has holes"
-            );
+            assert!((archive.len() as u64) < regions * 6_000 + 20_000, "it has holes");
             if who == ALICE {
                 let error = rig::find(&archive).err().unwrap();
                 assert_eq!(error.reason(), "sparse tar member that must change");
@@ -236,8 +180,8 @@ fn sparse() {
             }
             let (outcome, new) = rig::scrub(&archive);
             assert_eq!(new, archive);
-            let want = ["holes.log", "next.log"]
-                .map(|name| (name.to_owned(), fs::read(dir.path().join(name)).unwrap()));
+            let want =
+                ["holes.log", "next.log"].map(|name| (name.to_owned(), fs::read(dir.path().join(name)).unwrap()));
             assert!(outcome.seen == want, "{args:?} {regions}");
         }
     }
@@ -249,38 +193,21 @@ fn sparse_by_bsdtar() {
     let file = fs::File::create(dir.path().join("holes.log")).unwrap();
     file.set_len(1_000_001).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, &log(3, b"carol"), 500_000).unwrap();
-    let Some(_) = rig::run(
-        dir.path(),
-        "bsdtar",
-        &["--format=pax", "-cf", "a.tar", "holes.log"],
-    ) else {
+    let Some(_) = rig::run(dir.path(), "bsdtar", &["--format=pax", "-cf", "a.tar", "holes.log"]) else {
         return;
     };
     let (outcome, _) = rig::scrub(&fs::read(dir.path().join("a.tar")).unwrap());
-    assert!(
-        outcome.seen
-            == [(
-                "holes.log".to_owned(),
-                fs::read(dir.path().join("holes.log")).unwrap()
-            )]
-    );
+    assert!(outcome.seen == [("holes.log".to_owned(), fs::read(dir.path().join("holes.log")).unwrap())]);
 }
 
 /// A tar in a tar: the inner one is made again in a spool.
 #[test]
 fn nested() {
     let inner = build(&[("one.log", &log(30, ALICE)), ("two.log", &log(30, b""))]);
-    let outer = build(&[
-        ("first.log", &log(3, b"")),
-        ("inner.tar", &inner),
-        ("last.log", &log(9, BOBBY)),
-    ]);
+    let outer = build(&[("first.log", &log(3, b"")), ("inner.tar", &inner), ("last.log", &log(9, BOBBY))]);
     let (_, new) = rig::scrub(&outer);
     let files = rig::files_by_crate(&new);
-    assert_eq!(
-        rig::files_by_crate(&files[1].1)[0].1,
-        scrubbed(&log(30, ALICE))
-    );
+    assert_eq!(rig::files_by_crate(&files[1].1)[0].1, scrubbed(&log(30, ALICE)));
     assert_eq!(rig::files_by_crate(&files[1].1)[1].1, log(30, b""));
     assert_eq!(files[2].1, scrubbed(&log(9, BOBBY)));
     rig::accepted(&new);
@@ -304,13 +231,7 @@ fn names() {
         fs::write(dir.path().join("logs/alice\u{e9}@example.com"), log(4, b"")).unwrap();
         fs::hard_link(dir.path().join(name(BOBBY)), dir.path().join("logs/link")).unwrap();
         std::os::unix::fs::symlink(name(ALICE), dir.path().join("logs/symbolic")).unwrap();
-        let mut files = vec![
-            "logs".to_owned(),
-            name(ALICE),
-            name(BOBBY),
-            "logs/link".into(),
-            "logs/symbolic".into(),
-        ];
+        let mut files = vec!["logs".to_owned(), name(ALICE), name(BOBBY), "logs/link".into(), "logs/symbolic".into()];
         if args[1] != "--format=ustar" {
             fs::write(dir.path().join(&long), log(4, b"")).unwrap();
             files.push(long);
@@ -334,11 +255,7 @@ fn names() {
             memchr::memmem::find(&new, b"alice@exampl").is_none(),
             "a name cut short in the header follows: {args:?}"
         );
-        let names: Vec<String> = rig::accepted(&new)
-            .unwrap_or_default()
-            .into_iter()
-            .map(|(name, _)| name)
-            .collect();
+        let names: Vec<String> = rig::accepted(&new).unwrap_or_default().into_iter().map(|(name, _)| name).collect();
         let want = ["logs/*****************.log", "logs/*****************.l~1"];
         assert_eq!(names[..2], want, "{args:?}");
         let dir = tempfile::tempdir().unwrap();

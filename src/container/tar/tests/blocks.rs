@@ -27,12 +27,7 @@ pub fn sum(block: &mut [u8]) {
 
 /// A header and its payload, filled up with NULs.
 pub fn member(magic: &[u8], kind: u8, name: &[u8], payload: &[u8]) -> Vec<u8> {
-    let mut all = head(
-        magic,
-        kind,
-        name,
-        format!("{:011o}\0", payload.len()).as_bytes(),
-    );
+    let mut all = head(magic, kind, name, format!("{:011o}\0", payload.len()).as_bytes());
     all.extend_from_slice(payload);
     all.resize(all.len() + header::padding(payload.len() as u64), 0);
     all

@@ -9,16 +9,9 @@ use proptest::prelude::*;
 
 /// The reason for which an archive fails.
 fn refused(archive: &Vec<u8>) -> (Kind, String) {
-    let errors: Vec<_> = [1, 600, 1 << 16]
-        .iter()
-        .map(|size| rig::find_by(archive, *size).err().expect("refused"))
-        .collect();
-    assert!(
-        errors
-            .iter()
-            .all(|e| e.to_string() == errors[0].to_string()),
-        "{errors:?}"
-    );
+    let errors: Vec<_> =
+        [1, 600, 1 << 16].iter().map(|size| rig::find_by(archive, *size).err().expect("refused")).collect();
+    assert!(errors.iter().all(|e| e.to_string() == errors[0].to_string()), "{errors:?}");
     (errors[0].kind(), errors[0].to_string())
 }
 
@@ -34,22 +27,10 @@ fn ends() {
         assert!(rig::scrub(&archive).0.seen.is_empty());
     }
     for (end, what) in [
-        (
-            vec![0; 100],
-            "at byte 1124: the stream ends inside a header",
-        ),
-        (
-            [vec![0; 512], file.clone()].concat(),
-            "at byte 1536: bytes after the end of the archive",
-        ),
-        (
-            [vec![0; 1024], b"x".to_vec()].concat(),
-            "at byte 2048: bytes after the end of the archive",
-        ),
-        (
-            [vec![0; 1024], vec![0; 700], b"x".to_vec()].concat(),
-            "at byte 2748: bytes after the end of the archive",
-        ),
+        (vec![0; 100], "at byte 1124: the stream ends inside a header"),
+        ([vec![0; 512], file.clone()].concat(), "at byte 1536: bytes after the end of the archive"),
+        ([vec![0; 1024], b"x".to_vec()].concat(), "at byte 2048: bytes after the end of the archive"),
+        ([vec![0; 1024], vec![0; 700], b"x".to_vec()].concat(), "at byte 2748: bytes after the end of the archive"),
     ] {
         let (kind, said) = refused(&[file.clone(), end].concat());
         assert_eq!((kind, said), (Kind::Damaged, format!("tar: {what}")));
@@ -58,60 +39,23 @@ fn ends() {
 
 #[test]
 fn refusals_say_what() {
-    let file =
-        |kind, name: &[u8], size: &[u8]| ended(&[head(POSIX, kind, name, size), vec![b'x'; 512]]);
+    let file = |kind, name: &[u8], size: &[u8]| ended(&[head(POSIX, kind, name, size), vec![b'x'; 512]]);
     let mut sum_wrong = file(b'0', b"a", b"00000001000\0");
     sum_wrong[3] = b'!';
     for (archive, kind, what) in [
+        (sum_wrong, Kind::Damaged, "tar: at byte 0: bad header checksum"),
+        (file(b'0', b"a", b"0000000100x\0"), Kind::Damaged, "tar: at byte 0: bad size"),
         (
-            sum_wrong,
-            Kind::Damaged,
-            "tar: at byte 0: bad header checksum",
-        ),
-        (
-            file(b'0', b"a", b"0000000100x\0"),
+            file(b'0', b"a", b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"),
             Kind::Damaged,
             "tar: at byte 0: bad size",
         ),
-        (
-            file(
-                b'0',
-                b"a",
-                b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
-            ),
-            Kind::Damaged,
-            "tar: at byte 0: bad size",
-        ),
-        (
-            file(b'1', b"a", b"00000001000\0"),
-            Kind::Unsupported,
-            "tar hard link with a size",
-        ),
-        (
-            file(b'5', b"a", b"00000001000\0"),
-            Kind::Unsupported,
-            "tar entry that is no file, with a size",
-        ),
-        (
-            file(0, b"a/", b"00000001000\0"),
-            Kind::Unsupported,
-            "tar folder with a size",
-        ),
-        (
-            file(b'M', b"a", b"00000001000\0"),
-            Kind::Unsupported,
-            "multi-volume tar",
-        ),
-        (
-            file(b'S', b"a", b"00000001000\0"),
-            Kind::Unsupported,
-            "sparse tar member of an unknown kind",
-        ),
-        (
-            ended(&[head(b"ustar-0\0", b'0', b"a", b"")]),
-            Kind::Unsupported,
-            "tar: tar of an unknown kind",
-        ),
+        (file(b'1', b"a", b"00000001000\0"), Kind::Unsupported, "tar hard link with a size"),
+        (file(b'5', b"a", b"00000001000\0"), Kind::Unsupported, "tar entry that is no file, with a size"),
+        (file(0, b"a/", b"00000001000\0"), Kind::Unsupported, "tar folder with a size"),
+        (file(b'M', b"a", b"00000001000\0"), Kind::Unsupported, "multi-volume tar"),
+        (file(b'S', b"a", b"00000001000\0"), Kind::Unsupported, "sparse tar member of an unknown kind"),
+        (ended(&[head(b"ustar-0\0", b'0', b"a", b"")]), Kind::Unsupported, "tar: tar of an unknown kind"),
     ] {
         assert_eq!(refused(&archive), (kind, what.to_owned()));
     }
@@ -119,33 +63,16 @@ fn refusals_say_what() {
 
 #[test]
 fn refusals_of_extended_headers_say_what() {
-    let x =
-        |list: &[(&str, &[u8])]| ended(&[records(list), member(POSIX, b'0', b"a", b"payload\n")]);
+    let x = |list: &[(&str, &[u8])]| ended(&[records(list), member(POSIX, b'0', b"a", b"payload\n")]);
     let g = member(POSIX, b'g', b"g", b"13 size=1234\n");
     let long = member(GNU, b'L', b"././@LongLink", b"long\0");
     let mut dirty = member(POSIX, b'x', b"x", b"6 a=b\n");
     dirty[1023] = 1;
     for (archive, kind, what) in [
-        (
-            x(&[("size", b"9")]),
-            Kind::Damaged,
-            "tar: at byte 1024: the sizes in header and extended header differ",
-        ),
-        (
-            x(&[("size", b"8"), ("size", b"9")]),
-            Kind::Damaged,
-            "tar: at byte 1024: two sizes in one extended header",
-        ),
-        (
-            x(&[("size", b"-8")]),
-            Kind::Damaged,
-            "tar: at byte 1024: bad size in an extended header",
-        ),
-        (
-            x(&[("SCHILY.realsize", b"8")]),
-            Kind::Unsupported,
-            "sparse tar member of an unknown kind",
-        ),
+        (x(&[("size", b"9")]), Kind::Damaged, "tar: at byte 1024: the sizes in header and extended header differ"),
+        (x(&[("size", b"8"), ("size", b"9")]), Kind::Damaged, "tar: at byte 1024: two sizes in one extended header"),
+        (x(&[("size", b"-8")]), Kind::Damaged, "tar: at byte 1024: bad size in an extended header"),
+        (x(&[("SCHILY.realsize", b"8")]), Kind::Unsupported, "sparse tar member of an unknown kind"),
         (
             x(&[("GNU.sparse.major", b"2"), ("GNU.sparse.realsize", b"9")]),
             Kind::Unsupported,
@@ -176,36 +103,16 @@ fn refusals_of_extended_headers_say_what() {
             Kind::Damaged,
             "tar: at byte 1024: two extended headers of one kind before an entry",
         ),
-        (
-            ended(std::slice::from_ref(&long)),
-            Kind::Damaged,
-            "tar: at byte 1024: an extended header without its entry",
-        ),
-        (
-            long.clone(),
-            Kind::Damaged,
-            "tar: at byte 1024: an extended header without its entry",
-        ),
-        (
-            ended(&[g]),
-            Kind::Unsupported,
-            "tar with sizes in a global header",
-        ),
+        (ended(std::slice::from_ref(&long)), Kind::Damaged, "tar: at byte 1024: an extended header without its entry"),
+        (long.clone(), Kind::Damaged, "tar: at byte 1024: an extended header without its entry"),
+        (ended(&[g]), Kind::Unsupported, "tar with sizes in a global header"),
         (
             ended(&[member(POSIX, b'x', b"x", b"9 a=b\n")]),
             Kind::Damaged,
             "tar: at byte 512: a malformed extended header",
         ),
-        (
-            ended(&[dirty]),
-            Kind::Damaged,
-            "tar: at byte 518: the padding of an extended header is not zero",
-        ),
-        (
-            ended(&[head(POSIX, b'x', b"x", b"00077777777\0")]),
-            Kind::Limit,
-            "a tar's extended header (1 MiB)",
-        ),
+        (ended(&[dirty]), Kind::Damaged, "tar: at byte 518: the padding of an extended header is not zero"),
+        (ended(&[head(POSIX, b'x', b"x", b"00077777777\0")]), Kind::Limit, "a tar's extended header (1 MiB)"),
     ] {
         assert_eq!(refused(&archive), (kind, what.to_owned()));
     }
@@ -219,16 +126,9 @@ fn truncation_anywhere_is_an_error() {
         member(GNU, b'L', b"././@LongLink", b"long\0"),
         member(GNU, b'0', b"long", b"two\n"),
     ];
-    let starts: Vec<usize> = vec![
-        0,
-        archive[0].len() + archive[1].len(),
-        archive.concat().len(),
-    ];
+    let starts: Vec<usize> = vec![0, archive[0].len() + archive[1].len(), archive.concat().len()];
     let archive = ended(&archive);
-    for len in (0..archive.len())
-        .step_by(97)
-        .chain((0..archive.len()).step_by(512))
-    {
+    for len in (0..archive.len()).step_by(97).chain((0..archive.len()).step_by(512)) {
         let cut = archive[..len].to_vec();
         let whole = starts.contains(&len) || len >= starts[2] + 512;
         assert_eq!(rig::find(&cut).is_ok(), whole, "{len}");
@@ -252,10 +152,7 @@ fn flipped_bits_in_headers() {
                     assert!(header::CHECKSUM.contains(&(bit / 8)), "bit {bit}");
                     assert_eq!(outcome.seen, clean.seen);
                 }
-                Err(error) => assert!(
-                    matches!(error.kind(), Kind::Damaged | Kind::Unsupported),
-                    "bit {bit}"
-                ),
+                Err(error) => assert!(matches!(error.kind(), Kind::Damaged | Kind::Unsupported), "bit {bit}"),
             }
         }
     }

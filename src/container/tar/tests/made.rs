@@ -39,17 +39,10 @@ fn texts_are_masked_wherever_they_hide() {
         ("SCHILY.xattr.user.x", BOBBY),
     ]));
     archive.push(member(POSIX, b'0', b"name", b""));
-    archive.push(member(
-        GNU,
-        b'K',
-        b"././@LongLink",
-        &[b"link\0", ALICE].concat(),
-    ));
+    archive.push(member(GNU, b'K', b"././@LongLink", &[b"link\0", ALICE].concat()));
     archive.push(member(GNU, b'2', b"name", b""));
     let (outcome, new) = rig::scrub(&ended(&archive));
-    assert!(
-        memchr::memmem::find(&new, ALICE).is_none() && memchr::memmem::find(&new, BOBBY).is_none()
-    );
+    assert!(memchr::memmem::find(&new, ALICE).is_none() && memchr::memmem::find(&new, BOBBY).is_none());
     assert_eq!(outcome.tally.names, 22 + 1 + 3 + 1);
 }
 
@@ -60,10 +53,7 @@ fn a_split_name_is_searched_joined() {
     block[345..352].copy_from_slice(b"x/alice");
     sum(&mut block);
     let (outcome, _) = rig::scrub(&ended(&[block]));
-    assert_eq!(
-        (outcome.tally.names, outcome.seen[0].0.as_str()),
-        (0, "x/alice/b@example.com")
-    );
+    assert_eq!((outcome.tally.names, outcome.seen[0].0.as_str()), (0, "x/alice/b@example.com"));
 }
 
 #[test]
@@ -74,30 +64,16 @@ fn what_is_no_file_is_searched_raw_and_named() {
         all
     };
     for (archive, reason, hit) in [
-        (
-            member(GNU, b'D', b"dir", b"Yalice@example.com\0"),
-            "tar folder listing",
-            true,
-        ),
-        (
-            member(GNU, b'Q', b"odd", b"something"),
-            "unknown tar entry type",
-            false,
-        ),
-        (
-            member(POSIX, b'0', b"logo.png", &[b"\x89PNG ", ALICE].concat()),
-            "unknown format",
-            true,
-        ),
+        (member(GNU, b'D', b"dir", b"Yalice@example.com\0"), "tar folder listing", true),
+        (member(GNU, b'Q', b"odd", b"something"), "unknown tar entry type", false),
+        (member(POSIX, b'0', b"logo.png", &[b"\x89PNG ", ALICE].concat()), "unknown format", true),
         (padded(b"x"), "padding that is not zero", false),
         (padded(BOBBY), "padding that is not zero", true),
     ] {
         let archive = ended(&[archive]);
         let (outcome, new) = rig::scrub(&archive);
         assert_eq!(new, archive, "kept byte for byte");
-        let [member] = &outcome.tally.members[..] else {
-            panic!("{:?}", outcome.tally.members)
-        };
+        let [member] = &outcome.tally.members[..] else { panic!("{:?}", outcome.tally.members) };
         assert_eq!((member.reason.as_str(), member.hit), (reason, hit));
     }
     // Behind a payload that changes, padding is made new.
@@ -109,16 +85,8 @@ fn what_is_no_file_is_searched_raw_and_named() {
 
 #[test]
 fn odd_names_are_only_names() {
-    let names: [&[u8]; 6] = [
-        b"../../etc/passwd",
-        b"/absolute",
-        b"a\xff\xfe",
-        b"new\nline",
-        b"same",
-        b"same",
-    ];
-    let archive =
-        ended(&names.map(|name| member(POSIX, b'0', name, &[ALICE, b"\nkept\n"].concat())));
+    let names: [&[u8]; 6] = [b"../../etc/passwd", b"/absolute", b"a\xff\xfe", b"new\nline", b"same", b"same"];
+    let archive = ended(&names.map(|name| member(POSIX, b'0', name, &[ALICE, b"\nkept\n"].concat())));
     let (outcome, new) = rig::scrub(&archive);
     assert_eq!(outcome.seen.len(), 6);
     assert_eq!(new.windows(5).filter(|w| w == b"kept\n").count(), 6);
@@ -129,22 +97,14 @@ fn pax_sizes_change_with_their_payload() {
     for lines in [1, 2, 30, 60] {
         let payload = [BOBBY, b"\n"].concat().repeat(lines);
         let size = payload.len().to_string();
-        let x = records(&[
-            ("mtime", b"1.5"),
-            ("size", size.as_bytes()),
-            ("comment", &vec![b'c'; 491 - size.len()]),
-        ]);
+        let x = records(&[("mtime", b"1.5"), ("size", size.as_bytes()), ("comment", &vec![b'c'; 491 - size.len()])]);
         let mut archive = member(POSIX, b'0', b"a.log", &payload);
         for own in [true, false] {
             if !own {
                 archive[header::SIZE].copy_from_slice(b"00000000000\0");
                 sum(&mut archive);
             }
-            let (_, new) = rig::scrub(&ended(&[
-                x.clone(),
-                archive.clone(),
-                member(POSIX, b'0', b"next", b""),
-            ]));
+            let (_, new) = rig::scrub(&ended(&[x.clone(), archive.clone(), member(POSIX, b'0', b"next", b"")]));
             let files = rig::files_by_crate(&new);
             assert_eq!(files[0].1.len(), lines * (rig::LONGER.len() + 1));
             rig::accepted(&new);
@@ -154,25 +114,13 @@ fn pax_sizes_change_with_their_payload() {
 
 #[test]
 fn other_number_styles_stay() {
-    let base_256 = |n: usize| {
-        [
-            &[0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-            &(n as u16).to_be_bytes()[..],
-        ]
-        .concat()
-    };
+    let base_256 = |n: usize| [&[0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0], &(n as u16).to_be_bytes()[..]].concat();
     let payload = [ALICE, b"\n", BOBBY, b"\nlast\n"].concat();
     let new_len = rig::LONGER.len() + 1 + 5;
     for (was, want) in [
         (base_256(payload.len()), base_256(new_len)),
-        (
-            format!("{:11o} ", payload.len()).into_bytes(),
-            format!("{new_len:11o} ").into_bytes(),
-        ),
-        (
-            format!("{:012o}", payload.len()).into_bytes(),
-            format!("{new_len:012o}").into_bytes(),
-        ),
+        (format!("{:11o} ", payload.len()).into_bytes(), format!("{new_len:11o} ").into_bytes()),
+        (format!("{:012o}", payload.len()).into_bytes(), format!("{new_len:012o}").into_bytes()),
     ] {
         let mut archive = member(GNU, b'0', b"a.log", &payload);
         archive[header::SIZE].copy_from_slice(&was);
@@ -193,20 +141,10 @@ fn sizes_that_outgrow_octal() {
         (vec![member(OLD, 0, b"a", b"")], 1, false),
         (vec![member(POSIX, b'0', b"a", b"")], 3, true),
         (vec![x.clone(), member(POSIX, b'0', b"a", b"")], 3, true),
-        (
-            vec![
-                x,
-                member(GNU, b'K', b"././@LongLink", b"k"),
-                member(POSIX, b'0', b"a", b""),
-            ],
-            5,
-            true,
-        ),
+        (vec![x, member(GNU, b'K', b"././@LongLink", b"k"), member(POSIX, b'0', b"a", b"")], 5, true),
     ] {
         let bytes = group.concat();
-        let read = |bytes: &Vec<u8>| match entry::next(&mut Input::new(BlobSource::new(bytes), 100))
-            .unwrap()
-        {
+        let read = |bytes: &Vec<u8>| match entry::next(&mut Input::new(BlobSource::new(bytes), 100)).unwrap() {
             Item::Entry(group) => group,
             _ => panic!("an entry"),
         };
@@ -214,10 +152,7 @@ fn sizes_that_outgrow_octal() {
         let new = read(&lift::with_size(&old, size).unwrap());
         assert_eq!(entry::describe(&new, b"a").unwrap().size, size);
         assert_eq!(new.raw.len(), blocks * BLOCK);
-        assert_eq!(
-            header::number(header::field(new.block(new.main), header::SIZE)) == Some(0),
-            octal
-        );
+        assert_eq!(header::number(header::field(new.block(new.main), header::SIZE)) == Some(0), octal);
         assert!(names::name(&new) == b"a");
         let note = |group: &entry::Group| {
             let mut leaf = Leaf::default();
@@ -226,30 +161,17 @@ fn sizes_that_outgrow_octal() {
             rig::leaf(&mut foretold, &leaf);
             foretold
         };
-        assert_eq!(
-            note(&old),
-            note(&new),
-            "an extended header with a size alone does not count"
-        );
+        assert_eq!(note(&old), note(&new), "an extended header with a size alone does not count");
     }
 }
 
 #[test]
 fn holes_count_as_decoded() {
-    let x = records(&[
-        ("GNU.sparse.size", b"900000000000"),
-        ("GNU.sparse.map", b"0,4"),
-    ]);
+    let x = records(&[("GNU.sparse.size", b"900000000000"), ("GNU.sparse.map", b"0,4")]);
     let archive = ended(&[x, member(POSIX, b'0', b"a", b"one\n")]);
-    let limits = Limits {
-        max_decoded: 1 << 20,
-        ..Limits::default()
-    };
+    let limits = Limits { max_decoded: 1 << 20, ..Limits::default() };
     let error = rig::find_within(&archive, 1 << 16, &limits).err().unwrap();
-    assert!(
-        error.reason().starts_with("limit: --max-decoded"),
-        "{error}"
-    );
+    assert!(error.reason().starts_with("limit: --max-decoded"), "{error}");
 }
 
 #[test]
@@ -260,11 +182,7 @@ fn looks() {
         assert!(!sniff(&archive[..511], true));
         let mut bad = archive.clone();
         bad[0] = b'b';
-        assert_eq!(
-            sniff(&bad, true),
-            magic != OLD,
-            "a wrong checksum under a magic is a damaged tar"
-        );
+        assert_eq!(sniff(&bad, true), magic != OLD, "a wrong checksum under a magic is a damaged tar");
     }
     for nothing in [&[][..], &[0; 512], &[0; 10_240]] {
         assert!(named(nothing, true) && !sniff(nothing, true));
@@ -272,12 +190,6 @@ fn looks() {
     for other in [&[0; 100][..], b"text\n", &[b'7'; 600]] {
         assert!(!named(other, true) && !sniff(other, true));
     }
-    assert!(
-        crate::container::by_extension(b"x.TAR")
-            .is_some_and(|known| known.name == "tar" && known.layer.is_some())
-    );
-    assert!(
-        crate::container::by_extension(b"x.tar.gz").is_none()
-            && crate::container::sniff(b"", true).is_none()
-    );
+    assert!(crate::container::by_extension(b"x.TAR").is_some_and(|known| known.name == "tar" && known.layer.is_some()));
+    assert!(crate::container::by_extension(b"x.tar.gz").is_none() && crate::container::sniff(b"", true).is_none());
 }

@@ -14,9 +14,7 @@ use crate::error::Result;
 use crate::input::{BlobSource, Input};
 use crate::judge::Judge;
 use crate::layer::cx::Leaf;
-use crate::layer::{
-    BlobPass, Cx, Detect, Fit, Foretold, Found, Hint, LargeSlot, Layer, Search, Tally,
-};
+use crate::layer::{BlobPass, Cx, Detect, Fit, Foretold, Found, Hint, LargeSlot, Layer, Search, Tally};
 use crate::limits::Limits;
 use crate::matcher::{Chain, Claim, Engine, Hit, Needles, Subject, Type, Unit, Value};
 use crate::policy::{Fields, Policy};
@@ -34,9 +32,7 @@ struct Fixed;
 fn places(text: &[u8]) -> Vec<(u32, Range<usize>)> {
     let mut found = Vec::new();
     for (id, value) in [ALICE, BOBBY].into_iter().enumerate() {
-        found.extend(
-            memchr::memmem::find_iter(text, value).map(|at| (id as u32, at..at + value.len())),
-        );
+        found.extend(memchr::memmem::find_iter(text, value).map(|at| (id as u32, at..at + value.len())));
     }
     found.sort_by_key(|(_, span)| span.start);
     found
@@ -47,11 +43,7 @@ impl Engine for Fixed {
         found.extend(places(window).into_iter().map(|(_, span)| span));
     }
     fn hits(&self, unit: &Unit<'_>, found: &mut Vec<Hit>) {
-        found.extend(places(unit.text).into_iter().map(|(value, span)| Hit {
-            value,
-            span,
-            chain: Chain::default(),
-        }));
+        found.extend(places(unit.text).into_iter().map(|(value, span)| Hit { value, span, chain: Chain::default() }));
     }
     fn name(&self) -> &'static str {
         "fixed"
@@ -89,11 +81,7 @@ impl Layer for Lines {
         input.consume(all.len());
         cx.leaf("", &leaf);
         SEEN.with_borrow_mut(|seen| seen.push((cx.trail().to_vec(), all)));
-        Ok(Found {
-            layer: self,
-            own,
-            parts: Vec::new(),
-        })
+        Ok(Found { layer: self, own, parts: Vec::new() })
     }
 }
 
@@ -121,20 +109,9 @@ pub struct Outcome {
 }
 
 fn needles() -> Needles {
-    let value = |bytes: &[u8]| Value {
-        kind: Type::Email,
-        bytes: bytes.into(),
-        written: Box::default(),
-    };
-    let subject = |n: u32| Subject {
-        reference: format!("sub_{n}"),
-        held: false,
-    };
-    let claim = |n: u32| Claim {
-        subject: n,
-        values: Box::new([n]),
-        before: None,
-    };
+    let value = |bytes: &[u8]| Value { kind: Type::Email, bytes: bytes.into(), written: Box::default() };
+    let subject = |n: u32| Subject { reference: format!("sub_{n}"), held: false };
+    let claim = |n: u32| Claim { subject: n, values: Box::new([n]), before: None };
     Needles {
         values: vec![value(ALICE), value(BOBBY)],
         subjects: vec![subject(0), subject(1)],
@@ -178,17 +155,8 @@ pub fn find_within(archive: &Vec<u8>, size: usize, limits: &Limits) -> Result<Ou
         let mut cx = Cx::new(search, b"a.tar", None);
         let found = TAR.find(&mut Input::new(BlobSource::new(archive), size), &mut cx)?;
         let name = |trail: Vec<u8>| String::from_utf8_lossy(&trail["a.tar!".len()..]).into_owned();
-        let seen = SEEN
-            .take()
-            .into_iter()
-            .map(|(trail, bytes)| (name(trail), bytes))
-            .collect();
-        Ok(Outcome {
-            found,
-            foretold: cx.foretold.clone(),
-            tally: std::mem::take(&mut cx.tally),
-            seen,
-        })
+        let seen = SEEN.take().into_iter().map(|(trail, bytes)| (name(trail), bytes)).collect();
+        Ok(Outcome { found, foretold: cx.foretold.clone(), tally: std::mem::take(&mut cx.tally), seen })
     })
 }
 
@@ -200,8 +168,7 @@ pub fn find(archive: &Vec<u8>) -> Result<Outcome> {
 pub fn lift(archive: &Vec<u8>, found: &Found) -> Vec<u8> {
     with_search(&Limits::default(), |search| {
         let mut pass = BlobPass::new(archive, &space());
-        TAR.lift(found, &mut pass, &mut Cx::new(search, b"a.tar", None))
-            .unwrap();
+        TAR.lift(found, &mut pass, &mut Cx::new(search, b"a.tar", None)).unwrap();
         pass.finish().to_bytes(archive).unwrap()
     })
 }
@@ -210,58 +177,28 @@ pub fn lift(archive: &Vec<u8>, found: &Found) -> Vec<u8> {
 pub fn scrub(archive: &Vec<u8>) -> (Outcome, Vec<u8>) {
     let outcome = find(archive).unwrap();
     let fingerprint = |outcome: &Outcome| {
-        format!(
-            "{:?} {:?} {:?} {:?}",
-            outcome.found,
-            edits(&outcome.found),
-            outcome.foretold,
-            outcome.seen
-        )
+        format!("{:?} {:?} {:?} {:?}", outcome.found, edits(&outcome.found), outcome.foretold, outcome.seen)
     };
-    let sizes = if archive.len() < 100_000 {
-        &[1, 7, 511, 512, 4099][..]
-    } else {
-        &[511, 4099]
-    };
+    let sizes = if archive.len() < 100_000 { &[1, 7, 511, 512, 4099][..] } else { &[511, 4099] };
     for &size in sizes {
-        assert_eq!(
-            fingerprint(&find_by(archive, size).unwrap()),
-            fingerprint(&outcome),
-            "reads of {size}"
-        );
+        assert_eq!(fingerprint(&find_by(archive, size).unwrap()), fingerprint(&outcome), "reads of {size}");
     }
-    let new = if outcome.found.is_empty() {
-        archive.clone()
-    } else {
-        lift(archive, &outcome.found)
-    };
+    let new = if outcome.found.is_empty() { archive.clone() } else { lift(archive, &outcome.found) };
     let again = find_by(&new, 1009).unwrap();
     assert!(again.found.is_empty(), "twice is once: {:?}", again.found);
-    assert_eq!(
-        again.foretold, outcome.foretold,
-        "the result is what was foretold"
-    );
+    assert_eq!(again.foretold, outcome.foretold, "the result is what was foretold");
     (outcome, new)
 }
 
 fn edits(found: &Found) -> String {
-    let parts: Vec<String> = found
-        .parts
-        .iter()
-        .map(|part| format!("{} {} {}", part.at, part.len, edits(&part.found)))
-        .collect();
+    let parts: Vec<String> =
+        found.parts.iter().map(|part| format!("{} {} {}", part.at, part.len, edits(&part.found))).collect();
     format!("{:?} {parts:?}", found.own.to_vec().unwrap())
 }
 
 /// Runs a tool in `dir` and gives its output; `None` if it is not installed.
 pub fn run(dir: &Path, tool: &str, args: &[&str]) -> Option<Vec<u8>> {
-    match Command::new(tool)
-        .args(args)
-        .current_dir(dir)
-        .env("TZ", "UTC")
-        .env("LC_ALL", "C.UTF-8")
-        .output()
-    {
+    match Command::new(tool).args(args).current_dir(dir).env("TZ", "UTC").env("LC_ALL", "C.UTF-8").output() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             eprintln!("skipped: {tool} is not installed");
             None
@@ -269,10 +206,7 @@ pub fn run(dir: &Path, tool: &str, args: &[&str]) -> Option<Vec<u8>> {
         Err(error) => panic!("{tool}: {error}"),
         Ok(out) => {
             let said = String::from_utf8_lossy(&out.stderr).into_owned();
-            assert!(
-                out.status.success() && said.is_empty(),
-                "{tool} {args:?}: {said}"
-            );
+            assert!(out.status.success() && said.is_empty(), "{tool} {args:?}: {said}");
             Some(out.stdout)
         }
     }
@@ -282,11 +216,8 @@ pub fn run(dir: &Path, tool: &str, args: &[&str]) -> Option<Vec<u8>> {
 pub fn files_by_python(dir: &Path) -> Option<Vec<(String, Vec<u8>)>> {
     const LIST: &str = "import tarfile\nt=tarfile.open('a.tar', errorlevel=2, encoding='utf-8')\nfor m in t:\n  if m.isreg(): print(m.name, t.extractfile(m).read().hex(), sep='\\t')\n";
     let text = String::from_utf8(run(dir, "python3", &["-c", LIST])?).unwrap();
-    let unhex = |hex: &str| {
-        (0..hex.len() / 2)
-            .map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap())
-            .collect()
-    };
+    let unhex =
+        |hex: &str| (0..hex.len() / 2).map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap()).collect();
     Some(
         text.lines()
             .filter_map(|line| line.split_once('\t'))

@@ -146,18 +146,11 @@ fn plain_search(engine: &Literal, text: &[u8]) -> Vec<(ValueId, Range<usize>)> {
                 for start in 0..(level.len() + 1).saturating_sub(form.len()) {
                     let end = start + form.len();
                     let bytes = &level[start..end];
-                    let same = if exact {
-                        *bytes == *form
-                    } else {
-                        bytes.eq_ignore_ascii_case(&form)
-                    };
+                    let same = if exact { *bytes == *form } else { bytes.eq_ignore_ascii_case(&form) };
                     let counts = if value.kind.anywhere() {
                         boundary::holds(value.kind, &level, start, end)
                     } else {
-                        engine
-                            .0
-                            .names
-                            .identify(value.kind, &level, start, end, false)
+                        engine.0.names.identify(value.kind, &level, start, end, false)
                     };
                     if same && counts {
                         hits.push((id, map.range(start, end)));
@@ -166,18 +159,8 @@ fn plain_search(engine: &Literal, text: &[u8]) -> Vec<(ValueId, Range<usize>)> {
             }
         }
     }
-    let hits = hits
-        .into_iter()
-        .map(|(value, span)| Hit {
-            value,
-            span,
-            chain: Chain::default(),
-        })
-        .collect();
-    resolve(hits)
-        .into_iter()
-        .map(|hit| (hit.value, hit.span))
-        .collect()
+    let hits = hits.into_iter().map(|(value, span)| Hit { value, span, chain: Chain::default() }).collect();
+    resolve(hits).into_iter().map(|hit| (hit.value, hit.span)).collect()
 }
 
 /// Cuts `text` into units: lines, joined where `joins` says so.
@@ -306,10 +289,7 @@ fn spell(spelling: Spelling, text: &[u8], dice: &[u8]) -> Vec<u8> {
     for (i, byte) in text.iter().enumerate() {
         let roll = dice[i % dice.len()].wrapping_add(i as u8);
         let introducer = introducer(spelling);
-        if !roll.is_multiple_of(3)
-            && *byte != introducer
-            && (spelling != Spelling::Json || *byte != b'"')
-        {
+        if !roll.is_multiple_of(3) && *byte != introducer && (spelling != Spelling::Json || *byte != b'"') {
             out.push(*byte);
             continue;
         }

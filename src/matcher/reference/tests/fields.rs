@@ -73,23 +73,11 @@ fn user_id_values() {
         (UserId, "48213", "user #«48213».\n"),
         (UserId, "48213", "for user \"«48213»\""),
         (UserId, "48213", "by user id «48213»: ok"),
-        (
-            UserId,
-            "48213",
-            "users 48213, id 48213, user  48213, user ##48213",
-        ),
+        (UserId, "48213", "users 48213, id 48213, user  48213, user ##48213"),
         (UserId, "0", "user_id=«0» user_id=00"),
         (UserId, "007", "user_id=«007» user_id=7"),
-        (
-            UserId,
-            "9007199254740993",
-            "{\"uid\":«9007199254740993»,\"uid\":9007199254740992}",
-        ),
-        (
-            UserId,
-            "",
-            "/users//x /users/.json user_id= user_id=\"«»\" user_id:,",
-        ),
+        (UserId, "9007199254740993", "{\"uid\":«9007199254740993»,\"uid\":9007199254740992}"),
+        (UserId, "", "/users//x /users/.json user_id= user_id=\"«»\" user_id:,"),
         (UserId, "aB", "uid=«aB» uid=ab"),
         (UserId, "42.0", "uid=«42.0» uid=42"),
         (UserId, "42", "{\"note\":\"1\",\"user\":{\"id\":42}}"),
@@ -100,23 +88,11 @@ fn user_id_values() {
 #[test]
 fn username() {
     check(&[
-        (
-            Username,
-            "Alice",
-            "user=«alice» login: «ALICE» \"handle\":\"«Alice»\"",
-        ),
-        (
-            Username,
-            "john.doe",
-            "/users/«john.doe» /users/«John.Doe»/x /users/«john.doe».png",
-        ),
+        (Username, "Alice", "user=«alice» login: «ALICE» \"handle\":\"«Alice»\""),
+        (Username, "john.doe", "/users/«john.doe» /users/«John.Doe»/x /users/«john.doe».png"),
         (Username, "john", "/users/«john».doe"),
         (Username, "john.doe", "login=«john.doe». x login=john.doe.x"),
-        (
-            Username,
-            "alice",
-            "alice userid=alice /x/alice user_name=«alice»",
-        ),
+        (Username, "alice", "alice userid=alice /x/alice user_name=«alice»"),
         (Username, "bob", "user bob"),
         (Username, "李明", "user 李明 user=«李明»"),
         (Username, "李明李明", "user «李明李明»"),
@@ -126,11 +102,7 @@ fn username() {
 
 fn field_hits(values: &[(Type, &str)], field: &Field<'_>, table: Option<&str>) -> Vec<ValueId> {
     let text = vec![b'.'; field.span.end];
-    let unit = Unit {
-        text: &text,
-        fields: std::slice::from_ref(field),
-        table,
-    };
+    let unit = Unit { text: &text, fields: std::slice::from_ref(field), table };
     let mut hits = Vec::new();
     engine(values).hits(&unit, &mut hits);
     for hit in &hits {
@@ -141,16 +113,8 @@ fn field_hits(values: &[(Type, &str)], field: &Field<'_>, table: Option<&str>) -
 
 #[test]
 fn structured_fields() {
-    let values = &[
-        (UserId, "42"),
-        (Username, "Alice"),
-        (UserId, ""),
-        (UserId, "0"),
-        (UserId, "true"),
-    ];
-    let hits = |path: &[&str], text: &str, place| {
-        field_hits(values, &field(path, text, 3..9, place), None)
-    };
+    let values = &[(UserId, "42"), (Username, "Alice"), (UserId, ""), (UserId, "0"), (UserId, "true")];
+    let hits = |path: &[&str], text: &str, place| field_hits(values, &field(path, text, 3..9, place), None);
     assert_eq!(hits(&["user_id"], "42", Place::JsonString), [0]);
     assert_eq!(hits(&["a", "customer", "ID"], "42", Place::JsonBare), [0]);
     assert_eq!(hits(&["user.id"], "42", Place::Cell), [0]);
@@ -179,11 +143,7 @@ fn structured_fields() {
 #[test]
 fn the_column_id_of_user_tables() {
     let hits = |path: &[&str], table| {
-        field_hits(
-            &[(UserId, "42"), (Username, "42")],
-            &field(path, "42", 0..2, Place::Cell),
-            table,
-        )
+        field_hits(&[(UserId, "42"), (Username, "42")], &field(path, "42", 0..2, Place::Cell), table)
     };
     assert_eq!(hits(&["id"], Some("users")), [0]);
     assert_eq!(hits(&["ID"], Some("public.Customers")), [0]);
@@ -198,20 +158,6 @@ fn a_field_and_its_form_in_text_are_one_hit() {
     let text = br#"{"user_id":"4\u0032"}"#;
     let fields = [field(&["user_id"], "42", 12..19, Place::JsonString)];
     let mut hits = vec![];
-    engine(&[(UserId, "42")]).hits(
-        &Unit {
-            text,
-            fields: &fields,
-            table: None,
-        },
-        &mut hits,
-    );
-    assert_eq!(
-        hits,
-        [Hit {
-            value: 0,
-            span: 12..19,
-            chain: Chain::default()
-        }]
-    );
+    engine(&[(UserId, "42")]).hits(&Unit { text, fields: &fields, table: None }, &mut hits);
+    assert_eq!(hits, [Hit { value: 0, span: 12..19, chain: Chain::default() }]);
 }

@@ -46,14 +46,8 @@ fn a_patch_for_another_file_is_refused() {
     fs::write(&path, b"0123456789").unwrap();
     let opened = Disk::default().open(&object(&path), REPLACE).unwrap();
     let mut draft = opened.draft(To::InPlace, 9).unwrap();
-    assert_eq!(
-        draft.apply(&patch(11, &[(0, 2, b"")])).unwrap_err().kind(),
-        Kind::Verify
-    );
-    assert_eq!(
-        draft.apply(&patch(10, &[(0, 2, b"")])).unwrap_err().kind(),
-        Kind::Verify
-    );
+    assert_eq!(draft.apply(&patch(11, &[(0, 2, b"")])).unwrap_err().kind(), Kind::Verify);
+    assert_eq!(draft.apply(&patch(10, &[(0, 2, b"")])).unwrap_err().kind(), Kind::Verify);
     assert_eq!(draft.commit().unwrap_err().kind(), Kind::Verify);
     assert_eq!(names(dir.path()), ["f"]);
 }
@@ -77,15 +71,9 @@ fn reading_ends_at_the_length_of_the_opening() {
     let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
     std::io::Write::write_all(&mut file, b"678").unwrap();
     let mut buf = [0; 9];
-    assert_eq!(
-        (opened.read_at(3, &mut buf).unwrap(), &buf[..2]),
-        (2, &b"45"[..])
-    );
+    assert_eq!((opened.read_at(3, &mut buf).unwrap(), &buf[..2]), (2, &b"45"[..]));
     assert_eq!(opened.read_at(5, &mut buf).unwrap(), 0);
     assert_eq!(opened.check().unwrap_err().reason(), "changed");
     file.set_len(2).unwrap();
-    assert!(
-        opened.read_at(3, &mut buf).is_err(),
-        "a shorter file is no end of file"
-    );
+    assert!(opened.read_at(3, &mut buf).is_err(), "a shorter file is no end of file");
 }

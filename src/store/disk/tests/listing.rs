@@ -13,10 +13,7 @@ use crate::store::uri;
 /// One word a listed thing: its way below `dir`, and what it is if no object.
 fn told(dir: &Path, listed: impl IntoIterator<Item = Listed>) -> Vec<String> {
     let short = |path: &Path| {
-        path.strip_prefix(dir).map_or_else(
-            |_| "?".into(),
-            |p| uri(p.as_os_str().as_bytes()).replace("file:", ""),
-        )
+        path.strip_prefix(dir).map_or_else(|_| "?".into(), |p| uri(p.as_os_str().as_bytes()).replace("file:", ""))
     };
     let one = |listed| match listed {
         Listed::Object(o) => short(&o.shown),
@@ -80,37 +77,15 @@ fn an_inode_is_the_same_only_while_its_first_name_has_it() {
     // What a commit with --break-hardlinks does.
     fs::remove_file(&a).unwrap();
     fs::write(&a, b"clean").unwrap();
-    assert!(
-        matches!(listing.next(), Some(Listed::Object(_))),
-        "b holds bytes that were not scrubbed"
-    );
+    assert!(matches!(listing.next(), Some(Listed::Object(_))), "b holds bytes that were not scrubbed");
 }
 
 #[test]
 fn overlapping_sources_give_each_file_once() {
     let dir = tree();
     let at = |name: &str| dir.path().join(name);
-    let got = told(
-        dir.path(),
-        list(&[
-            &at("b"),
-            &at("b/deep"),
-            &at("a.log"),
-            &at("a.log"),
-            &at("b/x.gz"),
-        ]),
-    );
-    assert_eq!(
-        got,
-        [
-            "b/deep/y.log",
-            "b/x.gz",
-            "b/deep/y.log=b/deep/y.log",
-            "a.log",
-            "a.log=a.log",
-            "b/x.gz=b/x.gz"
-        ]
-    );
+    let got = told(dir.path(), list(&[&at("b"), &at("b/deep"), &at("a.log"), &at("a.log"), &at("b/x.gz")]));
+    assert_eq!(got, ["b/deep/y.log", "b/x.gz", "b/deep/y.log=b/deep/y.log", "a.log", "a.log=a.log", "b/x.gz=b/x.gz"]);
 }
 
 #[test]
@@ -125,26 +100,13 @@ fn globs() {
         ("{b/deep/y,c}.log", &["b/deep/y.log", "c.log"]),
         ("nothing*", &[]),
     ] {
-        assert_eq!(
-            told(dir.path(), list(&[&dir.path().join(glob)])),
-            wanted,
-            "{glob}"
-        );
+        assert_eq!(told(dir.path(), list(&[&dir.path().join(glob)])), wanted, "{glob}");
     }
     // A name that exists is no glob.
     fs::write(dir.path().join("[a].log"), b"").unwrap();
-    assert_eq!(
-        told(dir.path(), list(&[&dir.path().join("[a].log")])),
-        ["%5Ba%5D.log"]
-    );
+    assert_eq!(told(dir.path(), list(&[&dir.path().join("[a].log")])), ["%5Ba%5D.log"]);
     for bad in ["none", "none/*.log", "a[.log"] {
-        assert_eq!(
-            Source::parse(dir.path().join(bad).as_os_str())
-                .unwrap_err()
-                .kind(),
-            Kind::Usage,
-            "{bad}"
-        );
+        assert_eq!(Source::parse(dir.path().join(bad).as_os_str()).unwrap_err().kind(), Kind::Usage, "{bad}");
     }
 }
 
@@ -152,31 +114,16 @@ fn globs() {
 fn filters_and_own_files() {
     let dir = tree();
     let old = SystemTime::now() - Duration::from_hours(2);
-    fs::File::open(dir.path().join("c.log"))
-        .unwrap()
-        .set_modified(old)
-        .unwrap();
+    fs::File::open(dir.path().join("c.log")).unwrap().set_modified(old).unwrap();
     let run = |include: &[&str], exclude: &[&str], age: u64| {
         let own_list = |l: &[&str]| l.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
         let age = (age > 0).then(|| Duration::from_secs(age));
-        let filter = Filter::new(
-            &own_list(include),
-            &own_list(exclude),
-            age,
-            SystemTime::now(),
-        )
-        .unwrap();
+        let filter = Filter::new(&own_list(include), &own_list(exclude), age, SystemTime::now()).unwrap();
         let mut own = Own::default();
         own.add(&dir.path().join("a.log"));
-        told(
-            dir.path(),
-            Listing::new(&sources(&[dir.path()]), &filter, &own),
-        )
+        told(dir.path(), Listing::new(&sources(&[dir.path()]), &filter, &own))
     };
-    assert_eq!(
-        run(&["*.log"], &[], 0),
-        ["a.log (own file)", "b/deep/y.log", "c.log"]
-    );
+    assert_eq!(run(&["*.log"], &[], 0), ["a.log (own file)", "b/deep/y.log", "c.log"]);
     assert_eq!(run(&["*.log"], &["b"], 3600), ["a.log (own file)", "c.log"]);
     assert_eq!(run(&["b/"], &["deep"], 0), ["b/x.gz"]);
     assert_eq!(run(&[], &["*"], 0), Vec::<String>::new());
@@ -189,18 +136,12 @@ fn a_source_that_is_a_link_is_followed() {
     let link = dir.path().join("current");
     symlink("c.log", &link).unwrap();
     let found = object(&link);
-    assert_eq!(
-        (&found.shown, found.relative.as_path()),
-        (&link, Path::new("current"))
-    );
+    assert_eq!((&found.shown, found.relative.as_path()), (&link, Path::new("current")));
     scrub(Disk::default(), &link, To::InPlace, &[(0, 1, b"")], || {}).unwrap();
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(fs::read(dir.path().join("c.log")).unwrap(), b".log");
     symlink("b", dir.path().join("folder")).unwrap();
-    assert_eq!(
-        told(dir.path(), list(&[&dir.path().join("folder")])),
-        ["folder/deep/y.log", "folder/x.gz"]
-    );
+    assert_eq!(told(dir.path(), list(&[&dir.path().join("folder")])), ["folder/deep/y.log", "folder/x.gz"]);
 }
 
 #[test]
@@ -208,15 +149,9 @@ fn roots_are_locked_once_a_run() {
     let dir = tree();
     let both = sources(&[dir.path(), &dir.path().join("*.log")]);
     let held = RootLock::take(&both, true).unwrap();
-    assert_eq!(
-        RootLock::take(&both, false).unwrap_err().kind(),
-        Kind::Locked
-    );
+    assert_eq!(RootLock::take(&both, false).unwrap_err().kind(), Kind::Locked);
     drop(held);
     let _one = RootLock::take(&both, false).unwrap();
     let _two = RootLock::take(&both, false).unwrap();
-    assert_eq!(
-        RootLock::take(&both, true).unwrap_err().kind(),
-        Kind::Locked
-    );
+    assert_eq!(RootLock::take(&both, true).unwrap_err().kind(), Kind::Locked);
 }

@@ -20,9 +20,7 @@ fn a_mirror_has_the_bytes_metadata_and_folders() {
         fs::set_permissions(&from, PermissionsExt::from_mode(0o604)).unwrap();
         fs::set_permissions(dir.path().join("src/a"), PermissionsExt::from_mode(0o711)).unwrap();
         let root = dir.path().join("src");
-        let Some(Listed::Object(object)) = list(&[&root]).pop() else {
-            panic!()
-        };
+        let Some(Listed::Object(object)) = list(&[&root]).pop() else { panic!() };
         let out = dir.path().join("out/");
         let dest = Dest::plan(out.as_os_str(), &sources(&[&root])).unwrap();
         let target = dest.target(&object).unwrap();
@@ -32,14 +30,8 @@ fn a_mirror_has_the_bytes_metadata_and_folders() {
         draft.apply(&patch(3, &[])).unwrap();
         assert!(!draft.commit().unwrap().already);
         let (a, b) = (fs::metadata(&from).unwrap(), fs::metadata(&target).unwrap());
-        assert_eq!(
-            (a.mode(), a.uid(), a.modified().unwrap()),
-            (b.mode(), b.uid(), b.modified().unwrap())
-        );
-        assert_eq!(
-            fs::metadata(dir.path().join("out/a")).unwrap().mode() & 0o777,
-            0o711
-        );
+        assert_eq!((a.mode(), a.uid(), a.modified().unwrap()), (b.mode(), b.uid(), b.modified().unwrap()));
+        assert_eq!(fs::metadata(dir.path().join("out/a")).unwrap().mode() & 0o777, 0o711);
         assert_eq!(names(target.parent().unwrap()), ["f"]);
     }
 }
@@ -50,10 +42,8 @@ fn an_existing_target_is_refused_unless_it_has_these_bytes() {
         let dir = tempfile::tempdir().unwrap();
         let (from, to) = (dir.path().join("f"), dir.path().join("t"));
         fs::write(&from, b"abc").unwrap();
-        let run = |overwrite| {
-            scrub(disk, &from, mirror(&to, overwrite), &[(0, 1, b"X")], || {})
-                .map(|(_, c)| c.already)
-        };
+        let run =
+            |overwrite| scrub(disk, &from, mirror(&to, overwrite), &[(0, 1, b"X")], || {}).map(|(_, c)| c.already);
         assert!(!run(false).unwrap());
         let inode = fs::metadata(&to).unwrap().ino();
         assert!(run(false).unwrap());
@@ -96,20 +86,13 @@ fn a_source_that_changed_is_not_put_into_a_mirror() {
 #[test]
 fn hard_links_become_hard_links() {
     let dir = tempfile::tempdir().unwrap();
-    let (source, first, target) = (
-        dir.path().join("s"),
-        dir.path().join("first"),
-        dir.path().join("t"),
-    );
+    let (source, first, target) = (dir.path().join("s"), dir.path().join("first"), dir.path().join("t"));
     fs::write(&source, b"abc").unwrap();
     fs::write(&first, b"ac").unwrap();
     let run = |overwrite| link(&first, &target, &source, Path::new("s"), overwrite);
     run(false).unwrap();
     run(false).unwrap();
-    assert_eq!(
-        fs::metadata(&first).unwrap().ino(),
-        fs::metadata(&target).unwrap().ino()
-    );
+    assert_eq!(fs::metadata(&first).unwrap().ino(), fs::metadata(&target).unwrap().ino());
     fs::remove_file(&target).unwrap();
     fs::write(&target, b"ac").unwrap();
     run(false).unwrap();
@@ -138,13 +121,7 @@ fn dest_rules() {
         let dest = Dest::plan(at(dest).as_os_str(), &sources)?;
         let (filter, own) = (Filter::default(), Own::default());
         let listed = Listing::new(&sources, &filter, &own);
-        let objects = listed.filter_map(|l| {
-            if let Listed::Object(o) = l {
-                Some(o)
-            } else {
-                None
-            }
-        });
+        let objects = listed.filter_map(|l| if let Listed::Object(o) = l { Some(o) } else { None });
         objects.map(|o| dest.target(&o)).collect::<Result<Vec<_>>>()
     };
     assert_eq!(plan("new.log", &["plain"]).unwrap(), [at("new.log")]);
@@ -152,10 +129,7 @@ fn dest_rules() {
     assert_eq!(plan("fresh/", &["plain"]).unwrap(), [at("fresh/plain")]);
     assert_eq!(plan("out", &["logs"]).unwrap(), [at("out/a.log")]);
     assert_eq!(plan("new", &["logs"]).unwrap(), [at("new/a.log")]);
-    assert_eq!(
-        plan("out", &["logs", "plain"]).unwrap(),
-        [at("out/logs/a.log"), at("out/plain")]
-    );
+    assert_eq!(plan("out", &["logs", "plain"]).unwrap(), [at("out/logs/a.log"), at("out/plain")]);
     assert_eq!(plan("out", &["logs/*.log"]).unwrap(), [at("out/a.log")]);
     for (dest, paths) in [
         ("plain", &["logs"][..]),
@@ -170,11 +144,7 @@ fn dest_rules() {
         ("out", &["logs/a.log", "other/a.log"]),
         ("gone/../out", &["logs"]),
     ] {
-        assert_eq!(
-            plan(dest, paths).unwrap_err().kind(),
-            Kind::Usage,
-            "{dest} {paths:?}"
-        );
+        assert_eq!(plan(dest, paths).unwrap_err().kind(), Kind::Usage, "{dest} {paths:?}");
     }
     // DEST holds the SOURCEs: a target would be one of them.
     assert!(plan(".", &["logs", "plain"]).is_err());

@@ -18,37 +18,18 @@ use crate::error::Result;
 use crate::span::Span;
 use crate::store::{Applied, Committed, Listed, Object, Original, Purpose, To};
 
-const REPLACE: Purpose = Purpose::Replace {
-    break_hardlinks: false,
-};
+const REPLACE: Purpose = Purpose::Replace { break_hardlinks: false };
 
 /// Every way: all that the system has, and each thing lacking.
 fn ways() -> Vec<Disk> {
     let all = Means::default();
     [
         all,
-        Means {
-            exchange: false,
-            ..all
-        },
-        Means {
-            copy_range: false,
-            ..all
-        },
-        Means {
-            tmpfile: false,
-            ..all
-        },
-        Means {
-            lease: false,
-            ..all
-        },
-        Means {
-            exchange: false,
-            copy_range: false,
-            tmpfile: false,
-            lease: false,
-        },
+        Means { exchange: false, ..all },
+        Means { copy_range: false, ..all },
+        Means { tmpfile: false, ..all },
+        Means { lease: false, ..all },
+        Means { exchange: false, copy_range: false, tmpfile: false, lease: false },
     ]
     .map(|means| Disk { means })
     .to_vec()
@@ -59,10 +40,7 @@ fn patch(base_len: u64, edits: &[(u64, u64, &[u8])]) -> Patch {
     for (start, end, payload) in edits {
         list.push(Span::new(*start, *end), payload).unwrap();
     }
-    Patch {
-        base_len,
-        edits: list,
-    }
+    Patch { base_len, edits: list }
 }
 
 /// The file at `path` as the listing gives it.
@@ -74,10 +52,7 @@ fn object(path: &Path) -> Object {
 }
 
 fn sources(paths: &[&Path]) -> Vec<Source> {
-    paths
-        .iter()
-        .map(|path| Source::parse(path.as_os_str()).unwrap())
-        .collect()
+    paths.iter().map(|path| Source::parse(path.as_os_str()).unwrap()).collect()
 }
 
 fn list(paths: &[&Path]) -> Vec<Listed> {
@@ -92,11 +67,7 @@ fn scrub(
     edits: &[(u64, u64, &[u8])],
     between: impl FnOnce(),
 ) -> Result<(Applied, Committed)> {
-    let purpose = if to == To::InPlace {
-        REPLACE
-    } else {
-        Purpose::Read
-    };
+    let purpose = if to == To::InPlace { REPLACE } else { Purpose::Read };
     let opened = disk.open(&object(path), purpose)?;
     let plan = patch(crate::blob::Blob::len(&opened), edits);
     let mut draft = opened.draft(to, plan.len())?;
@@ -107,10 +78,8 @@ fn scrub(
 
 /// Names in `dir`, sorted.
 fn names(dir: &Path) -> Vec<String> {
-    let mut names: Vec<_> = fs::read_dir(dir)
-        .unwrap()
-        .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
-        .collect();
+    let mut names: Vec<_> =
+        fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
 }

@@ -26,20 +26,14 @@ fn the_name_has_the_new_bytes_and_everything_else_is_as_it_was() {
         assert_eq!(fs::read(&path).unwrap(), b"keep keep");
         assert_eq!(applied.sha256, sha256(b"keep keep"));
         assert_ne!(before.ino(), after.ino());
-        assert_eq!(
-            (before.mode(), before.uid(), before.gid()),
-            (after.mode(), after.uid(), after.gid())
-        );
+        assert_eq!((before.mode(), before.uid(), before.gid()), (after.mode(), after.uid(), after.gid()));
         assert_eq!(after.modified().unwrap(), then);
         assert_eq!(before.accessed().unwrap(), after.accessed().unwrap());
         let mut value = [0; 16];
         let len = getxattr(&path, "user.note", &mut value).unwrap();
         assert_eq!(&value[..len], b"a\0b");
         assert_eq!(committed.identity, Identity::of(&after));
-        assert_eq!(
-            committed.notes.contains(&Note::NoExchange),
-            !disk.means.exchange
-        );
+        assert_eq!(committed.notes.contains(&Note::NoExchange), !disk.means.exchange);
         assert_eq!(names(dir.path()), ["f"]);
     }
 }
@@ -60,40 +54,15 @@ const NONE: u32 = u32::MAX;
 #[test]
 fn acls_are_kept_and_a_folders_default_acl_is_not_inherited() {
     let dir = tempfile::tempdir().unwrap();
-    let named = acl(&[
-        (1, 6, NONE),
-        (2, 4, 12345),
-        (4, 0, NONE),
-        (16, 4, NONE),
-        (32, 0, NONE),
-    ]);
+    let named = acl(&[(1, 6, NONE), (2, 4, 12345), (4, 0, NONE), (16, 4, NONE), (32, 0, NONE)]);
     let (plain, with) = (dir.path().join("plain"), dir.path().join("with"));
     fs::write(&plain, b"xx").unwrap();
     fs::write(&with, b"xx").unwrap();
-    if setxattr(
-        &with,
-        "system.posix_acl_access",
-        &named,
-        XattrFlags::empty(),
-    )
-    .is_err()
-    {
+    if setxattr(&with, "system.posix_acl_access", &named, XattrFlags::empty()).is_err() {
         return; // No ACLs on this file system.
     }
-    let default = acl(&[
-        (1, 7, NONE),
-        (2, 7, 23456),
-        (4, 5, NONE),
-        (16, 7, NONE),
-        (32, 5, NONE),
-    ]);
-    setxattr(
-        dir.path(),
-        "system.posix_acl_default",
-        &default,
-        XattrFlags::empty(),
-    )
-    .unwrap();
+    let default = acl(&[(1, 7, NONE), (2, 7, 23456), (4, 5, NONE), (16, 7, NONE), (32, 5, NONE)]);
+    setxattr(dir.path(), "system.posix_acl_default", &default, XattrFlags::empty()).unwrap();
     let read = |path: &Path| {
         let mut value = vec![0; 1024];
         let len = getxattr(path, "system.posix_acl_access", &mut value[..]).unwrap_or(0);
@@ -120,10 +89,7 @@ fn the_owner_is_kept_where_that_is_allowed() {
     fs::set_permissions(&path, PermissionsExt::from_mode(0o6711)).unwrap();
     scrub(Disk::default(), &path, To::InPlace, &[(0, 1, b"")], || {}).unwrap();
     let meta = fs::metadata(&path).unwrap();
-    assert_eq!(
-        (meta.uid(), meta.gid(), meta.mode() & 0o7777),
-        (12345, 23456, 0o6711)
-    );
+    assert_eq!((meta.uid(), meta.gid(), meta.mode() & 0o7777), (12345, 23456, 0o6711));
 }
 
 #[test]
@@ -149,29 +115,16 @@ fn hard_links_are_skipped_unless_they_may_be_broken() {
     fs::write(&a, b"abc").unwrap();
     fs::hard_link(&a, &b).unwrap();
     let error = Disk::default().open(&object(&a), REPLACE).unwrap_err();
-    assert_eq!(
-        (error.kind(), error.reason().as_str()),
-        (Kind::Skipped, "hard links")
-    );
+    assert_eq!((error.kind(), error.reason().as_str()), (Kind::Skipped, "hard links"));
     for disk in ways() {
         fs::remove_file(&a).unwrap();
         fs::hard_link(&b, &a).unwrap();
-        let opened = disk
-            .open(
-                &object(&a),
-                Purpose::Replace {
-                    break_hardlinks: true,
-                },
-            )
-            .unwrap();
+        let opened = disk.open(&object(&a), Purpose::Replace { break_hardlinks: true }).unwrap();
         let plan = patch(3, &[(0, 1, b"")]);
         let mut draft = opened.draft(To::InPlace, 2).unwrap();
         draft.apply(&plan).unwrap();
         draft.commit().unwrap();
-        assert_eq!(
-            (fs::read(&a).unwrap(), fs::read(&b).unwrap()),
-            (b"bc".to_vec(), b"abc".to_vec())
-        );
+        assert_eq!((fs::read(&a).unwrap(), fs::read(&b).unwrap()), (b"bc".to_vec(), b"abc".to_vec()));
     }
 }
 
@@ -189,43 +142,20 @@ fn whatever_changed_between_is_skipped() {
             "changed",
             b"other",
         ),
-        (
-            "moved",
-            |p| fs::rename(p, p.with_extension("1")).unwrap(),
-            "vanished",
-            b"",
-        ),
+        ("moved", |p| fs::rename(p, p.with_extension("1")).unwrap(), "vanished", b""),
         ("removed", |p| fs::remove_file(p).unwrap(), "vanished", b""),
-        (
-            "mode",
-            |p| fs::set_permissions(p, PermissionsExt::from_mode(0o600)).unwrap(),
-            "changed",
-            b"abcdef",
-        ),
-        (
-            "linked",
-            |p| fs::hard_link(p, p.with_extension("l")).unwrap(),
-            "changed",
-            b"abcdef",
-        ),
+        ("mode", |p| fs::set_permissions(p, PermissionsExt::from_mode(0o600)).unwrap(), "changed", b"abcdef"),
+        ("linked", |p| fs::hard_link(p, p.with_extension("l")).unwrap(), "changed", b"abcdef"),
     ];
     for disk in ways() {
         for (what, change, reason, left) in &changes {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("f.log");
             fs::write(&path, b"abcdef").unwrap();
-            let error =
-                scrub(disk, &path, To::InPlace, &[(0, 1, b"")], || change(&path)).unwrap_err();
-            assert_eq!(
-                (error.kind(), error.reason().as_str()),
-                (Kind::Skipped, *reason),
-                "{what}"
-            );
+            let error = scrub(disk, &path, To::InPlace, &[(0, 1, b"")], || change(&path)).unwrap_err();
+            assert_eq!((error.kind(), error.reason().as_str()), (Kind::Skipped, *reason), "{what}");
             assert_eq!(fs::read(&path).unwrap_or_default(), *left, "{what}");
-            assert!(
-                names(dir.path()).iter().all(|n| !n.starts_with(".unwrite")),
-                "{what}"
-            );
+            assert!(names(dir.path()).iter().all(|n| !n.starts_with(".unwrite")), "{what}");
         }
     }
 }
@@ -237,21 +167,12 @@ fn two_runs_do_not_hold_one_file() {
     fs::write(&path, b"abc").unwrap();
     let disk = Disk::default();
     let held = disk.open(&object(&path), REPLACE).unwrap();
-    assert_eq!(
-        disk.open(&object(&path), REPLACE).unwrap_err().kind(),
-        Kind::Locked
-    );
-    assert_eq!(
-        disk.open(&object(&path), Purpose::Read).unwrap_err().kind(),
-        Kind::Locked
-    );
+    assert_eq!(disk.open(&object(&path), REPLACE).unwrap_err().kind(), Kind::Locked);
+    assert_eq!(disk.open(&object(&path), Purpose::Read).unwrap_err().kind(), Kind::Locked);
     drop(held);
     let one = disk.open(&object(&path), Purpose::Read).unwrap();
     disk.open(&object(&path), Purpose::Read).unwrap();
-    assert_eq!(
-        disk.open(&object(&path), REPLACE).unwrap_err().kind(),
-        Kind::Locked
-    );
+    assert_eq!(disk.open(&object(&path), REPLACE).unwrap_err().kind(), Kind::Locked);
     drop(one);
 }
 
@@ -271,10 +192,7 @@ fn folders_and_files_that_may_not_be_changed_fail_and_stay() {
     assert!(fix(dir.path(), IFlags::empty()));
     assert_eq!(file.unwrap_err().kind(), Kind::Io);
     assert_eq!(folder.unwrap_err().kind(), Kind::Io);
-    assert_eq!(
-        (fs::read(&path).unwrap(), names(dir.path())),
-        (b"abc".to_vec(), vec!["f".to_owned()])
-    );
+    assert_eq!((fs::read(&path).unwrap(), names(dir.path())), (b"abc".to_vec(), vec!["f".to_owned()]));
 }
 
 #[test]
@@ -290,10 +208,7 @@ fn errors_and_debug_hold_no_name() {
     fs::remove_file(&path).unwrap();
     let errors: BTreeMap<_, _> = [
         ("check", opened.check().unwrap_err()),
-        (
-            "open",
-            Disk::default().open(&object, Purpose::Read).unwrap_err(),
-        ),
+        ("open", Disk::default().open(&object, Purpose::Read).unwrap_err()),
         ("parse", Source::parse(path.as_os_str()).unwrap_err()),
     ]
     .into();

@@ -28,13 +28,7 @@ fn left_overs_go_and_nothing_else() {
     fs::create_dir(deep.join(DRAFT.replace("0123", "aaaa"))).unwrap();
     symlink("f", deep.join(DRAFT.replace("0123", "bbbb"))).unwrap();
     assert_eq!(sweep(dir.path(), false).removed, 1);
-    assert_eq!(
-        sweep(dir.path(), true),
-        Swept {
-            removed: 2,
-            ..Swept::default()
-        }
-    );
+    assert_eq!(sweep(dir.path(), true), Swept { removed: 2, ..Swept::default() });
     assert_eq!(sweep(dir.path(), true), Swept::default());
     assert_eq!((names(dir.path()).len(), names(&deep).len()), (2, 2));
 }
@@ -62,19 +56,9 @@ fn bytes_that_a_writer_added_after_the_kill_are_kept_and_told() {
     let path = dir.path().join(DRAFT);
     old_file(&path);
     let mut writer = fs::OpenOptions::new().append(true).open(&path).unwrap();
-    assert_eq!(
-        sweep(dir.path(), true).written,
-        std::slice::from_ref(&path),
-        "still open for writing"
-    );
+    assert_eq!(sweep(dir.path(), true).written, std::slice::from_ref(&path), "still open for writing");
     writer.write_all(b"late line").unwrap();
     drop(writer);
-    assert_eq!(
-        sweep(dir.path(), true),
-        Swept {
-            written: vec![path.clone()],
-            ..Swept::default()
-        }
-    );
+    assert_eq!(sweep(dir.path(), true), Swept { written: vec![path.clone()], ..Swept::default() });
     assert!(path.exists());
 }

@@ -24,10 +24,7 @@ fn a_file_that_is_open_for_writing_is_skipped() {
         let path = dir.path().join("f");
         fs::write(&path, b"abc").unwrap();
         let writer = append(&path);
-        assert_eq!(
-            disk.open(&object(&path), REPLACE).unwrap_err().reason(),
-            "open for writing"
-        );
+        assert_eq!(disk.open(&object(&path), REPLACE).unwrap_err().reason(), "open for writing");
         disk.open(&object(&path), Purpose::Read).unwrap();
         drop(writer);
         disk.open(&object(&path), REPLACE).unwrap();
@@ -47,10 +44,7 @@ fn a_writer_does_not_wait_for_a_scrub_to_end() {
         std::thread::sleep(Duration::from_millis(1));
     }
     writer.join().unwrap();
-    assert!(
-        begun.elapsed() < Duration::from_secs(20),
-        "the lease was let go, not broken by the kernel"
-    );
+    assert!(begun.elapsed() < Duration::from_secs(20), "the lease was let go, not broken by the kernel");
     assert_eq!(opened.check().unwrap_err().reason(), "open for writing");
     assert_eq!(fs::read(&path).unwrap(), b"abcdef");
 }
@@ -102,11 +96,7 @@ fn race(disk: Disk, create: bool) {
             start.wait();
             let mut lines = 0usize;
             while !stop.load(Ordering::Relaxed) {
-                let mut file = OpenOptions::new()
-                    .append(true)
-                    .create(create)
-                    .open(&path)
-                    .unwrap();
+                let mut file = OpenOptions::new().append(true).create(create).open(&path).unwrap();
                 writeln!(file, "line {lines}").unwrap();
                 lines += 1;
                 drop(file);
@@ -121,20 +111,11 @@ fn race(disk: Disk, create: bool) {
     while done < COMMITS && Instant::now() < deadline {
         round += 1;
         let header = format!("header {:04}\n", round % 10_000);
-        match scrub(
-            disk,
-            &path,
-            To::InPlace,
-            &[(0, 12, header.as_bytes())],
-            || {},
-        ) {
+        match scrub(disk, &path, To::InPlace, &[(0, 12, header.as_bytes())], || {}) {
             Ok(_) => done += 1,
             Err(error) => {
                 let reason = error.reason();
-                assert!(
-                    ["open for writing", "changed"].contains(&reason.as_str()),
-                    "{reason}"
-                );
+                assert!(["open for writing", "changed"].contains(&reason.as_str()), "{reason}");
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
@@ -144,10 +125,7 @@ fn race(disk: Disk, create: bool) {
     let text = fs::read_to_string(&path).unwrap();
     let wanted: Vec<String> = (0..lines).map(|n| format!("line {n}")).collect();
     assert_eq!(text.lines().skip(1).collect::<Vec<_>>(), wanted);
-    assert!(
-        done > 0 && lines > 0,
-        "{done} commits, {round} rounds, {lines} lines"
-    );
+    assert!(done > 0 && lines > 0, "{done} commits, {round} rounds, {lines} lines");
     eprintln!("{done} commits, {round} rounds, {lines} lines");
     assert_eq!(names(dir.path()), ["f"]);
 }
@@ -217,15 +195,9 @@ fn writers_of_both_versions_lose_nothing() {
         if !error.to_string().contains("both versions") {
             return false;
         }
-        let mut files: Vec<_> = names(dir.path())
-            .iter()
-            .map(|n| fs::read(dir.path().join(n)).unwrap())
-            .collect();
+        let mut files: Vec<_> = names(dir.path()).iter().map(|n| fs::read(dir.path().join(n)).unwrap()).collect();
         files.sort();
-        assert!(
-            files.contains(&b"abcOLD".to_vec()) && files.contains(&b"bcNEW".to_vec()),
-            "{files:?}"
-        );
+        assert!(files.contains(&b"abcOLD".to_vec()) && files.contains(&b"bcNEW".to_vec()), "{files:?}");
         assert_eq!(super::super::sweep(dir.path(), true).removed, 0);
         true
     });
