@@ -144,6 +144,51 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: crate::support::cases(24), max_shrink_iters: 200, ..ProptestConfig::default() })]
+
+    /// Lines so long that they are searched in stretches: what is in them has a candidate, wherever the stretches are cut.
+    #[test]
+    fn candidates_in_long_lines(parts in prop::collection::vec((texts(), 0..6000usize, 0..4usize), 4..14)) {
+        let line = spread(&parts);
+        let (literal, reference) = &*ENGINES;
+        let mut candidates: Vec<Range<usize>> = Vec::new();
+        literal.candidates(&line, &mut candidates);
+        let mut hits = Vec::new();
+        reference.hits(&Unit { text: &line, fields: &[], table: None }, &mut hits);
+        for hit in hits {
+            let near = candidates.iter().any(|c| c.start < hit.span.end + 64 && hit.span.start < c.end + 64);
+            prop_assert!(near, "no candidate near {:?} {:?}", hit, line[hit.span.clone()].escape_ascii().to_string());
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: crate::support::cases(1), max_shrink_iters: 30, ..ProptestConfig::default() })]
+
+    /// Texts so long that they are decoded in regions.
+    #[test]
+    fn engines_agree_on_long_texts(parts in prop::collection::vec((texts(), 0..20_000usize, 0..4usize), 6..10)) {
+        let mut text = spread(&parts);
+        while text.len() < 270_000 {
+            text.extend_from_slice(b" filler without meaning");
+        }
+        text.extend(spread(&parts));
+        agree(&Unit { text: &text, fields: &[], table: None })?;
+    }
+}
+
+/// The texts with so many bytes of filler after each: of words, of one long word, of escapes.
+fn spread(parts: &[(String, usize, usize)]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (text, n, kind) in parts {
+        out.extend_from_slice(text.replace(['\n', '\r'], " ").as_bytes());
+        let filler = ["word other 1234 ", "x", "%41%42 ", "&amp;=41\\u0041"][*kind];
+        out.extend(filler.bytes().cycle().take(*n));
+    }
+    out
+}
+
 /// Lines, and as one those that soft breaks join.
 fn units(window: &[u8]) -> Vec<Range<usize>> {
     let mut units: Vec<Range<usize>> = Vec::new();

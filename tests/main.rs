@@ -22,4 +22,5 @@ mod policy;
 mod readme;
 mod records;
 mod registry;
+mod settle;
 mod support;
