@@ -4,7 +4,7 @@
 //! (path, then `!` and a member for each container), counts what was found, and keeps the running digest of the leaf
 //! streams that verification compares: what each decoded stream must be afterwards, foretold while it is read once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
@@ -62,22 +62,29 @@ impl Search<'_> {
     /// A name that hits is masked in place at the same length; `None` if it does not change. Counts go to `found`. Names are
     /// text in which the anywhere-types count (SPEC "Keys, names, headers"): a number in a path names nobody.
     pub fn mask_name(&self, name: &[u8], found: &mut NameHits) -> Option<Vec<u8>> {
-        let mut hits = Vec::new();
-        self.engine.hits(&Unit { text: name, fields: &[], table: None }, &mut hits);
-        hits.retain(|hit| self.needles.values.get(hit.value as usize).is_some_and(|value| value.kind.anywhere()));
-        if hits.is_empty() {
-            return None;
-        }
-        let verdict = self.judge.name(&hits);
-        found.held |= verdict.held;
         let mut masked = name.to_vec();
-        for Hit { span, .. } in hits.iter().filter(|hit| verdict.masks(hit.value)) {
-            masked.get_mut(span.clone()).unwrap_or_default().fill(b'*');
+        let mut subjects = BTreeSet::new();
+        // Again as long as it changes: a mask may free its neighbour of what kept it from being a match. Each round masks a byte
+        // more, so that there is an end.
+        loop {
+            let mut hits = Vec::new();
+            self.engine.hits(&Unit { text: &masked, fields: &[], table: None }, &mut hits);
+            hits.retain(|hit| self.needles.values.get(hit.value as usize).is_some_and(|value| value.kind.anywhere()));
+            let verdict = self.judge.name(&hits);
+            found.held |= verdict.held;
+            let before = masked.clone();
+            for Hit { span, .. } in hits.iter().filter(|hit| verdict.masks(hit.value)) {
+                masked.get_mut(span.clone()).unwrap_or_default().fill(b'*');
+            }
+            if masked == before {
+                break;
+            }
+            subjects.extend(verdict.subjects);
         }
         if masked == name {
             return None;
         }
-        for subject in verdict.subjects {
+        for subject in subjects {
             *found.subjects.entry(subject).or_default() += 1;
         }
         found.masked += 1;
