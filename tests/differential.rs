@@ -36,7 +36,7 @@ const VALUES: &[(&str, &str)] = &[
     ("literal", "a=b&c%d\"e"),
 ];
 
-static ENGINES: LazyLock<(Literal, Reference)> = LazyLock::new(|| {
+pub static ENGINES: LazyLock<(Literal, Reference)> = LazyLock::new(|| {
     let (_, literal, reference) = needles::engines(&needles::lines(VALUES));
     (literal, reference)
 });
@@ -228,7 +228,7 @@ fn escape(c: char, spelling: Spelling, i: usize, out: &mut String) {
     }
 }
 
-fn texts() -> impl Strategy<Value = String> {
+pub fn texts() -> impl Strategy<Value = String> {
     let which = prop_oneof![1 => Just(Which::All), 3 => Just(Which::Special), 2 => any::<u64>().prop_map(Which::Some)];
     piece().prop_recursive(4, 40, 6, move |inner| {
         prop_oneof![
@@ -249,7 +249,7 @@ fn hits(engine: &dyn Engine, unit: &Unit<'_>) -> BTreeSet<(u32, usize, usize)> {
 }
 
 /// Both engines find the same in `unit`, and the fast one's candidates lead to each record that has a hit.
-fn agree(unit: &Unit<'_>) -> Result<(), TestCaseError> {
+pub fn agree(unit: &Unit<'_>) -> Result<(), TestCaseError> {
     let (literal, reference) = &*ENGINES;
     let (fast, slow) = (hits(literal, unit), hits(reference, unit));
     let show = |set: BTreeSet<&(u32, usize, usize)>| {

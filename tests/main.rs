@@ -11,8 +11,16 @@
     reason = "a test fails by panicking"
 )]
 
+mod bad;
 mod differential;
+mod differential_records;
 mod job;
+mod leaks;
 mod matrix;
+mod mirror;
+mod policy;
 mod readme;
+mod records;
+mod registry;
+mod settle;
 mod support;

@@ -81,7 +81,7 @@ impl Layer for RecordLayer {
 fn grow(input: &mut Input<'_>, have: usize, cx: &mut Cx<'_>) -> Result<()> {
     let most = cx.search.limits.max_record;
     if have as u64 >= most {
-        return Err(Error::limit(format!("--max-record ({most} bytes)")));
+        return Err(too_long(most));
     }
     let want = (have * 2).clamp(1, usize::try_from(most).unwrap_or(usize::MAX));
     if want > 8 * WINDOW {
@@ -90,6 +90,10 @@ fn grow(input: &mut Input<'_>, have: usize, cx: &mut Cx<'_>) -> Result<()> {
     }
     input.window(want)?;
     Ok(())
+}
+
+fn too_long(most: u64) -> Error {
+    Error::limit(format!("--max-record ({most} bytes)"))
 }
 
 /// One stream being read.
@@ -107,7 +111,7 @@ struct Run<'c> {
 impl Run<'_> {
     /// Cuts and judges what of `window` is whole; returns how many bytes are done with.
     fn batch(&mut self, window: &[u8], eof: bool, cx: &mut Cx<'_>) -> Result<usize> {
-        self.cut(window, eof)?;
+        self.cut(window, eof, cx.search.limits.max_record)?;
         let ready = if eof { self.cuts.len() } else { self.unjoined(window) };
         let Some((last, _)) = ready.checked_sub(1).and_then(|i| self.cuts.get(i)) else { return Ok(0) };
         let done = last.end;
@@ -140,10 +144,11 @@ impl Run<'_> {
         Ok(done)
     }
 
-    fn cut(&mut self, window: &[u8], eof: bool) -> Result<()> {
+    fn cut(&mut self, window: &[u8], eof: bool, most: u64) -> Result<()> {
         let mut at = self.cuts.last().map_or(0, |(range, _)| range.end);
         while at < window.len() {
             match self.cursor.next(window.get(at..).unwrap_or_default(), eof)? {
+                Step::Record { len, .. } if len as u64 > most => return Err(too_long(most)),
                 Step::Record { len, kind } => {
                     let end = (at + len).min(window.len());
                     self.cuts.push((at..end, kind));

@@ -110,12 +110,13 @@ impl World {
         let code = output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap());
         let scrubs = matches!(arguments.first(), Some(&("scan" | "scrub")));
         let mut lines = Vec::new();
-        if scrubs && let Ok(text) = std::fs::read(self.path("m.jsonl")) {
+        if scrubs
+            && arguments.contains(&"--manifest")
+            && let Ok(text) = std::fs::read(self.path("m.jsonl"))
+        {
             lines = manifest::check(&text);
-        }
-        if scrubs && arguments.contains(&"--json") && code != 2 {
-            let continued = !lines.is_empty();
-            lines = if continued { lines } else { manifest::check(&output.stdout) };
+        } else if scrubs && arguments.contains(&"--json") && code != 2 {
+            lines = manifest::check(&output.stdout);
         }
         let newest = lines.iter().rposition(|line| line["kind"] == "run").unwrap_or(0);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
