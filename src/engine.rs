@@ -208,7 +208,9 @@ impl Fleet<'_> {
 
     /// A filter that leaves nothing is a slip (SPEC "Commands"): found before anything is touched.
     fn refuse_nothing(&self, sources: &[Source], filter: &Filter, own: &Own) -> Result<()> {
-        if self.job.allow_no_source || Listing::new(sources, filter, own).next().is_some() {
+        // Links are listed, but lead to nothing that would be read.
+        let link = |listed: &Listed| matches!(listed, Listed::Skipped { why: store::Pass::Symlink, .. });
+        if self.job.allow_no_source || Listing::new(sources, filter, own).any(|listed| !link(&listed)) {
             return Ok(());
         }
         Err(Error::usage("nothing is left to be read")
@@ -494,9 +496,8 @@ impl Books {
         *report.artifacts.entry(line.status).or_default() += 1;
         let records = line.records.unwrap_or_default();
         report.read += records.read;
+        report.records.add(&line);
         if matches!(line.status, Status::Rewritten | Status::WouldRewrite | Status::Partial) {
-            report.records.dropped += records.dropped;
-            report.records.edited += records.edited;
             self.subjects.extend(line.subjects.keys().cloned());
         }
         run.manifest.lock().unwrap_or_else(PoisonError::into_inner).artifact(line)

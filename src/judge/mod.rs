@@ -144,11 +144,12 @@ impl<'n> Judge<'n> {
         let fields = within(unit.fields, range);
         let record = unit.text.get(range.clone()).unwrap_or_default();
         let time = self.wants_time().then_some(()).and_then(|()| {
-            let named = rule.and_then(|rule| rule.time_field.as_ref()).and_then(|name| {
+            // A time field that the policy names decides alone: absent or unreadable is unknown, and so covered.
+            if let Some(name) = rule.and_then(|rule| rule.time_field.as_ref()) {
                 let field = fields.iter().find(|field| field.place != Place::JsonKey && name.matches(&field.path))?;
-                stamp::value(&field.text)
-            });
-            named.or_else(|| stamp::of_line(record, mtime)).or(mtime)
+                return stamp::value(&field.text);
+            }
+            stamp::of_line(record, mtime).or(mtime)
         });
         let holding = self.holding(&values, time);
         let mut ruling = Ruling::keep();

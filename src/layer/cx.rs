@@ -443,15 +443,20 @@ impl<'s> Cx<'s> {
             self.tally.unsupported = Some((reason.to_owned(), hit));
             return Ok(found);
         }
+        self.strange(reason.to_owned(), hit);
+        Ok(found)
+    }
+
+    /// Names what of the current stream could not be read: the whole of it, bytes in it that are no text, a codec's side data.
+    pub fn strange(&mut self, reason: String, hit: bool) {
         let accepted = !hit && self.accepts();
         if self.tally.members.len() >= MAX_MEMBERS {
             self.tally.more_members += 1;
-            return Ok(found);
+            return;
         }
         let below = self.trail.get(self.root + 1..).unwrap_or_default();
         let name = judge::shown(&(self.search.mask)(below));
-        self.tally.members.push(Member { name, status: "unsupported", reason: reason.to_owned(), hit, accepted });
-        Ok(found)
+        self.tally.members.push(Member { name, status: "unsupported", reason, hit, accepted });
     }
 
     fn accepts(&self) -> bool {

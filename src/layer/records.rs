@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use super::cx::{Cx, Leaf};
-use super::{Found, Hint, Layer, Records};
+use super::{Found, Hint, Layer, Records, binary};
 use crate::edit::EditList;
 use crate::error::{Error, Result};
 use crate::input::Input;
@@ -50,6 +50,7 @@ impl Layer for RecordLayer {
             leaf: Leaf::default(),
             cuts: Vec::new(),
             base: 0,
+            binary: None,
         };
         loop {
             cx.check()?;
@@ -73,6 +74,9 @@ impl Layer for RecordLayer {
             }
         }
         cx.leaf("", &run.leaf);
+        if let Some((at, hit)) = run.binary {
+            cx.strange(format!("binary bytes in {} at byte {at}", self.0.name()), hit);
+        }
         Ok(Found { layer: self, own: run.edits, parts: Vec::new() })
     }
 }
@@ -106,6 +110,8 @@ struct Run<'c> {
     cuts: Vec<(Range<usize>, Part)>,
     /// Offset in the stream of the window's first byte.
     base: u64,
+    /// Offset of the first record that is binary, and whether a value was found in one.
+    binary: Option<(u64, bool)>,
 }
 
 impl Run<'_> {
@@ -121,6 +127,7 @@ impl Run<'_> {
         candidates.sort_unstable_by_key(|range| range.start);
         let cuts: Vec<_> = self.cuts.drain(..ready).collect();
         cx.tally.read += cuts.iter().filter(|(_, part)| *part != Part::Structure).count() as u64;
+        let suspect = binary::suspect(text);
         let mut kept = 0;
         let (mut next, mut reach) = (0, 0);
         let mut at = 0;
@@ -133,7 +140,10 @@ impl Run<'_> {
                 reach = reach.max(candidates.get(next).map_or(0, |c| c.end));
                 next += 1;
             }
-            if reach > range.start || self.doubled(text, &range) {
+            let strange = suspect && binary::is_binary(text.get(range.clone()).unwrap_or_default());
+            if strange {
+                self.strange(text, &range, cx);
+            } else if reach > range.start || self.doubled(text, &range) {
                 self.judge(text, &range, unit, &mut kept, cx)?;
             }
         }
@@ -170,6 +180,13 @@ impl Run<'_> {
     fn doubled(&self, text: &[u8], range: &Range<usize>) -> bool {
         self.cursor.doubles_quotes()
             && memchr::memmem::find(text.get(range.clone()).unwrap_or_default(), b"\"\"").is_some()
+    }
+
+    /// A record that is no text: searched as it stands, kept, and named at the end.
+    fn strange(&mut self, text: &[u8], range: &Range<usize>, cx: &Cx<'_>) {
+        let hit = super::raw::holds(text.get(range.clone()).unwrap_or_default(), cx.search);
+        let (_, hits) = self.binary.get_or_insert((self.base + range.start as u64, false));
+        *hits |= hit;
     }
 
     /// Searches one unit exactly and notes what becomes of its records; `kept` is where the last edit ended.
