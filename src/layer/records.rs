@@ -176,10 +176,16 @@ impl Run<'_> {
         self.cuts.len() - joined
     }
 
-    /// Whether a cell's text may differ from its bytes in a way that no spelling tells.
+    /// Whether a cell's text may differ from its bytes in a way that no spelling tells: a doubled quote, or one amid other text
+    /// (`"ab"c`, which readers take for `abc`).
     fn doubled(&self, text: &[u8], range: &Range<usize>) -> bool {
-        self.cursor.doubles_quotes()
-            && memchr::memmem::find(text.get(range.clone()).unwrap_or_default(), b"\"\"").is_some()
+        if !self.cursor.doubles_quotes() {
+            return false;
+        }
+        let record = text.get(range.clone()).unwrap_or_default();
+        let inside = |byte: Option<&u8>| byte.is_some_and(|b| !matches!(b, b',' | b';' | b'\t' | b'\r' | b'\n'));
+        memchr::memchr_iter(b'"', record)
+            .any(|at| inside(record.get(at + 1)) && inside(at.checked_sub(1).and_then(|at| record.get(at))))
     }
 
     /// A record that is no text: searched as it stands, kept, and named at the end.
