@@ -241,7 +241,8 @@ impl Layer for CodecLayer {
             Ok(())
         };
         let watch = Watch { inner: decoder, heads, budget: cx.budget(), names: &mut names };
-        let mut below = Input::new(watch, size).with_seams();
+        // Seams (`Input::with_seams`) are taken once a codec's lift cuts inside frames; the whole stream needs none.
+        let mut below = Input::new(watch, size);
         let inner_name = self.inner_name(&cx.hint_name());
         let found = cx.descend_codec(self.0.name(), &mut below, inner_name)?;
         // The layer below has read to its end; the decoder's own end holds its checks of trailers and trailing bytes.

@@ -21,6 +21,8 @@ use crate::span::Span;
 
 /// Bytes that a field of a record that is being judged takes, about.
 const FIELD_BYTES: usize = 256;
+/// Records cut ahead at one time: bounds what is kept for each, whatever the window.
+const MAX_CUTS: usize = 1 << 16;
 /// How often an edited record is judged again.
 const ROUNDS: usize = 4;
 
@@ -64,7 +66,7 @@ impl Layer for RecordLayer {
                 input.consume(done);
                 run.base += done as u64;
                 input.mark(run.base);
-                if !input.at_end() {
+                if !input.at_end() && input.unread().len() < input.read_size() {
                     input.more()?;
                 }
             } else if eof {
@@ -118,7 +120,11 @@ impl Run<'_> {
     /// Cuts and judges what of `window` is whole; returns how many bytes are done with.
     fn batch(&mut self, window: &[u8], eof: bool, cx: &mut Cx<'_>) -> Result<usize> {
         self.cut(window, eof, cx.search.limits.max_record)?;
-        let ready = if eof { self.cuts.len() } else { self.unjoined(window) };
+        let all = eof && self.cuts.len() < MAX_CUTS;
+        let ready = if all { self.cuts.len() } else { self.unjoined(window) };
+        if ready == 0 && self.cuts.len() >= MAX_CUTS {
+            return Err(Error::limit(format!("records joined by soft line breaks ({MAX_CUTS})")));
+        }
         let Some((last, _)) = ready.checked_sub(1).and_then(|i| self.cuts.get(i)) else { return Ok(0) };
         let done = last.end;
         let text = window.get(..done).unwrap_or_default();
@@ -156,7 +162,7 @@ impl Run<'_> {
 
     fn cut(&mut self, window: &[u8], eof: bool, most: u64) -> Result<()> {
         let mut at = self.cuts.last().map_or(0, |(range, _)| range.end);
-        while at < window.len() {
+        while at < window.len() && self.cuts.len() < MAX_CUTS {
             match self.cursor.next(window.get(at..).unwrap_or_default(), eof)? {
                 Step::Record { len, .. } if len as u64 > most => return Err(too_long(most)),
                 Step::Record { len, kind } => {
