@@ -6,8 +6,8 @@
 use super::known::{JSON_DOCUMENT, LOGFMT, SQL_DUMP, UTF_16, UTF_32};
 use crate::format::json::{self, Bad, Event, Inside, Scanner};
 use crate::format::{self, body, csv, look};
-use crate::layer::{Hint, binary};
 use crate::layer::coded::strip_suffix_fold;
+use crate::layer::{Hint, binary};
 
 /// What text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -125,7 +125,8 @@ impl<'n> Judge<'n> {
         let mut own: Vec<Vec<&Hit>> = vec![Vec::new(); records.len()];
         for hit in hits {
             let first = records.partition_point(|(range, _)| range.end <= hit.span.start);
-            let touched = records.iter().zip(&mut own).skip(first).take_while(|((range, _), _)| range.start < hit.span.end);
+            let touched =
+                records.iter().zip(&mut own).skip(first).take_while(|((range, _), _)| range.start < hit.span.end);
             touched.for_each(|(_, own)| own.push(hit));
         }
         let judge = |((range, part), own): (&(Range<usize>, Part), Vec<&Hit>)| {
@@ -192,8 +193,17 @@ impl<'n> Judge<'n> {
             }
         }
         let erase = if ruling.held { &[] } else { rule.map_or(&[][..], |rule| rule.erase_fields.as_slice()) };
-        let edits =
-            replace::edits(&replace::Job { judge: self, unit, range, fields, hits, whose: &whose, kept: &kept, action, erase });
+        let edits = replace::edits(&replace::Job {
+            judge: self,
+            unit,
+            range,
+            fields,
+            hits,
+            whose: &whose,
+            kept: &kept,
+            action,
+            erase,
+        });
         if edits.is_empty() {
             ruling.subjects.clear();
         } else {
@@ -227,7 +237,8 @@ impl<'n> Judge<'n> {
 
     /// Where the values of the claims that hold stand, as ranges of the unit.
     fn own_spans(holding: &Holding<'_>, hits: &[&Hit]) -> Vec<Range<usize>> {
-        let values: BTreeSet<ValueId> = holding.in_force.iter().flat_map(|claim| claim.values.iter().copied()).collect();
+        let values: BTreeSet<ValueId> =
+            holding.in_force.iter().flat_map(|claim| claim.values.iter().copied()).collect();
         hits.iter().filter(|hit| values.contains(&hit.value)).map(|hit| hit.span.clone()).collect()
     }
 }

@@ -54,7 +54,8 @@ pub fn edits(job: &Job<'_>) -> Edits {
                 continue;
             }
             // What of the hit a cleaned field leaves over: `phone=+49 170 1234567`, where the bare value ends at the blank.
-            let payload = |range: &Range<usize>| if job.action == Action::Mask { vec![b'*'; range.len()] } else { Vec::new() };
+            let payload =
+                |range: &Range<usize>| if job.action == Action::Mask { vec![b'*'; range.len()] } else { Vec::new() };
             all.extend(rest.into_iter().map(|range| (range.clone(), payload(&range))));
         }
     }
@@ -132,7 +133,8 @@ impl Job<'_> {
         if inside.is_empty() {
             inside.push(span.clone());
         }
-        let mut held: Vec<_> = self.hits.iter().filter(|hit| self.kept.contains(&hit.value)).map(|hit| hit.span.clone()).collect();
+        let mut held: Vec<_> =
+            self.hits.iter().filter(|hit| self.kept.contains(&hit.value)).map(|hit| hit.span.clone()).collect();
         held.sort_unstable_by_key(|range| range.start);
         let inside: Vec<_> = inside.into_iter().flat_map(|range| subtract(&range, &held)).collect();
         inside.into_iter().flat_map(|range| self.lines(range)).collect()
@@ -208,7 +210,8 @@ impl Job<'_> {
         let alias = subject.and_then(|subject| self.pseudonym(subject));
         let mut removed: Vec<Range<usize>> = Vec::new();
         let containers = self.erase_containers(alias.as_ref(), &mut removed, out);
-        let inside = |field: &Field<'_>| containers.iter().any(|c| c.start <= field.span.start && field.span.end <= c.end);
+        let inside =
+            |field: &Field<'_>| containers.iter().any(|c| c.start <= field.span.start && field.span.end <= c.end);
         for field in self.fields.iter().filter(|field| field.place != Place::JsonKey && !inside(field)) {
             let depth = field.path.len();
             let named = |name: &FieldName| (1..=depth).any(|n| name.matches(field.path.get(..n).unwrap_or_default()));
@@ -295,7 +298,8 @@ impl Job<'_> {
 /// in whatever way.
 fn json_number(text: &[u8], range: &Range<usize>) -> bool {
     let value = text.get(range.clone()).unwrap_or_default();
-    let number = value.iter().any(u8::is_ascii_digit) && value.iter().all(|b| b.is_ascii_digit() || b"+-.eE".contains(b));
+    let number =
+        value.iter().any(u8::is_ascii_digit) && value.iter().all(|b| b.is_ascii_digit() || b"+-.eE".contains(b));
     let before = text.get(..range.start).unwrap_or_default().trim_ascii_end();
     let strip = |end: &[u8]| before.strip_suffix(end);
     let name = strip(b":").or_else(|| strip(b"%3A")).or_else(|| strip(b"%3a")).unwrap_or_default().trim_ascii_end();

@@ -10,15 +10,10 @@ use crate::record::{Field, Place};
 
 /// Whether an identifying field of the record holds an id that is none of the subjects': one that no range of `own` covers.
 /// `own` and the fields are ranges of the unit, in which the record starts at `at`.
-pub fn names_another(
-    own: &[Range<usize>],
-    names: &Fields,
-    record: &[u8],
-    at: usize,
-    fields: &[Field<'_>],
-) -> bool {
+pub fn names_another(own: &[Range<usize>], names: &Fields, record: &[u8], at: usize, fields: &[Field<'_>]) -> bool {
     let identifies = |path: &[&[u8]]| names.user_id.iter().chain(&names.username).any(|name| name.matches(path));
-    let other = |value: Range<usize>| !value.is_empty() && !own.iter().any(|o| o.start <= value.start && value.end <= o.end);
+    let other =
+        |value: Range<usize>| !value.is_empty() && !own.iter().any(|o| o.start <= value.start && value.end <= o.end);
     if fields.is_empty() {
         let mut found = false;
         named(record, &mut |name, value| {

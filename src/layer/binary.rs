@@ -49,7 +49,8 @@ mod tests {
     #[test]
     fn binary_is_binary() {
         let utf16: Vec<u8> = "2026 INFO alice\n".bytes().flat_map(|b| [b, 0]).collect();
-        let noise: Vec<u8> = (0..200u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).filter(|b| *b != 10).collect();
+        let noise: Vec<u8> =
+            (0..200u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).filter(|b| *b != 10).collect();
         for bytes in [&utf16[..], &noise, b"\0\x01\x02\x03\0\x01\x02\x03\0\x01\x02\x03"] {
             assert!(suspect(bytes) && is_binary(bytes), "{bytes:?}");
         }

@@ -99,7 +99,10 @@ impl<'a> Listing<'a> {
             }
             return None;
         }
-        if names::stage(entry.file_name()).is_some() || !self.filter.wants(way) {
+        if names::stage(entry.file_name()).is_some() {
+            return Some(Listed::Skipped { shown: shown(source, way), why: Pass::LeftOver });
+        }
+        if !self.filter.wants(way) {
             return None;
         }
         if matches!(&source.kind, Kind::Glob(pattern) if !pattern.matches(way)) {
