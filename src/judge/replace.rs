@@ -405,3 +405,7 @@ fn spell(text: &[u8], chain: Chain, place: Place) -> Vec<u8> {
         _ => spelled,
     }
 }
+
+#[cfg(test)]
+#[path = "replace_tests.rs"]
+mod tests;

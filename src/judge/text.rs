@@ -113,8 +113,8 @@ mod tests {
     #[test]
     fn another_id_on_the_line() {
         let fields = Fields::default();
-        let own = [18..20];
-        assert!(!names_another(&own, &fields, b"user_id=42 bytes=7", 10, &[]));
-        assert!(names_another(&own, &fields, b"user_id=42 owner_id=7", 10, &[]));
+        let own = std::slice::from_ref(&(18..20));
+        assert!(!names_another(own, &fields, b"user_id=42 bytes=7", 10, &[]));
+        assert!(names_another(own, &fields, b"user_id=42 owner_id=7", 10, &[]));
     }
 }

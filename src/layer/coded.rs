@@ -218,11 +218,11 @@ impl Layer for CodecLayer {
         let decoder = self.0.decoder(Box::new(Rest(input)), heads.clone(), second, need)?;
         let (mut masked, mut name_hits) = (Vec::new(), super::cx::NameHits::default());
         let search = cx.search;
-        let mut side = None;
+        let mut held_aside = None;
         let mut names = |mut head: Head| -> Result<()> {
             let mut changed = false;
             if head.side_holds(search) {
-                side.get_or_insert(head.at);
+                held_aside.get_or_insert(head.at);
             }
             for range in head.names.clone() {
                 let Some(name) = head.bytes.get_mut(range) else { continue };
@@ -252,7 +252,7 @@ impl Layer for CodecLayer {
         let len = below.offset();
         drop(below);
         cx.name_hits(name_hits);
-        if let Some(at) = side {
+        if let Some(at) = held_aside {
             cx.strange(format!("side data of {} at byte {at}", self.0.name()), true);
         }
         let mut own = EditList::new(cx.search.space);
