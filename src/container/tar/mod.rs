@@ -11,6 +11,8 @@
 //! 10,240 bytes again.
 
 #[cfg(feature = "tar")]
+mod clash;
+#[cfg(feature = "tar")]
 mod entry;
 #[cfg(feature = "tar")]
 mod find;
