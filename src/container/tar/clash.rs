@@ -142,7 +142,6 @@ fn numbered(original: &[u8], masked: &[u8], n: u32) -> Result<Vec<u8>> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests fail by panics")]
 mod tests {
     use std::collections::BTreeMap;
 
