@@ -136,6 +136,9 @@ pub fn next(stream: &mut dyn Stream) -> Result<Item> {
             if !group.extended.is_empty() {
                 return Err(damaged(at, "an extended header without its entry"));
             }
+            if ended && at > 0 {
+                return Err(damaged(at, "no end-of-archive block: the archive may be cut off"));
+            }
             nothing_follows(stream)?;
             return Ok(Item::End);
         }

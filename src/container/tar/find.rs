@@ -4,9 +4,10 @@
 //! not zero is kept and searched raw, as a member that cannot be read; behind a payload that changes it goes.
 
 use super::Tar;
+use super::clash::Names;
 use super::entry::{self, Body, Group, Item};
 use super::header::{self, BLOCK};
-use super::names::{self, Names};
+use super::names;
 use super::sparse::{self, Map, Sparse, Stored};
 use crate::edit::EditList;
 use crate::error::{Error, Result};

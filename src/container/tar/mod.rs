@@ -6,10 +6,12 @@
 //! each payload and masks names; `lift` re-makes only the members that change and keeps all else byte for byte. Names are
 //! never used as paths.
 //!
-//! Where readers agree it follows GNU tar: one zero block ends an archive as two do, and so does the end of the stream
-//! after a whole member. After the end only NULs are accepted; their number is kept, not filled up to a record of
-//! 10,240 bytes again.
+//! One zero block ends an archive as two do. Without any it may have been cut off between two members, which readers let
+//! pass: it is damaged, unless it has no byte at all. After the end only NULs are accepted; their number is kept, not
+//! filled up to a record of 10,240 bytes again.
 
+#[cfg(feature = "tar")]
+mod clash;
 #[cfg(feature = "tar")]
 mod entry;
 #[cfg(feature = "tar")]

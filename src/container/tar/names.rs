@@ -1,22 +1,17 @@
 //! Text in headers: names, links, owners, PAX values, and bytes that fields leave unused; found, and masked in place.
 //!
 //! A name can stand in several places of one group (cut short in the header, whole in an extended header). The one that counts is
-//! searched and counted once; the others follow it. Two names of one archive that become equal by masking are told apart by `~n` in their last bytes
-//! (SPEC "Keys, names, headers"); a masked name that equals one which was never masked is not: all names of an archive would have
-//! to be remembered.
+//! searched and counted once; the others follow it. What masking makes equal is told apart by [`Names`].
 
-use std::collections::HashMap;
 use std::ops::Range;
 
-use xxhash_rust::xxh3::xxh3_64;
-
+use super::clash::Names;
 use super::entry::{Extends, Group};
 use super::header::{self, BLOCK, Flavor};
 use super::pax;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::layer::Cx;
 use crate::layer::cx::{Leaf, NameHits};
-use crate::limits::MAX_PARTS;
 
 /// PAX keys whose values are numbers, which are left alone where they are.
 const NUMBERS: [&[u8]; 15] = [
@@ -36,72 +31,6 @@ const NUMBERS: [&[u8]; 15] = [
     b"GNU.sparse.offset",
     b"GNU.sparse.numbytes",
 ];
-
-/// The names of an archive that were masked, by hash: what keeps them apart, and links with their targets.
-#[derive(Debug, Default)]
-pub struct Names {
-    /// Number of each masked name, by its original.
-    numbers: HashMap<u64, u32>,
-    /// Originals with the same masked name.
-    alike: HashMap<u64, u32>,
-}
-
-impl Names {
-    /// The masked name of a member, with its number.
-    fn settle(&mut self, name: &[u8], masked: Vec<u8>) -> Result<Vec<u8>> {
-        let key = hash(name);
-        let n = match self.numbers.get(&key) {
-            Some(n) => *n,
-            None if self.numbers.len() >= MAX_PARTS => {
-                return Err(Error::limit("names that must be masked in a tar (262144)"));
-            }
-            None => {
-                let alike = self.alike.entry(hash(&masked)).or_default();
-                let n = *alike;
-                *alike += 1;
-                self.numbers.insert(key, n);
-                n
-            }
-        };
-        Ok(numbered(name, masked, n))
-    }
-
-    /// The masked text of a hard link, as its target's name.
-    fn follow(&self, link: &[u8], masked: Vec<u8>) -> Vec<u8> {
-        let n = self.numbers.get(&hash(link)).copied().unwrap_or_default();
-        numbered(link, masked, n)
-    }
-}
-
-/// Folders are named with and without the slash.
-fn hash(name: &[u8]) -> u64 {
-    let end = name.iter().rposition(|b| *b != b'/').map_or(0, |at| at + 1);
-    xxh3_64(name.get(..end).unwrap_or_default())
-}
-
-/// The last bytes of `masked`, before slashes, become `~n`; the first of its kind stays. A character that is cut goes whole.
-fn numbered(name: &[u8], mut masked: Vec<u8>, n: u32) -> Vec<u8> {
-    if n == 0 {
-        return masked;
-    }
-    let tag = format!("~{n}");
-    let end = masked.iter().rposition(|b| *b != b'/').map_or(0, |at| at + 1);
-    let Some(mut start) = end.checked_sub(tag.len()) else {
-        return masked;
-    };
-    if let Some(place) = masked.get_mut(start..end) {
-        place.copy_from_slice(tag.as_bytes());
-    }
-    if std::str::from_utf8(name).is_ok() {
-        while name.get(start).is_some_and(|b| b & 0xc0 == 0x80) && start > 0 {
-            start -= 1;
-            if let Some(byte) = masked.get_mut(start) {
-                *byte = b'*';
-            }
-        }
-    }
-    masked
-}
 
 /// Where a text stands in a group: in one range, or in a prefix and a rest with a slash between.
 #[derive(Debug, Clone)]
@@ -202,27 +131,27 @@ pub fn mask(group: &Group, names: &mut Names, cx: &mut Cx<'_>) -> Result<Vec<u8>
     let mut raw = group.raw.clone();
     let mut followers = NameHits::default();
     let counted = (cx.tally.names, cx.tally.left_held);
-    let hard_link = header::kind(group.block(group.main)) == b'1';
     for (role, places) in roles(group).iter().enumerate() {
         let Some((place, others)) = places.split_last() else {
             continue;
         };
+        let path = role < 2;
         let text = place.text(&group.raw);
-        let masked = cx.name(&text);
-        for other in others {
-            follow(other, &text, masked.as_deref(), &mut raw, &mut followers, cx);
+        let mut new = cx.name(&text).unwrap_or_else(|| text.clone());
+        if path {
+            new = names.settle(&text, new)?;
         }
-        let Some(masked) = masked else { continue };
-        let masked = match role {
-            0 => names.settle(&text, masked)?,
-            1 if hard_link => names.follow(&text, masked),
-            _ => masked,
-        };
-        place.put(&mut raw, &masked);
+        for other in others {
+            let names = path.then_some(&mut *names);
+            follow(other, (&text, &new), &mut raw, &mut followers, names, cx)?;
+        }
+        if new != text {
+            place.put(&mut raw, &new);
+        }
     }
     for extended in &group.extended {
         for place in header_texts(group, extended.header).into_iter().flatten() {
-            follow(&place, b"", None, &mut raw, &mut followers, cx);
+            follow(&place, (b"", b""), &mut raw, &mut followers, None, cx)?;
         }
     }
     for place in others(group) {
@@ -241,20 +170,31 @@ pub fn mask(group: &Group, names: &mut Names, cx: &mut Cx<'_>) -> Result<Vec<u8>
     Ok(raw)
 }
 
-/// Masks a text that repeats another one, `text`, wholly or cut short.
-fn follow(place: &Place, text: &[u8], masked: Option<&[u8]>, raw: &mut [u8], hits: &mut NameHits, cx: &Cx<'_>) {
+/// Masks a text that repeats the first of `whole`, wholly or cut short, as the second of `whole` does, which is its masked form;
+/// or one that is made from it (the path of a sparse file), as a path of its own.
+fn follow(
+    place: &Place,
+    whole: (&[u8], &[u8]),
+    raw: &mut [u8],
+    hits: &mut NameHits,
+    names: Option<&mut Names>,
+    cx: &Cx<'_>,
+) -> Result<()> {
     let own = place.text(raw);
     let mut new = cx.search.mask_name(&own, hits).unwrap_or_else(|| own.clone());
-    if let Some(masked) = masked.filter(|_| text.starts_with(&own)) {
-        for ((to, was), is) in new.iter_mut().zip(text).zip(masked) {
+    if whole.0.starts_with(&own) {
+        for ((to, was), is) in new.iter_mut().zip(whole.0).zip(whole.1) {
             if was != is {
                 *to = *is;
             }
         }
+    } else if let Some(names) = names.filter(|_| new != own) {
+        new = names.settle(&own, new)?;
     }
     if new != own {
         place.put(raw, &new);
     }
+    Ok(())
 }
 
 /// Offsets of the group's header blocks.

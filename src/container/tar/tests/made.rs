@@ -5,6 +5,7 @@ use super::rig::{self, ALICE, BOBBY};
 use crate::container::tar::entry::{self, Item};
 use crate::container::tar::header::{self, BLOCK};
 use crate::container::tar::{lift, named, names, pax, sniff};
+use crate::error::Kind;
 use crate::input::{BlobSource, Input};
 use crate::layer::cx::Leaf;
 use crate::limits::Limits;
@@ -192,4 +193,101 @@ fn looks() {
     }
     assert!(crate::container::by_extension(b"x.TAR").is_some_and(|known| known.name == "tar" && known.layer.is_some()));
     assert!(crate::container::by_extension(b"x.tar.gz").is_none() && crate::container::sniff(b"", true).is_none());
+}
+
+/// Names and link targets of an archive, in order.
+fn names_and_links(archive: &[u8]) -> Vec<String> {
+    let mut all = Vec::new();
+    for entry in ::tar::Archive::new(archive).entries().unwrap() {
+        let entry = entry.unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        let link = entry.link_name_bytes().map(|link| format!(" -> {}", text(&link))).unwrap_or_default();
+        all.push(text(&entry.path_bytes()) + &link);
+    }
+    all
+}
+
+fn link(magic: &[u8], kind: u8, name: &[u8], target: &[u8]) -> Vec<u8> {
+    let mut block = head(magic, kind, name, b"00000000000\0");
+    block[header::LINK.start..][..target.len()].copy_from_slice(target);
+    sum(&mut block);
+    block
+}
+
+/// What belongs to one person stays together, apart from what is another's: folders, files, links and long names.
+#[test]
+fn folders_of_masked_people_stay_apart_and_whole() {
+    let long = "d".repeat(120);
+    let path = format!("h/bobby@example.com/{long}");
+    let archive = ended(&[
+        member(POSIX, b'5', b"h/alice@example.com/", b""),
+        member(POSIX, b'0', b"h/alice@example.com/x", b"of the first\n"),
+        link(POSIX, b'2', b"early", b"h/bobby@example.com/x"),
+        member(POSIX, b'5', b"h/bobby@example.com/", b""),
+        member(POSIX, b'0', b"h/bobby@example.com/x", b"of the second\n"),
+        link(POSIX, b'2', b"sl", b"h/bobby@example.com/x"),
+        link(POSIX, b'1', b"hard", b"h/bobby@example.com/x"),
+        records(&[("path", path.as_bytes())]),
+        member(POSIX, b'0', &path.as_bytes()[..100], b"by PAX\n"),
+        member(GNU, b'L', b"././@LongLink", format!("{path}e\0").as_bytes()),
+        member(GNU, b'0', &path.as_bytes()[..100], b"by GNU\n"),
+        member(GNU, b'K', b"././@LongLink", format!("{path}e\0").as_bytes()),
+        link(GNU, b'2', b"far", &path.as_bytes()[..100]),
+    ]);
+    let (_, new) = rig::scrub(&archive);
+    let (first, second) = ("h/*****************", "h/***************~1");
+    assert_eq!(
+        names_and_links(&new),
+        [
+            format!("{first}/"),
+            format!("{first}/x"),
+            format!("early -> {second}/x"),
+            format!("{second}/"),
+            format!("{second}/x"),
+            format!("sl -> {second}/x"),
+            format!("hard -> {second}/x"),
+            format!("{second}/{long}"),
+            format!("{second}/{long}e"),
+            format!("far -> {second}/{long}e"),
+        ]
+    );
+    assert_eq!(memchr::memmem::find_iter(&new, b"***************~1/").count(), 11, "headers' cut names follow");
+    rig::accepted(&new);
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("a.tar"), &new).unwrap();
+    if rig::run(dir.path(), "tar", &["-xf", "a.tar"]).is_some() {
+        for name in ["early", "sl", "hard"] {
+            assert_eq!(std::fs::read(dir.path().join(name)).unwrap(), b"of the second\n", "{name}");
+        }
+        assert_eq!(std::fs::read(dir.path().join("far")).unwrap(), b"by GNU\n");
+    }
+}
+
+/// Names with stars of their own: those before are avoided, those after are refused.
+#[test]
+fn stars_of_others() {
+    let stars = b"h/*****************/x";
+    let file = |name: &[u8]| member(POSIX, b'0', name, b"clean\n");
+    let (_, new) = rig::scrub(&ended(&[file(stars), file(b"h/alice@example.com/x"), file(stars)]));
+    let (plain, first) = ("h/*****************/x", "h/***************~1/x");
+    assert_eq!(names_and_links(&new), [plain, first, plain]);
+    let error = rig::find(&ended(&[file(b"h/alice@example.com/x"), file(stars)])).err().unwrap();
+    assert_eq!(
+        (error.kind(), error.reason().as_str()),
+        (Kind::Unsupported, "a member's name that is equal to a masked one")
+    );
+    let clean = ended(&[file(stars), file(b"h/**/*"), file(stars)]);
+    assert_eq!(rig::scrub(&clean).1, clean);
+}
+
+/// Archives without a single payload.
+#[test]
+fn links_alone() {
+    let archive = ended(&[
+        link(GNU, b'2', b"a", b"b"),
+        link(POSIX, b'1', b"c", b"h/alice@example.com/x"),
+        link(OLD, b'2', b"d", b"b"),
+    ]);
+    let (_, new) = rig::scrub(&archive);
+    assert_eq!(names_and_links(&new), ["a -> b", "c -> h/*****************/x", "d -> b"]);
 }
