@@ -5,7 +5,7 @@
 //! their order. The first original of its masked bytes is masked plainly; in others the last bytes become `~n`, numbered
 //! from 1 in order of appearance (SPEC "Keys, names, headers"), past numbers that are taken. A component that holds `*` and
 //! is not masked (of an earlier run, or of somebody who wants two files to become one) stays as it is, and masked ones
-//! give way to it. If it equals a masked one that came before it, it is too late for that, and the archive is refused.
+//! give way to it. If it equals a masked one that came before it, it is too late for that, and it takes a number itself.
 
 use std::collections::HashMap;
 use std::collections::hash_map::{Entry, RandomState};
@@ -41,7 +41,7 @@ struct Taken {
 
 impl Names {
     /// `masked`, the masked form of the path `name` (or `name` itself), with its components numbered. Errors: more
-    /// components than [`MAX_PARTS`]; a component too short for its number; one that equals a masked one before it.
+    /// components than [`MAX_PARTS`]; a component too short for its number.
     pub fn settle(&mut self, name: &[u8], mut masked: Vec<u8>) -> Result<Vec<u8>> {
         if memchr::memchr(b'*', &masked).is_none() {
             return Ok(masked);
@@ -51,9 +51,7 @@ impl Names {
             let Some(component) = masked.get_mut(place).filter(|component| component.contains(&b'*')) else {
                 continue;
             };
-            if component == original {
-                self.keep(original)?;
-            } else {
+            if component != original || !self.keep(original) {
                 let numbered = self.number(original, component)?;
                 component.copy_from_slice(&numbered);
             }
@@ -61,22 +59,19 @@ impl Names {
         Ok(masked)
     }
 
-    /// Takes note of a component that stays as it is.
-    fn keep(&mut self, component: &[u8]) -> Result<()> {
+    /// Takes note of a component that stays as it is; `false` if a masked one has its bytes already.
+    fn keep(&mut self, component: &[u8]) -> bool {
         let owner = self.hasher.hash_one((component, component));
         let full = self.taken.len() >= MAX_PARTS;
         match self.taken.entry(self.hasher.hash_one(component)) {
-            Entry::Occupied(taken) if taken.get().owner != owner => {
-                return Err(Error::unsupported("a member's name that is equal to a masked one"));
-            }
-            Entry::Occupied(_) => {}
+            Entry::Occupied(taken) => return taken.get().owner == owner,
             // An archive in which nothing must be masked has no need of a bound.
             Entry::Vacant(_) if full => self.full = true,
             Entry::Vacant(free) => {
                 free.insert(Taken { owner, next: 1 });
             }
         }
-        Ok(())
+        true
     }
 
     /// The bytes of the same length that stand for a masked component.
@@ -187,14 +182,14 @@ mod tests {
         {
             assert_eq!(settle(&mut names, name), want, "{name}");
         }
-        // Too late.
-        for late in ["**~1", "h/**~1/x", "**~3"] {
-            let error = names.settle(late.as_bytes(), late.as_bytes().to_vec()).err().unwrap();
-            assert_eq!(
-                (error.kind(), error.reason().as_str()),
-                (Kind::Unsupported, "a member's name that is equal to a masked one")
-            );
-        }
+        // Too late for that: they give way themselves, everywhere alike.
+        let late = |names: &mut Names, name: &str| {
+            String::from_utf8(names.settle(name.as_bytes(), name.as_bytes().to_vec()).unwrap()).unwrap()
+        };
+        let first = late(&mut names, "**~1");
+        assert!(first != "**~1" && first.len() == 4, "{first}");
+        assert_eq!(late(&mut names, "h/**~1/x"), format!("h/{first}/x"));
+        assert_ne!(late(&mut names, "**~3"), first);
         // A number can come to what is another's mask.
         let mut names = Names::default();
         assert_eq!(names.settle(b"11~1", b"**~1".to_vec()).unwrap(), b"**~1");
