@@ -13,6 +13,7 @@
 
 mod differential;
 mod job;
+mod json;
 mod matrix;
 mod readme;
 mod support;

@@ -3,9 +3,9 @@
 //! JSON Lines, JSON document, SQL dump, CSV, logfmt, and what is left: a log or other text. Only whole lines of the head count,
 //! unless it holds none. What this build does not read is told apart all the same, by name.
 
-use super::known::{JSON_DOCUMENT, LOGFMT, SQL_DUMP, UTF_16, UTF_32};
+use super::known::{SQL_DUMP, UTF_16, UTF_32};
 use crate::format::json::{self, Bad, Event, Inside, Scanner};
-use crate::format::{self, body, csv, look};
+use crate::format::{self, body, csv, logfmt, look};
 use crate::layer::Hint;
 use crate::layer::coded::strip_suffix_fold;
 
@@ -26,7 +26,9 @@ pub fn choose(head: &[u8], whole: bool, hint: &Hint<'_>) -> Choice {
         return Choice::Format("text");
     }
     let lines = named(".jsonl") || named(".ndjson");
-    if let Some(choice) = json(text, whole, lines, named(".json")) {
+    // A rule that says where a document's records are means no line of many.
+    let asked = hint.rule.is_some_and(|rule| rule.records.is_some());
+    if let Some(choice) = json(text, whole, lines, named(".json"), asked) {
         return choice;
     }
     if is_sql(text) {
@@ -43,8 +45,8 @@ pub fn choose(head: &[u8], whole: bool, hint: &Hint<'_>) -> Choice {
         Some(_) => return Choice::Format("csv"),
         None => {}
     }
-    if look::nine_of_ten(text, whole, look::is_logfmt) {
-        return Choice::Unsupported(LOGFMT);
+    if look::nine_of_ten(text, whole, logfmt::is_logfmt) {
+        return Choice::Format("logfmt");
     }
     Choice::Format(if format::is_log(head, whole, hint) { "log" } else { "text" })
 }
@@ -94,21 +96,21 @@ fn pattern(text: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// JSON Lines or a document, if it is either; `lines`, `document`: the name says so.
-fn json(text: &[u8], whole: bool, lines: bool, document: bool) -> Option<Choice> {
-    let is_document = Some(Choice::Unsupported(JSON_DOCUMENT));
+/// JSON Lines or a document, if it is either; `lines`, `document`: the name says so; `asked`: a rule does, of one object.
+fn json(text: &[u8], whole: bool, lines: bool, document: bool, asked: bool) -> Option<Choice> {
+    let is_document = Some(Choice::Format("json"));
     let is_lines = Some(Choice::Format("jsonl"));
     if look::nine_of_ten(text, whole, is_object) {
         let first = look::first_line(text);
         let single = whole && text.trim_ascii().len() == first.trim_ascii().len();
-        return if single && !lines && (document || holds_objects(first)) { is_document } else { is_lines };
+        return if single && !lines && (document || asked || holds_objects(first)) { is_document } else { is_lines };
     }
     let starts = text.trim_ascii_start().first().copied();
     if !whole && !text.contains(&b'\n') && matches!(starts, Some(b'{' | b'[')) && scan(text).bad != Some(Fault::Syntax)
     {
         // A line longer than the head: an object is taken for one of many, unless it shows that it holds the records.
         let object = starts == Some(b'{');
-        return if lines || (object && !document && !holds_objects(text)) { is_lines } else { is_document };
+        return if lines || (object && !document && !asked && !holds_objects(text)) { is_lines } else { is_document };
     }
     if !lines && (document || starts_document(text, whole)) { is_document } else { None }
 }

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 
 use crate::matcher::{Claim, Hit, Needles, SubjectId, Unit, ValueId};
 use crate::policy::{Action, Fields, Rule};
-use crate::record::{Field, Part, Place};
+use crate::record::{Field, Part};
 use pseudonym::Key;
 
 /// What becomes of one record.
@@ -145,7 +145,7 @@ impl<'n> Judge<'n> {
         let record = unit.text.get(range.clone()).unwrap_or_default();
         let time = self.wants_time().then_some(()).and_then(|()| {
             let named = rule.and_then(|rule| rule.time_field.as_ref()).and_then(|name| {
-                let field = fields.iter().find(|field| field.place != Place::JsonKey && name.matches(&field.path))?;
+                let field = fields.iter().find(|field| !field.place.is_name() && name.matches(&field.path))?;
                 stamp::value(&field.text)
             });
             named.or_else(|| stamp::of_line(record, mtime)).or(mtime)
@@ -187,7 +187,12 @@ impl<'n> Judge<'n> {
                 ruling.subjects.insert(claim.subject);
             }
         }
-        let erase = if ruling.held { &[] } else { rule.map_or(&[][..], |rule| rule.erase_fields.as_slice()) };
+        // What is no record has no fields of theirs: a table's header, a document's outside.
+        let erase = if ruling.held || part == Part::Structure {
+            &[]
+        } else {
+            rule.map_or(&[][..], |rule| rule.erase_fields.as_slice())
+        };
         let edits =
             replace::edits(&replace::Job { judge: self, unit, range, fields, hits, whose: &whose, action, erase });
         if edits.is_empty() {
