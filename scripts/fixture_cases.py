@@ -260,13 +260,14 @@ CASES = [
     Case(
         "redact-json",
         "json",
-        "The policy says `redact` and cleans fields of the person's records; fields of what is no record stay.",
+        "The policy says `redact` and cleans fields of the person's records; a member that is removed takes"
+        " its comma. Fields of what is no record stay.",
         [ALICE_ID_AND_MAIL],
         [
             keep('{"name": "export", "users": [\n'),
             turn(
                 '  {"user_id": 48213, "name": "Alice Moreno", "email": "a.moreno@example.net", "ip": "192.0.2.9"},\n',
-                '  {"user_id": null, "name": "ERASED", "ip": null},\n',
+                '  {"user_id": null, "name": "ERASED",  "ip": null},\n',
             ),
             turn('  {"user_id": "48213", "email": "alice@example.com"},\n', '  {"user_id": "ERASED"},\n'),
             keep('  {"user_id": 77001, "name": "Bob Stone", "email": "bob@example.org", "ip": "192.0.2.10"}\n]}\n'),

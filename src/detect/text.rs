@@ -25,10 +25,12 @@ pub fn choose(head: &[u8], whole: bool, hint: &Hint<'_>) -> Choice {
     if text.trim_ascii().is_empty() {
         return Choice::Format("text");
     }
-    let lines = named(".jsonl") || named(".ndjson");
-    // A rule that says where a document's records are means no line of many.
-    let asked = hint.rule.is_some_and(|rule| rule.records.is_some());
-    if let Some(choice) = json(text, whole, lines, named(".json"), asked) {
+    let says = Says {
+        lines: named(".jsonl") || named(".ndjson"),
+        document: named(".json"),
+        pointer: hint.rule.is_some_and(|rule| rule.records.is_some()),
+    };
+    if let Some(choice) = json(text, whole, &says) {
         return choice;
     }
     if is_sql(text) {
@@ -96,23 +98,34 @@ fn pattern(text: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// JSON Lines or a document, if it is either; `lines`, `document`: the name says so; `asked`: a rule does, of one object.
-fn json(text: &[u8], whole: bool, lines: bool, document: bool, asked: bool) -> Option<Choice> {
+/// What name and rule say of JSON.
+struct Says {
+    /// The name says JSON Lines.
+    lines: bool,
+    /// The name says a document.
+    document: bool,
+    /// The rule says where a document's records are: a single object is one.
+    pointer: bool,
+}
+
+/// JSON Lines or a document, if it is either.
+fn json(text: &[u8], whole: bool, says: &Says) -> Option<Choice> {
     let is_document = Some(Choice::Format("json"));
     let is_lines = Some(Choice::Format("jsonl"));
     if look::nine_of_ten(text, whole, is_object) {
         let first = look::first_line(text);
         let single = whole && text.trim_ascii().len() == first.trim_ascii().len();
-        return if single && !lines && (document || asked || holds_objects(first)) { is_document } else { is_lines };
+        let one = says.document || says.pointer || holds_objects(first);
+        return if single && !says.lines && one { is_document } else { is_lines };
     }
     let starts = text.trim_ascii_start().first().copied();
     if !whole && !text.contains(&b'\n') && matches!(starts, Some(b'{' | b'[')) && scan(text).bad != Some(Fault::Syntax)
     {
         // A line longer than the head: an object is taken for one of many, unless it shows that it holds the records.
-        let object = starts == Some(b'{');
-        return if lines || (object && !document && !asked && !holds_objects(text)) { is_lines } else { is_document };
+        let one = starts == Some(b'[') || says.document || says.pointer || holds_objects(text);
+        return if says.lines || !one { is_lines } else { is_document };
     }
-    if !lines && (document || starts_document(text, whole)) { is_document } else { None }
+    if !says.lines && (says.document || starts_document(text, whole)) { is_document } else { None }
 }
 
 fn is_object(line: &[u8]) -> bool {

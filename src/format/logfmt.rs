@@ -45,7 +45,7 @@ impl Cursor for Pairs {
         let line = content(record);
         // Twice over the line instead of a list of everything in it, as for JSON.
         let whole = tokens(line).try_fold(0, |count, token| token.map(|_| count + 1)).is_some();
-        if !whole || !tokens(line).next().flatten().is_some_and(|first| first.value.is_some()) {
+        if !whole || tokens(line).next().flatten().is_none_or(|first| first.value.is_none()) {
             return Ok(());
         }
         let mut before = 0;

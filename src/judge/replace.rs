@@ -246,12 +246,11 @@ fn clean(field: &Field<'_>, erase: Erase, alias: Option<&Pseudonym>) -> Option<(
         (Place::JsonNull | Place::JsonKey | Place::PairName, _) => None,
         (Place::Pair | Place::QuotedPair, Erase::Remove) => Some((field.whole.clone(), Vec::new())),
         (Place::JsonString | Place::QuotedPair, Erase::Null) => Some((quoted, b"null".to_vec())),
-        (Place::Pair, Erase::Null) => Some((field.span.clone(), b"null".to_vec())),
         (Place::JsonBare, Erase::Pseudonym) if field.text.iter().all(|b| b.is_ascii_digit() || *b == b'-') => {
             let number = alias.map_or_else(|| "null".to_owned(), |alias| alias.integer().to_string());
             Some((field.span.clone(), number.into_bytes()))
         }
-        (Place::JsonBare, _) => Some((field.span.clone(), b"null".to_vec())),
+        (Place::JsonBare, _) | (Place::Pair, Erase::Null) => Some((field.span.clone(), b"null".to_vec())),
         (_, Erase::Remove | Erase::Null) => Some((field.span.clone(), Vec::new())),
         (_, Erase::Redact) => Some((field.span.clone(), ERASED.to_vec())),
         (_, Erase::Pseudonym) => {

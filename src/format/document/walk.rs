@@ -275,10 +275,9 @@ impl Walk {
         self.frames.push(Frame { way, records: Records::No, index: 0 });
         self.above = None;
         let records = match (&self.pointer, inside) {
-            (_, Inside::Object) => Records::No,
             (None, Inside::Array) => Records::Open,
             (Some(pointer), Inside::Array) if self.is_at(pointer) => Records::Yes,
-            (Some(_), Inside::Array) => Records::No,
+            (_, Inside::Object | Inside::Array) => Records::No,
         };
         if let Some(frame) = self.frames.last_mut() {
             frame.records = records;
