@@ -1,5 +1,7 @@
 //! Pairs and where they stand.
 
+use std::fmt::Write;
+
 use proptest::prelude::*;
 
 use super::super::tests::{cut, named, shown};
@@ -85,7 +87,7 @@ proptest! {
         let mut line = String::new();
         for (name, bare, quoted, quote) in &pairs {
             let value = if *quote { serde_json::to_string(quoted).unwrap() } else { bare.clone() };
-            line += &format!("{name}={value} ");
+            write!(line, "{name}={value} ").unwrap();
         }
         let want: Vec<_> = pairs.iter().map(|(name, bare, quoted, quote)| if *quote {
             (name.clone(), quoted.clone(), Place::QuotedPair)

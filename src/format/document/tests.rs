@@ -12,18 +12,16 @@ fn pieces(text: &[u8], pointer: Option<&str>, size: usize) -> Result<Vec<(What, 
     while start < text.len() {
         let eof = end == text.len();
         let window = &text[start..end];
-        match if window.is_empty() { None } else { walk.next(window, eof)? } {
-            Some(piece) => {
-                let above = piece.above.iter().map(|n| String::from_utf8_lossy(n)).collect::<Vec<_>>().join("/");
-                assert!(piece.len > 0 && piece.len <= window.len());
-                out.push((piece.what, above, String::from_utf8_lossy(&window[..piece.len]).into_owned()));
-                start += piece.len;
-            }
-            None => {
-                assert!(!eof, "more at the end");
-                end = (end + size).min(text.len());
-            }
-        }
+        let piece = if window.is_empty() { None } else { walk.next(window, eof)? };
+        let Some(piece) = piece else {
+            assert!(!eof, "more at the end");
+            end = (end + size).min(text.len());
+            continue;
+        };
+        let above = piece.above.iter().map(|n| String::from_utf8_lossy(n)).collect::<Vec<_>>().join("/");
+        assert!(piece.len > 0 && piece.len <= window.len());
+        out.push((piece.what, above, String::from_utf8_lossy(&window[..piece.len]).into_owned()));
+        start += piece.len;
     }
     walk.finish()?;
     Ok(out)
