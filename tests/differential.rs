@@ -36,7 +36,7 @@ const VALUES: &[(&str, &str)] = &[
     ("literal", "a=b&c%d\"e"),
 ];
 
-static ENGINES: LazyLock<(Literal, Reference)> = LazyLock::new(|| {
+pub static ENGINES: LazyLock<(Literal, Reference)> = LazyLock::new(|| {
     let (_, literal, reference) = needles::engines(&needles::lines(VALUES));
     (literal, reference)
 });
@@ -228,7 +228,7 @@ fn escape(c: char, spelling: Spelling, i: usize, out: &mut String) {
     }
 }
 
-fn texts() -> impl Strategy<Value = String> {
+pub fn texts() -> impl Strategy<Value = String> {
     let which = prop_oneof![1 => Just(Which::All), 3 => Just(Which::Special), 2 => any::<u64>().prop_map(Which::Some)];
     piece().prop_recursive(4, 40, 6, move |inner| {
         prop_oneof![
@@ -249,10 +249,10 @@ fn hits(engine: &dyn Engine, unit: &Unit<'_>) -> BTreeSet<(u32, usize, usize)> {
 }
 
 /// Both engines find the same in `unit`, and the fast one's candidates lead to each record that has a hit.
-fn agree(unit: &Unit<'_>) -> Result<(), TestCaseError> {
+pub fn agree(unit: &Unit<'_>) -> Result<(), TestCaseError> {
     let (literal, reference) = &*ENGINES;
     let (fast, slow) = (hits(literal, unit), hits(reference, unit));
-    let show = |set: BTreeSet<&(u32, usize, usize)>| {
+    let told = |set: BTreeSet<&(u32, usize, usize)>| {
         let text = |(value, start, end): &(u32, usize, usize)| {
             (VALUES[*value as usize], *start..*end, String::from_utf8_lossy(&unit.text[*start..*end]).into_owned())
         };
@@ -262,8 +262,8 @@ fn agree(unit: &Unit<'_>) -> Result<(), TestCaseError> {
         fast == slow,
         "in {:?}\nonly fast: {:?}\nonly reference: {:?}",
         String::from_utf8_lossy(unit.text),
-        show(fast.difference(&slow).collect()),
-        show(slow.difference(&fast).collect())
+        told(fast.difference(&slow).collect()),
+        told(slow.difference(&fast).collect())
     );
     let mut candidates = Vec::new();
     literal.candidates(unit.text, &mut candidates);

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::scanners::{LITERAL, NEEDLES, REFERENCE};
 use super::{choice, expand};
-use crate::blob::TempSpace;
+use crate::blob::{Blob, TempSpace};
 use crate::codec;
 use crate::detect::TABLES;
 use crate::error::{Error, Kind, Result};
@@ -157,9 +157,8 @@ fn artifact(name: &[u8], data: &[u8], first: u8) {
         match verify::look(&result, search, name, None, &seen.foretold) {
             // The other library may refuse what this one reads: then nothing is committed.
             Err(error) if error.to_string().contains("cannot be read: gzip") => return,
-            // Refused, and the original stands: what was masked may have been the boundary that kept its neighbour from being
-            // a match, and rows that went may have told which separator a table has.
-            Err(error) if (action != Action::Drop || looks) && error.kind() == Kind::Verify => return,
+            // Refused, and the original stands: rows that went may have told which separator a table has.
+            Err(error) if looks && error.kind() == Kind::Verify => return,
             Err(error) => panic!("{error}"),
             Ok(()) => {}
         }
@@ -174,7 +173,7 @@ fn counts(seen: &Seen) -> [u64; 5] {
     [tally.read, tally.dropped, tally.edited, tally.names, tally.left_report]
 }
 
-fn lift(search: &Search<'_>, seen: &Seen, data: &Vec<u8>, name: &[u8]) -> Vec<u8> {
+fn lift(search: &Search<'_>, seen: &Seen, data: &dyn Blob, name: &[u8]) -> Vec<u8> {
     let mut pass = BlobPass::new(data, search.space);
     let mut cx = Cx::new(search, name, None);
     let lifted = seen.found.layer.lift(&seen.found, &mut pass, &mut cx);

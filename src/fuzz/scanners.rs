@@ -47,9 +47,9 @@ fn cursor(records: &dyn Records, text: &[u8], size: usize) {
     let hint = Hint { name: b"x", rule: None, format: None, codec: None };
     let open = || records.open(&text[..text.len().min(SNIFF)], text.len() < SNIFF, &hint);
     let (Ok(mut one), Ok(mut other)) = (open(), open()) else { return };
-    let once = cut(&mut *one, text, usize::MAX >> 1, true);
+    let whole = cut(&mut *one, text, usize::MAX >> 1, true);
     let again = cut(&mut *other, text, size, false);
-    match (once, again) {
+    match (whole, again) {
         (Ok(one), Ok(other)) => {
             assert_eq!(one, other, "windows matter");
             assert_eq!(one.last().map_or(0, |(range, _)| range.end), text.len());

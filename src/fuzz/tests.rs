@@ -26,9 +26,10 @@ fn files(folder: &Path, out: &mut Vec<Vec<u8>>) {
     let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     paths.sort();
     for path in paths {
-        match path.is_dir() {
-            true => files(&path, out),
-            false => out.push(std::fs::read(&path).unwrap()),
+        if path.is_dir() {
+            files(&path, out);
+        } else {
+            out.push(std::fs::read(&path).unwrap());
         }
     }
 }
@@ -114,21 +115,38 @@ fn every_target_has_a_body() {
     assert_eq!(targets, bodies);
 }
 
+/// What failed once.
+#[test]
+fn an_edit_may_free_its_neighbour() {
+    let both = "192.0.2.1alice@example.com";
+    for (name, body) in BODIES {
+        for first in [0, 1, 2, 3] {
+            let line =
+                format!("{}2026-11-01T10:00:00Z {both}\n2026-11-01T10:00:01Z user_id=48213\n", first as u8 as char);
+            run(name, *body, line.as_bytes(), first);
+        }
+    }
+    let mut archive = ::tar::Builder::new(Vec::new());
+    let mut header = ::tar::Header::new_gnu();
+    header.set_size(0);
+    archive.append_data(&mut header, both, &b""[..]).unwrap();
+    tar(&[&[0], archive.into_inner().unwrap().as_slice()].concat());
+}
+
 #[test]
 fn bodies_hold_on_the_fixtures() {
     for (number, seed) in seeds().iter().enumerate() {
-        for (name, body) in BODIES {
-            for first in [0, 1, 2, 255] {
-                let data = [&[first], seed.get(..PIECE * 2).unwrap_or(seed)].concat();
-                run(name, *body, &data, number as u64);
-            }
+        for (at, (name, body)) in BODIES.iter().enumerate() {
+            let first = [0, 1, 2, 255][(number + at) % 4];
+            let data = [&[first], seed.get(..PIECE).unwrap_or(seed)].concat();
+            run(name, *body, &data, number as u64);
         }
     }
 }
 
 #[test]
 fn bodies_hold_on_a_few_hundred_cases() {
-    shake(None, 1, |cases, _| cases < 300);
+    shake(None, 1, |cases, _| cases < 200);
 }
 
 /// `FUZZ_SECONDS=600 [FUZZ_BODY=whole] [FUZZ_SEED=7] cargo test --lib fuzz::tests::long -- --ignored`

@@ -4,7 +4,7 @@
 //! (path, then `!` and a member for each container), counts what was found, and keeps the running digest of the leaf
 //! streams that verification compares: what each decoded stream must be afterwards, foretold while it is read once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
@@ -62,22 +62,29 @@ impl Search<'_> {
     /// A name that hits is masked in place at the same length; `None` if it does not change. Counts go to `found`. Names are
     /// text in which the anywhere-types count (SPEC "Keys, names, headers"): a number in a path names nobody.
     pub fn mask_name(&self, name: &[u8], found: &mut NameHits) -> Option<Vec<u8>> {
-        let mut hits = Vec::new();
-        self.engine.hits(&Unit { text: name, fields: &[], table: None }, &mut hits);
-        hits.retain(|hit| self.needles.values.get(hit.value as usize).is_some_and(|value| value.kind.anywhere()));
-        if hits.is_empty() {
-            return None;
-        }
-        let verdict = self.judge.name(&hits);
-        found.held |= verdict.held;
         let mut masked = name.to_vec();
-        for Hit { span, .. } in hits.iter().filter(|hit| verdict.masks(hit.value)) {
-            masked.get_mut(span.clone()).unwrap_or_default().fill(b'*');
+        let mut subjects = BTreeSet::new();
+        // Again as long as it changes: a mask may free its neighbour of what kept it from being a match. Each round masks a byte
+        // more, so that there is an end.
+        loop {
+            let mut hits = Vec::new();
+            self.engine.hits(&Unit { text: &masked, fields: &[], table: None }, &mut hits);
+            hits.retain(|hit| self.needles.values.get(hit.value as usize).is_some_and(|value| value.kind.anywhere()));
+            let verdict = self.judge.name(&hits);
+            found.held |= verdict.held;
+            let before = masked.clone();
+            for Hit { span, .. } in hits.iter().filter(|hit| verdict.masks(hit.value)) {
+                masked.get_mut(span.clone()).unwrap_or_default().fill(b'*');
+            }
+            if masked == before {
+                break;
+            }
+            subjects.extend(verdict.subjects);
         }
         if masked == name {
             return None;
         }
-        for subject in verdict.subjects {
+        for subject in subjects {
             *found.subjects.entry(subject).or_default() += 1;
         }
         found.masked += 1;
@@ -134,6 +141,10 @@ pub struct Tally {
     pub members: Vec<Member>,
     /// Members beyond that bound.
     pub more_members: u64,
+    /// One of those was not accepted.
+    pub more_bad: bool,
+    /// One of those holds a value.
+    pub more_hit: bool,
     /// The artifact itself is of no known format: its reason; with a hit in its raw bytes.
     pub unsupported: Option<(String, bool)>,
 }
@@ -205,12 +216,18 @@ impl LargeSlot {
         Self { total, share: total / 2 / jobs.max(1) as u64, taken: Mutex::new(false), free: Condvar::new() }
     }
 
-    fn enter(&self) {
+    /// Waits for the slot; a signal ends the waiting.
+    fn enter(&self, stop: &AtomicBool) -> Result<()> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         while *taken {
-            taken = self.free.wait(taken).unwrap_or_else(PoisonError::into_inner);
+            if stop.load(Ordering::Relaxed) {
+                return Err(Error::new(Kind::Interrupted, "interrupted"));
+            }
+            let waited = self.free.wait_timeout(taken, std::time::Duration::from_millis(100));
+            taken = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         *taken = true;
+        Ok(())
     }
 
     fn leave(&self) {
@@ -223,6 +240,7 @@ impl LargeSlot {
 #[derive(Debug, Clone)]
 pub struct Memory<'s> {
     slot: &'s LargeSlot,
+    stop: &'s AtomicBool,
     /// Whether this artifact holds the large slot.
     large: Arc<AtomicBool>,
 }
@@ -240,7 +258,7 @@ impl Memory<'_> {
                 self.slot.total
             )));
         }
-        self.slot.enter();
+        self.slot.enter(self.stop)?;
         self.large.store(true, Ordering::Relaxed);
         Ok(())
     }
@@ -289,7 +307,7 @@ impl<'s> Cx<'s> {
             depth: 0,
             members: 0,
             budget: Budget { used: Arc::new(AtomicU64::new(0)), max: search.limits.max_decoded },
-            memory: Memory { slot: search.large, large: Arc::default() },
+            memory: Memory { slot: search.large, stop: search.interrupted, large: Arc::default() },
         }
     }
 
@@ -436,15 +454,22 @@ impl<'s> Cx<'s> {
             self.tally.unsupported = Some((reason.to_owned(), hit));
             return Ok(found);
         }
+        self.strange(reason.to_owned(), hit);
+        Ok(found)
+    }
+
+    /// Names what of the current stream could not be read: the whole of it, bytes in it that are no text, a codec's side data.
+    pub fn strange(&mut self, reason: String, hit: bool) {
         let accepted = !hit && self.accepts();
         if self.tally.members.len() >= MAX_MEMBERS {
             self.tally.more_members += 1;
-            return Ok(found);
+            self.tally.more_bad |= !accepted;
+            self.tally.more_hit |= hit;
+            return;
         }
         let below = self.trail.get(self.root + 1..).unwrap_or_default();
         let name = judge::shown(&(self.search.mask)(below));
-        self.tally.members.push(Member { name, status: "unsupported", reason: reason.to_owned(), hit, accepted });
-        Ok(found)
+        self.tally.members.push(Member { name, status: "unsupported", reason, hit, accepted });
     }
 
     fn accepts(&self) -> bool {

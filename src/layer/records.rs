@@ -9,13 +9,16 @@ use std::ops::Range;
 
 use super::cx::Cx;
 use super::ruling::{self, Batch, Candidates, Parse, Sheet};
-use super::{Found, Hint, Layer, Records};
-use crate::error::Result;
+use super::{Found, Hint, Layer, Records, binary, raw};
+use crate::error::{Error, Result};
 use crate::input::Input;
 use crate::judge::{Ruling, Verdict};
 use crate::limits::SNIFF;
 use crate::policy::Rule;
 use crate::record::{Cursor, Field, Part, Step};
+
+/// Records cut ahead at one time: bounds what is kept for each, whatever the window.
+const MAX_CUTS: usize = 1 << 16;
 
 /// Makes a layer of a record format.
 pub struct RecordLayer(pub &'static dyn Records);
@@ -33,9 +36,13 @@ impl Layer for RecordLayer {
         let name = cx.hint_name();
         let hint = Hint { name: &name, rule, format: cx.search.format, codec: None };
         let cursor = self.0.open(head.get(..head.len().min(SNIFF)).unwrap_or_default(), whole, &hint)?;
-        let mut run = Run { cursor: Fields(cursor), rule, sheet: Sheet::new(cx), cuts: Vec::new(), base: 0 };
+        let mut run =
+            Run { cursor: Fields(cursor), rule, sheet: Sheet::new(cx), cuts: Vec::new(), base: 0, binary: None };
         ruling::read(input, cx, self.0.name(), &mut run)?;
         cx.leaf("", &run.sheet.leaf);
+        if let Some((at, hit)) = run.binary {
+            cx.strange(format!("binary bytes in {} at byte {at}", self.0.name()), hit);
+        }
         Ok(Found { layer: self, own: run.sheet.edits, parts: Vec::new() })
     }
 }
@@ -62,25 +69,35 @@ struct Run<'c> {
     cuts: Vec<(Range<usize>, Part)>,
     /// Offset in the stream of the window's first byte.
     base: u64,
+    /// Offset of the first record that is binary, and whether a value was found in one.
+    binary: Option<(u64, bool)>,
 }
 
 impl Batch for Run<'_> {
     fn batch(&mut self, window: &[u8], eof: bool, cx: &mut Cx<'_>) -> Result<usize> {
-        self.cut(window, eof)?;
-        let ready = if eof { self.cuts.len() } else { self.unjoined(window) };
+        self.cut(window, eof, cx.search.limits.max_record)?;
+        let all = eof && self.cuts.len() < MAX_CUTS;
+        let ready = if all { self.cuts.len() } else { self.unjoined(window) };
+        if ready == 0 && self.cuts.len() >= MAX_CUTS {
+            return Err(Error::limit(format!("records joined by soft line breaks ({MAX_CUTS})")));
+        }
         let Some((last, _)) = ready.checked_sub(1).and_then(|i| self.cuts.get(i)) else { return Ok(0) };
         let done = last.end;
         let text = window.get(..done).unwrap_or_default();
         let mut candidates = Candidates::of(text, cx);
         let cuts: Vec<_> = self.cuts.drain(..ready).collect();
         cx.tally.read += cuts.iter().filter(|(_, part)| *part != Part::Structure).count() as u64;
+        let suspect = binary::suspect(text);
         let (mut kept, mut at) = (0, 0);
         while let Some((first, _)) = cuts.get(at) {
             let size = unit_size(cuts.get(at..).unwrap_or_default(), text);
             let unit = cuts.get(at..at + size).unwrap_or_default();
             let range = first.start..unit.last().map_or(first.end, |(last, _)| last.end);
             at += size;
-            if candidates.touch(&range) || self.doubled(text, &range) {
+            let touched = candidates.touch(&range);
+            if suspect && binary::is_binary(text.get(range.clone()).unwrap_or_default()) {
+                self.strange(text, &range, cx);
+            } else if touched || self.doubled(text, &range) {
                 self.judge(text, &range, unit, &mut kept, cx)?;
             }
         }
@@ -94,10 +111,11 @@ impl Batch for Run<'_> {
 }
 
 impl Run<'_> {
-    fn cut(&mut self, window: &[u8], eof: bool) -> Result<()> {
+    fn cut(&mut self, window: &[u8], eof: bool, most: u64) -> Result<()> {
         let mut at = self.cuts.last().map_or(0, |(range, _)| range.end);
-        while at < window.len() {
+        while at < window.len() && self.cuts.len() < MAX_CUTS {
             match self.cursor.0.next(window.get(at..).unwrap_or_default(), eof)? {
+                Step::Record { len, .. } if len as u64 > most => return Err(ruling::too_long(most)),
                 Step::Record { len, kind } => {
                     let end = (at + len).min(window.len());
                     self.cuts.push((at..end, kind));
@@ -115,10 +133,23 @@ impl Run<'_> {
         self.cuts.len() - joined
     }
 
-    /// Whether a cell's text may differ from its bytes in a way that no spelling tells.
+    /// Whether a cell's text may differ from its bytes in a way that no spelling tells: a doubled quote, or one amid other text
+    /// (`"ab"c`, which readers take for `abc`).
     fn doubled(&self, text: &[u8], range: &Range<usize>) -> bool {
-        self.cursor.0.doubles_quotes()
-            && memchr::memmem::find(text.get(range.clone()).unwrap_or_default(), b"\"\"").is_some()
+        if !self.cursor.0.doubles_quotes() {
+            return false;
+        }
+        let record = text.get(range.clone()).unwrap_or_default();
+        let inside = |byte: Option<&u8>| byte.is_some_and(|b| !matches!(b, b',' | b';' | b'\t' | b'\r' | b'\n'));
+        memchr::memchr_iter(b'"', record)
+            .any(|at| inside(record.get(at + 1)) && inside(at.checked_sub(1).and_then(|at| record.get(at))))
+    }
+
+    /// A record that is no text: searched as it stands, kept, and named at the end.
+    fn strange(&mut self, text: &[u8], range: &Range<usize>, cx: &Cx<'_>) {
+        let hit = raw::holds(text.get(range.clone()).unwrap_or_default(), cx.search);
+        let (_, hits) = self.binary.get_or_insert((self.base + range.start as u64, false));
+        *hits |= hit;
     }
 
     /// Searches one unit exactly and notes what becomes of its records; `kept` is where the last edit ended.

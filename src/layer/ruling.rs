@@ -48,7 +48,7 @@ pub fn read(input: &mut Input<'_>, cx: &mut Cx<'_>, name: &'static str, batch: &
         if done > 0 {
             input.consume(done);
             input.mark(input.offset());
-            if !input.at_end() {
+            if !input.at_end() && input.unread().len() < input.read_size() {
                 input.more()?;
             }
         } else if eof {
@@ -63,7 +63,7 @@ pub fn read(input: &mut Input<'_>, cx: &mut Cx<'_>, name: &'static str, batch: &
 fn grow(input: &mut Input<'_>, have: usize, cx: &mut Cx<'_>) -> Result<()> {
     let most = cx.search.limits.max_record;
     if have as u64 >= most {
-        return Err(Error::limit(format!("--max-record ({most} bytes)")));
+        return Err(too_long(most));
     }
     let want = (have * 2).clamp(1, usize::try_from(most).unwrap_or(usize::MAX));
     if want > 8 * WINDOW {
@@ -72,6 +72,11 @@ fn grow(input: &mut Input<'_>, have: usize, cx: &mut Cx<'_>) -> Result<()> {
     }
     input.window(want)?;
     Ok(())
+}
+
+/// A record is longer than `--max-record`, which is `most` bytes.
+pub fn too_long(most: u64) -> Error {
+    Error::limit(format!("--max-record ({most} bytes)"))
 }
 
 /// How the fields of records are found.

@@ -21,7 +21,7 @@ use crate::judge::pseudonym::hex;
 use crate::layer::Search;
 use crate::manifest::reader::Reader;
 use crate::manifest::root::Root;
-use crate::manifest::{Artifact, Digest, Identity, Line, Run, Status, settle};
+use crate::manifest::{Artifact, Digest, Identity, Line, Run, Status, Summary, SummaryRecords, settle};
 use crate::store;
 
 /// Masks the identifiers in a path's bytes.
@@ -96,16 +96,34 @@ impl Audit {
     }
 }
 
-/// First reading: chain, roots, intents; where each URI's last line is.
+/// First reading: chain, roots, intents; where each URI's last line is, and which runs there were.
 pub struct Index {
     last: HashMap<u128, u64>,
+    runs: Vec<Began>,
+}
+
+/// A run of the manifest.
+struct Began {
+    id: String,
+    sources: Vec<String>,
+    ended: bool,
+}
+
+impl Index {
+    /// Whether a later run went through the same SOURCEs to its end: what it did not list is there no more (rotated away, or a
+    /// folder that could not be read and now can), and is no longer vouched for by the line of an earlier run.
+    fn superseded(&self, run: &Run) -> bool {
+        let later = self.runs.iter().rev().take_while(|began| began.id != run.run_id);
+        later.filter(|began| began.ended).any(|began| began.sources == run.sources)
+    }
 }
 
 /// Checks the manifest by itself. Tampering ends the reading; what was read before stands.
 pub fn index(path: &Path, space: &std::sync::Arc<crate::blob::TempSpace>, audit: &mut Audit) -> Result<Index> {
     let mut reader = open(path)?;
     let mut last = HashMap::new();
-    let (mut root, mut intents) = (Root::new(space), settle::Open::default());
+    let mut runs: Vec<Began> = Vec::new();
+    let (mut root, mut intents, mut sums) = (Root::new(space), settle::Open::default(), Sums::default());
     loop {
         let read = match reader.next() {
             Ok(Some(read)) => read,
@@ -118,15 +136,26 @@ pub fn index(path: &Path, space: &std::sync::Arc<crate::blob::TempSpace>, audit:
         };
         intents.follow(&read.line);
         match &read.line {
-            Line::Run(_) => root = Root::new(space),
+            Line::Run(run) => {
+                (root, sums) = (Root::new(space), Sums::default());
+                runs.push(Began { id: run.run_id.clone(), sources: run.sources.clone(), ended: false });
+            }
             Line::Intent(_) => {}
             Line::Artifact(artifact) => {
+                sums.add(artifact);
                 root.add_value(&read.json)?;
                 last.insert(xxh3_128(artifact.uri.as_bytes()), reader.number);
             }
             Line::Summary(summary) => {
+                if let Some(run) = runs.last_mut() {
+                    run.ended = true;
+                }
                 if std::mem::replace(&mut root, Root::new(space)).finish()? != summary.root {
                     let what = format!("line {}: the root is not that of the artifact lines", reader.number);
+                    audit.complain(Wrong::Tampered, "", what);
+                }
+                if !sums.agree(summary) {
+                    let what = format!("line {}: the counts are not those of the artifact lines", reader.number);
                     audit.complain(Wrong::Tampered, "", what);
                 }
             }
@@ -144,7 +173,27 @@ pub fn index(path: &Path, space: &std::sync::Arc<crate::blob::TempSpace>, audit:
         audit.complain(Wrong::Incomplete, &intent.uri, "an intent was open");
     }
     audit.end = (reader.prev().to_owned(), reader.end);
-    Ok(Index { last })
+    Ok(Index { last, runs })
+}
+
+/// Counts of a run's artifact lines, as its summary must have them.
+#[derive(Default)]
+struct Sums {
+    artifacts: std::collections::BTreeMap<&'static str, u64>,
+    records: SummaryRecords,
+}
+
+impl Sums {
+    fn add(&mut self, artifact: &Artifact) {
+        *self.artifacts.entry(artifact.status.name()).or_default() += 1;
+        self.records.add(artifact);
+    }
+
+    fn agree(&self, summary: &Summary) -> bool {
+        let count = |status: Status| self.artifacts.get(status.name()).copied().unwrap_or_default();
+        let said = |status: Status| summary.artifacts.get(status.name()).copied().unwrap_or_default();
+        Status::ALL.into_iter().all(|status| count(status) == said(status)) && self.records == summary.records
+    }
 }
 
 fn open(path: &Path) -> Result<Reader<BufReader<File>>> {
@@ -152,7 +201,7 @@ fn open(path: &Path) -> Result<Reader<BufReader<File>>> {
     Ok(Reader::new(BufReader::new(file)))
 }
 
-/// Second reading: calls `judge` with each line that is the last of its URI, and its run.
+/// Second reading: calls `judge` with each line that is the last of its URI and not superseded, and its run.
 pub fn each(path: &Path, index: &Index, judge: &mut dyn FnMut(&Run, &Artifact) -> Result<()>) -> Result<()> {
     let mut reader = open(path)?;
     let mut run = None;
@@ -161,7 +210,7 @@ pub fn each(path: &Path, index: &Index, judge: &mut dyn FnMut(&Run, &Artifact) -
             Line::Run(line) => run = Some(line),
             Line::Artifact(artifact) => {
                 let last = index.last.get(&xxh3_128(artifact.uri.as_bytes())) == Some(&reader.number);
-                if let (Some(run), true) = (&run, last) {
+                if let Some(run) = run.as_deref().filter(|run| last && !index.superseded(run)) {
                     judge(run, &artifact)?;
                 }
             }
@@ -306,6 +355,12 @@ fn children(folder: &Path, name: &[u8], mask: &Mask<'_>) -> Vec<PathBuf> {
         .filter(|entry| mask(entry.file_name().as_bytes()) == name)
         .map(|entry| folder.join(entry.file_name()))
         .collect()
+}
+
+/// Whether a file's name may be the masked `name`: masking gives it, or (without a registry) it differs only under `*`.
+fn fits(file: &[u8], name: &[u8], mask: &Mask<'_>) -> bool {
+    let under = || file.len() == name.len() && file.iter().zip(name).all(|(a, b)| a == b || *b == b'*');
+    mask(file) == name || under()
 }
 
 /// Reads a time of the manifest.

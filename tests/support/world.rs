@@ -96,26 +96,27 @@ impl World {
 
     /// Runs it, and checks every manifest line that came of it.
     pub fn run(&self, arguments: &[&str]) -> Ran {
-        self.ran(self.command(arguments).output().unwrap(), arguments)
+        self.ran(&self.command(arguments).output().unwrap(), arguments)
     }
 
     /// As [`Self::run`], with variables.
     pub fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Ran {
-        self.ran(self.command(arguments).envs(variables.iter().copied()).output().unwrap(), arguments)
+        self.ran(&self.command(arguments).envs(variables.iter().copied()).output().unwrap(), arguments)
     }
 
     /// What a finished process came to; checks the manifest.
-    pub fn ran(&self, output: Output, arguments: &[&str]) -> Ran {
+    pub fn ran(&self, output: &Output, arguments: &[&str]) -> Ran {
         use std::os::unix::process::ExitStatusExt;
         let code = output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap());
         let scrubs = matches!(arguments.first(), Some(&("scan" | "scrub")));
         let mut lines = Vec::new();
-        if scrubs && let Ok(text) = std::fs::read(self.path("m.jsonl")) {
+        if scrubs
+            && arguments.contains(&"--manifest")
+            && let Ok(text) = std::fs::read(self.path("m.jsonl"))
+        {
             lines = manifest::check(&text);
-        }
-        if scrubs && arguments.contains(&"--json") && code != 2 {
-            let continued = !lines.is_empty();
-            lines = if continued { lines } else { manifest::check(&output.stdout) };
+        } else if scrubs && arguments.contains(&"--json") && code != 2 {
+            lines = manifest::check(&output.stdout);
         }
         let newest = lines.iter().rposition(|line| line["kind"] == "run").unwrap_or(0);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -22,6 +22,9 @@ use crate::record::{Field, Part};
 use commas::Commas;
 use walk::{Piece, Pointer, Walk, What};
 
+/// Pieces cut ahead at one time: bounds what is kept for each, whatever the window.
+const MAX_PIECES: usize = 1 << 16;
+
 /// The layer.
 pub static DOCUMENT: Document = Document;
 
@@ -67,8 +70,12 @@ impl Batch for Run<'_> {
     fn batch(&mut self, window: &[u8], eof: bool, cx: &mut Cx<'_>) -> Result<usize> {
         let mut pieces = std::mem::take(&mut self.pieces);
         let mut done = 0;
-        while let Some(rest) = window.get(done..).filter(|rest| !rest.is_empty()) {
+        let most = cx.search.limits.max_record;
+        while let Some(rest) = window.get(done..).filter(|rest| !rest.is_empty() && pieces.len() < MAX_PIECES) {
             let Some(piece) = self.walk.next(rest, eof)? else { break };
+            if piece.len as u64 > most && piece.what.is_data() {
+                return Err(ruling::too_long(most));
+            }
             done += piece.len;
             pieces.push(piece);
         }

@@ -35,6 +35,13 @@ pub enum What {
     Scalar,
 }
 
+impl What {
+    /// Whether it is searched.
+    pub fn is_data(self) -> bool {
+        matches!(self, What::Element | What::Member | What::Scalar)
+    }
+}
+
 /// The names of the members around a piece, from the outermost in.
 pub type Above = Arc<[Vec<u8>]>;
 
@@ -238,8 +245,7 @@ impl Walk {
         let (len, spot) = scanner.leave();
         self.spot = spot;
         let Some(what) = what else { return Ok(None) };
-        let data = matches!(what, What::Member | What::Scalar);
-        let above = if data { self.above() } else { Arc::clone(&self.nothing) };
+        let above = if what.is_data() { self.above() } else { Arc::clone(&self.nothing) };
         Ok(Some(Piece { len, what, above }))
     }
 
