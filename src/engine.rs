@@ -70,8 +70,8 @@ pub struct Report {
     pub read: u64,
     /// Subjects for whom something changed, or would.
     pub subjects: usize,
-    /// Where the manifest is, if one was written.
-    pub manifest: Option<PathBuf>,
+    /// Where the manifest is, masked, if one was written.
+    pub manifest: Option<String>,
     /// Lines of artifacts that need a look (masked URI, status, reason), the first hundred.
     pub attention: Vec<(String, Status, String)>,
     /// Something is to be changed (scan).
@@ -261,7 +261,8 @@ impl Fleet<'_> {
                 self.continue_manifest(file)?
             }
         };
-        report.manifest = path;
+        let shown = |path: PathBuf| crate::judge::shown(&(self.search.mask)(path.as_os_str().as_bytes()));
+        report.manifest = path.map(shown);
         writer.append(&Line::Run(Box::new(self.run_line(&report.run_id, sources))), true)?;
         Ok(writer)
     }

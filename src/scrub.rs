@@ -354,7 +354,10 @@ fn partial(tally: &Tally, line: &mut Artifact) {
         return;
     }
     line.status = Status::Partial;
-    line.reason = Some(if tally.more_hit || bad().any(|member| member.hit) { "holds matches" } else { "unsupported members" }.to_owned());
+    line.reason = Some(
+        if tally.more_hit || bad().any(|member| member.hit) { "holds matches" } else { "unsupported members" }
+            .to_owned(),
+    );
 }
 
 /// Names inside the artifact are no records: a note counts them.

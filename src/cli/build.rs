@@ -41,9 +41,7 @@ pub fn config(arguments: &[OsString]) -> Result<Config> {
 pub fn with_defaults(mut command: Command, file: &File) -> Result<Command> {
     command.build();
     let mut known: Vec<String> = Vec::new();
-    for sub in command.get_subcommands() {
-        known.extend(sub.get_arguments().filter_map(|arg| arg.get_long()).map(|long| long.replace('-', "_")));
-    }
+    options(&command, &mut known);
     known.retain(|name| !["help", "version", "config", "reveal"].contains(&name.as_str()));
     for option in &file.options {
         if !known.contains(&option.name) {
@@ -53,29 +51,42 @@ pub fn with_defaults(mut command: Command, file: &File) -> Result<Command> {
             return Err(Error::usage(what).layer("config").at(At::Line(option.line)));
         }
     }
-    let verbs: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
-    for verb in verbs {
-        command = command.mut_subcommand(verb, |sub| {
-            let own: Vec<_> = file
-                .options
-                .iter()
-                .filter(|option| {
-                    sub.get_arguments()
-                        .any(|arg| arg.get_long().map(|l| l.replace('-', "_")) == Some(option.name.clone()))
-                })
-                .collect();
-            own.into_iter().fold(sub, |sub, option| {
-                sub.mut_args(|arg| {
-                    if arg.get_long().map(|long| long.replace('-', "_")).as_deref() == Some(option.name.as_str()) {
-                        arg.default_values(option.values.clone())
-                    } else {
-                        arg
-                    }
-                })
-            })
-        });
+    Ok(defaults(flags(command), file))
+}
+
+/// The options of a verb and of the verbs below it, with underscores.
+fn options(command: &Command, known: &mut Vec<String>) {
+    known.extend(command.get_arguments().filter_map(named));
+    for sub in command.get_subcommands() {
+        options(sub, known);
     }
-    Ok(command)
+}
+
+fn named(arg: &clap::Arg) -> Option<String> {
+    arg.get_long().map(|long| long.replace('-', "_"))
+}
+
+/// Gives the options of a verb, and of the verbs below it, the file's values as defaults.
+fn defaults(command: Command, file: &File) -> Command {
+    let command = command.mut_args(|arg| {
+        let option = file.options.iter().find(|option| Some(&option.name) == named(&arg).as_ref());
+        option.map_or(arg.clone(), |option| arg.default_values(option.values.clone()))
+    });
+    let verbs: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    verbs.into_iter().fold(command, |command, verb| command.mut_subcommand(verb, |sub| defaults(sub, file)))
+}
+
+/// Lets a flag's variable say `1`, `yes` or `on` as well as `true`.
+fn flags(command: Command) -> Command {
+    let command = command.mut_args(|arg| {
+        if matches!(arg.get_action(), clap::ArgAction::SetTrue) {
+            arg.value_parser(clap::builder::FalseyValueParser::new())
+        } else {
+            arg
+        }
+    });
+    let verbs: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    verbs.into_iter().fold(command, |command, verb| command.mut_subcommand(verb, flags))
 }
 
 /// Which of two options that exclude each other was typed nearer to the user.

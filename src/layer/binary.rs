@@ -13,10 +13,13 @@ pub fn suspect(text: &[u8]) -> bool {
     text.iter().any(|b| control(*b) || *b == 0)
 }
 
-/// NULs that stand alone, as UTF-16 has them beside ASCII; runs are holes that log rotation leaves.
+/// NULs in a row that are a hole, as log rotation by copy and truncate leaves it, and no sign of a binary file.
+const HOLE: usize = 16;
+
+/// NULs outside of holes: alone, as UTF-16 has them beside ASCII, or a few.
 pub fn lone_nuls(text: &[u8]) -> usize {
-    let nul = |at: Option<usize>| at.and_then(|at| text.get(at)) == Some(&0);
-    memchr::memchr_iter(0, text).filter(|at| !nul(at.checked_sub(1)) && !nul(Some(at + 1))).count()
+    let runs = text.chunk_by(|a, b| (*a == 0) == (*b == 0)).filter(|run| run.first() == Some(&0));
+    runs.map(<[u8]>::len).filter(|len| *len < HOLE).sum()
 }
 
 /// Whether `record` is binary: a quarter of it control characters or lone NULs, or a fiftieth and no UTF-8 either.
@@ -49,7 +52,8 @@ mod tests {
     #[test]
     fn binary_is_binary() {
         let utf16: Vec<u8> = "2026 INFO alice\n".bytes().flat_map(|b| [b, 0]).collect();
-        let noise: Vec<u8> = (0..200u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).filter(|b| *b != 10).collect();
+        let noise: Vec<u8> =
+            (0..200u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).filter(|b| *b != 10).collect();
         for bytes in [&utf16[..], &noise, b"\0\x01\x02\x03\0\x01\x02\x03\0\x01\x02\x03"] {
             assert!(suspect(bytes) && is_binary(bytes), "{bytes:?}");
         }
