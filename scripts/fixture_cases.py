@@ -154,6 +154,127 @@ CASES = [
         ],
     ),
     Case(
+        "logfmt",
+        "log",
+        "A line is a record, a pair a field: the user_id counts in `user_id`, `uid` and `account.id`, as a whole value, quoted"
+        " or not; the e-mail anywhere, also with escapes. What stays: the same digits under another name or in a longer"
+        " value.",
+        [ALICE_ID_AND_MAIL],
+        [
+            keep('ts=2026-11-21T10:00:00Z level=info msg=started port=48213\n'),
+            gone('ts=2026-11-21T10:00:01Z level=info msg="signed in" user_id=48213\n'),
+            gone('ts=2026-11-21T10:00:02Z level=info msg="signed in" uid="48213" ok\n'),
+            keep('ts=2026-11-21T10:00:03Z level=info msg="signed in" user_id=482130\n'),
+            keep('ts=2026-11-21T10:00:04Z level=info msg=wrote bytes=48213 last_user_id=48213\n'),
+            gone('ts=2026-11-21T10:00:05Z level=warn msg="mail to \\"alice@example.com\\" came back" n=2\n'),
+            gone('ts=2026-11-21T10:00:06Z level=warn msg="<alice\\u0040example.com>\\nbounced" n=3\n'),
+            gone('ts=2026-11-21T10:00:07Z level=info account.id=48213 path=/x?a=b\n'),
+            keep('ts=2026-11-21T10:00:08Z level=info to=malice@example.com n=4\n'),
+            keep('panic: something that is no pair\n'),
+            keep('ts=2026-11-21T10:00:09Z level=info msg=stopped n=5\n'),
+        ],
+    ),
+    Case(
+        "redact-logfmt",
+        "log",
+        "The policy says `redact`: ERASED needs no quotes. `name` is redacted inside its quotes, `email` is removed with the"
+        " blank after it (the last pair of a line: with the blank before it), `ip` becomes null.",
+        [ALICE_ID_AND_MAIL],
+        [
+            keep('level=info msg=started port=48213\n'),
+            turn(
+                'level=info user_id=48213 name="Alice Moreno" email=a.moreno@example.net ip=192.0.2.9 ok=true\n',
+                'level=info user_id=ERASED name="ERASED" ip=null ok=true\n',
+            ),
+            turn(
+                'level=info msg="mail to alice@example.com sent" n=2 email="alice@example.com"\r\n',
+                'level=info msg="mail to ERASED sent" n=2\r\n',
+            ),
+            keep('level=info user_id=77001 name="Bob Stone" email=bob@example.org\n'),
+        ],
+        '[[rule]]\naction = "redact"\nerase_fields = { name = "redact", email = "remove", ip = "null" }\n',
+    ),
+    Case(
+        "json-array",
+        "json",
+        "The elements of a top-level array are records. One that goes takes the comma and the blanks after it; the last ones"
+        " take the comma before them.",
+        [ALICE_ID_AND_MAIL],
+        [
+            keep('[\n  '),
+            gone('{\n    "user_id": 48213,\n    "tags": ["a", "b"]\n  },\n  '),
+            keep('{\n    "user_id": 77001,\n    "seen": [{"to": "bob@example.org"}]\n  },\n  '),
+            gone('{ "user_id": 77002, "seen": [{"to": "alice@example.com"}] },\n  '),
+            keep('{ "bytes": 48213, "note": "], [" }'),
+            gone(',\n  { "user": { "id": "48213" } },\n  { "mail": "alice\\u0040example.com" }'),
+            keep('\n]\n'),
+        ],
+    ),
+    Case(
+        "json-cloudtrail",
+        "json",
+        "The shape of CloudTrail's files, on one line: the elements of `Records` are records.",
+        [ALICE_ID_AND_MAIL],
+        [
+            keep('{"Records":['),
+            keep('{"eventVersion":"1.08","userIdentity":{"type":"IAMUser","userName":"bob@example.org"},"eventName":"GetObject"}'),
+            gone(',{"eventVersion":"1.08","userIdentity":{"type":"IAMUser","userName":"alice@example.com"},"eventName":"GetObject"}'),
+            keep(',{"eventVersion":"1.08","userIdentity":{"type":"Root"},"requestParameters":{"bytes":48213},"eventName":"ListBuckets"}'),
+            keep(']}'),
+        ],
+    ),
+    Case(
+        "json-tables",
+        "json",
+        "Each outermost array of objects is a table of records; one that loses all of them stays as an empty array. The names"
+        " above a record count: `id` below `user` is `user.id`, below `users` it is not. What stands outside of tables is no"
+        " record: a hit is redacted in its place, a number becomes null.",
+        [ALICE_ID_AND_MAIL],
+        [
+            keep('{\n  "exported": "2026-11-21T10:00:00Z",\n'),
+            turn('  "by": "Alice <alice@example.com>",\n  "owner_id": 48213,\n', '  "by": "Alice <ERASED>",\n  "owner_id": null,\n'),
+            keep('  "rows": 48213,\n  "user": ['),
+            gone('{"id": 48213, "plan": "pro"}, '),
+            keep('{"id": 77001, "plan": "free"}],\n  "users": [{"id": 48213}],\n  "orders": [\n    '),
+            gone('{"n": 1, "customer_id": 48213, "lines": [{"sku": "x"}]},\n    {"n": 2, "customer_id": "48213", "lines": []}'),
+            keep('\n  ],\n'),
+            turn('  "admins": ["alice@example.com", "bob@example.org"],\n', '  "admins": ["ERASED", "bob@example.org"],\n'),
+            turn('  "quota": {"alice@example.com": 5, "bob@example.org": 7}\n}\n', '  "quota": {"ERASED": 5, "bob@example.org": 7}\n}\n'),
+        ],
+    ),
+    Case(
+        "json-pointer",
+        "json",
+        "The policy says where the records are: the elements of that array, whatever they are. Other arrays have none, so a"
+        " hit in them is redacted.",
+        [ALICE_ID_AND_MAIL],
+        [
+            keep('{"page": {"items": ['),
+            gone('["alice@example.com", 1], '),
+            keep('["bob@example.org", 2]]}, "seen": ['),
+            turn('{"user_id": 48213}', '{"user_id": null}'),
+            keep(', {"user_id": 77001}]}\n'),
+        ],
+        '[[rule]]\nrecords = "/page/items"\n',
+    ),
+    Case(
+        "redact-json",
+        "json",
+        "The policy says `redact` and cleans fields of the person's records; a member that is removed takes"
+        " its comma. Fields of what is no record stay.",
+        [ALICE_ID_AND_MAIL],
+        [
+            keep('{"name": "export", "users": [\n'),
+            turn(
+                '  {"user_id": 48213, "name": "Alice Moreno", "email": "a.moreno@example.net", "ip": "192.0.2.9"},\n',
+                '  {"user_id": null, "name": "ERASED",  "ip": null},\n',
+            ),
+            turn('  {"user_id": "48213", "email": "alice@example.com"},\n', '  {"user_id": "ERASED"},\n'),
+            keep('  {"user_id": 77001, "name": "Bob Stone", "email": "bob@example.org", "ip": "192.0.2.10"}\n]}\n'),
+        ],
+        '[[rule]]\naction = "redact"\nerase_fields = { name = "redact", email = "remove", ip = "null" }\n',
+    ),
+    Case(
         "csv-quoted",
         "csv",
         "A row is a record, also one whose quoted note holds line feeds, commas and doubled quotes. The header names the"

@@ -95,7 +95,7 @@ impl Tables {
     }
 
     fn format_named(&self, name: &str) -> Fit {
-        if let Some(format) = self.formats.iter().find(|format| format.records().name() == name) {
+        if let Some(format) = self.formats.iter().find(|format| format.name() == name) {
             return Fit::Layer(format.layer);
         }
         let later = LATER.iter().find(|later| later.name == name);
@@ -106,7 +106,7 @@ impl Tables {
     pub fn rows(&self) -> Vec<Row> {
         let mut rows: Vec<Row> = KNOWN.iter().map(|known| self.row(known)).collect();
         rows.extend(self.formats.iter().map(|format| Row {
-            name: format.records().name(),
+            name: format.name(),
             kind: "records",
             extensions: format.extensions,
             state: State::Read,

@@ -51,6 +51,19 @@ pub enum Place {
     Cell,
     /// The inside of a quoted CSV cell, where `""` stands for `"`.
     QuotedCell,
+    /// A bare value of a logfmt pair: no blanks.
+    Pair,
+    /// The inside of a quoted value of a logfmt pair, with JSON's escapes.
+    QuotedPair,
+    /// The name of a logfmt pair, or a name alone.
+    PairName,
+}
+
+impl Place {
+    /// Whether a field's name stands there, and not its value.
+    pub fn is_name(self) -> bool {
+        matches!(self, Place::JsonKey | Place::PairName)
+    }
 }
 
 /// One scalar of a record, and the name under which it stands.
@@ -81,7 +94,7 @@ pub trait Cursor: Send {
     fn next(&mut self, window: &[u8], eof: bool) -> Result<Step>;
 
     /// Calls `visit` for each field of `record` (as cut by `next`, separator included), in order of place, keys included as
-    /// [`Place::JsonKey`] with their own parent path. Text has no fields. A record that does not parse (a line
+    /// [`Place::JsonKey`] or [`Place::PairName`] with their own parent path. Text has no fields. A record that does not parse (a line
     /// of JSON Lines that is not JSON) has none either: it is searched as text.
     fn fields<'r>(&self, record: &'r [u8], visit: &mut dyn FnMut(Field<'r>)) -> Result<()>;
 

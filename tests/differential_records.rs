@@ -16,8 +16,9 @@ const HINT: Hint<'static> = Hint { name: b"", rule: None, format: None, codec: N
 
 /// A cursor of that format.
 fn cursor(format: &str, data: &[u8]) -> Box<dyn Cursor> {
-    let found = format::TABLE.iter().find(|row| row.records().name() == format).unwrap();
-    found.records().open(&data[..data.len().min(64 << 10)], true, &HINT).unwrap()
+    let mut all = format::TABLE.iter().filter_map(|row| row.records);
+    let found = all.find(|records| records.name() == format).unwrap();
+    found.open(&data[..data.len().min(64 << 10)], true, &HINT).unwrap()
 }
 
 /// Every record of `data`, with its fields (spans in the record).

@@ -9,6 +9,7 @@ mod bad;
 mod differential;
 mod differential_records;
 mod job;
+mod json;
 mod leaks;
 mod matrix;
 mod mirror;

@@ -216,11 +216,8 @@ fn formats_of_later_are_not_taken_for_text() {
     let wide: Vec<u8> =
         [0xff, 0xfe].into_iter().chain("2026 alice@example.com\n".encode_utf16().flat_map(u16::to_le_bytes)).collect();
     for (name, data) in [
-        ("doc.json", "{\"users\":[{\"id\":1},{\"id\":48213}]}\n".as_bytes()),
-        ("arr.json", b"[{\"user_id\":48213},{\"user_id\":2}]\n"),
-        ("dump.sql", b"--\n-- PostgreSQL database dump\n--\n\nCOPY public.users (id, email) FROM stdin;\n48213\talice@example.com\n\\.\n"),
+        ("dump.sql", &b"--\n-- PostgreSQL database dump\n--\n\nCOPY public.users (id, email) FROM stdin;\n48213\talice@example.com\n\\.\n"[..]),
         ("my.sql", b"-- MySQL dump 10.13\nINSERT INTO `users` VALUES (1,'a');\n"),
-        ("fmt.log", b"a=1 b=2 user_id=48213\na=1 b=2 c=3\na=1 b=2 c=3\n"),
         ("wide.log", &wide),
         ("a.zip", b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0"),
         ("a.parquet", b"PAR1\x15\x04\x15\x04PAR1"),

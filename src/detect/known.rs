@@ -75,10 +75,6 @@ pub struct Later {
     pub what: &'static str,
 }
 
-/// JSON documents' name.
-pub const JSON_DOCUMENT: &str = "json document";
-/// logfmt's name.
-pub const LOGFMT: &str = "logfmt";
 /// SQL dumps' name.
 pub const SQL_DUMP: &str = "sql dump";
 /// The name of text in units of two bytes.
@@ -88,8 +84,6 @@ pub const UTF_32: &str = "utf-32 text";
 
 /// Record formats that are known and not read.
 pub static LATER: &[Later] = &[
-    Later { name: JSON_DOCUMENT, extensions: &[".json"], what: "a record is an element of an outermost array" },
-    Later { name: LOGFMT, extensions: &[], what: "a record is a line" },
     Later { name: SQL_DUMP, extensions: &[".sql"], what: "pg_dump, mysqldump, mariadb-dump; a record is a row" },
     Later { name: UTF_16, extensions: &[], what: "text in units of two bytes" },
     Later { name: UTF_32, extensions: &[], what: "text in units of four bytes" },

@@ -32,17 +32,17 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("x", "\u{feff}{\"a\":1}\r\n\r\n{\"a\":2}", "Layer(jsonl)"),
     ("x.json", "{\"a\":1}\n{\"a\":2}\n", "Layer(jsonl)"),
     ("x", "{\"a\":1}\n", "Layer(jsonl)"),
-    ("x.json", "{\"a\":1}\n", "Unsupported(json document)"),
-    ("x", "{\"a\":[{\"b\":1}]}\n", "Unsupported(json document)"),
+    ("x.json", "{\"a\":1}\n", "Layer(json)"),
+    ("x", "{\"a\":[{\"b\":1}]}\n", "Layer(json)"),
     ("x.jsonl", "{\"a\":[{\"b\":1}]}\n", "Layer(jsonl)"),
     ("X.NDJSON", "{\"a\":[{\"b\":1}]}\n", "Layer(jsonl)"),
     ("x", "{\"a\":[1,[2]]}\n", "Layer(jsonl)"),
-    ("x", "[1,2]\n", "Unsupported(json document)"),
-    ("x", "[\n {\"a\":1},\n {\"a\":2}\n]\n", "Unsupported(json document)"),
-    ("x", "{\n \"a\": [\n", "Unsupported(json document)"),
-    ("x", "{\n \"a\": 1,\n \"b\": oops\n}\n", "Unsupported(json document)"),
-    ("x", "{\n \"a\": 1\n}\n{\n \"a\": 2\n}\n", "Unsupported(json document)"),
-    ("x.json", "nothing of the kind\n", "Unsupported(json document)"),
+    ("x", "[1,2]\n", "Layer(json)"),
+    ("x", "[\n {\"a\":1},\n {\"a\":2}\n]\n", "Layer(json)"),
+    ("x", "{\n \"a\": [\n", "Layer(json)"),
+    ("x", "{\n \"a\": 1,\n \"b\": oops\n}\n", "Layer(json)"),
+    ("x", "{\n \"a\": 1\n}\n{\n \"a\": 2\n}\n", "Layer(json)"),
+    ("x.json", "nothing of the kind\n", "Layer(json)"),
     ("x", "[12345] started\n[12345] stopped\n", "Layer(text)"),
     ("x", "{\"a\":1}\n{\"a\":2}\nno\n", "Layer(text)"),
     ("x", "--\n-- PostgreSQL database dump\n--\n", "Unsupported(sql dump)"),
@@ -58,7 +58,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("x.csv", "id,name\n1,Ann\n", "Layer(csv)"),
     ("x.tsv", "id\n1\n", "Layer(tsv)"),
     ("x", "id,name\n1,Ann\n", "Layer(text)"),
-    ("x", "level=info msg=\"a b\" user_id=42\nlevel=info msg=b user_id=42\n", "Unsupported(logfmt)"),
+    ("x", "level=info msg=\"a b\" user_id=42\nlevel=info msg=b user_id=42\n", "Layer(logfmt)"),
     ("x", "2025-03-11T08:00:00Z a=1 b=2 c=3\n2025-03-11T08:00:00Z a=1 b=2 c=3\n", "Layer(log)"),
     ("x", "login user_id=42\nlogout user_id=42\n", "Layer(log)"),
 ];
@@ -84,10 +84,10 @@ fn nine_lines_of_ten() {
 fn lines_longer_than_the_head() {
     let head = |text: &str, name: &str| format!("{:?}", TABLES.detect(text.as_bytes(), false, &named(name)));
     assert_eq!(head("{\"a\":\"xxxx", "x"), "Layer(jsonl)");
-    assert_eq!(head("{\"a\":\"xxxx", "x.json"), "Unsupported(json document)");
-    assert_eq!(head("{\"a\":[{\"b\":1},{", "x"), "Unsupported(json document)");
+    assert_eq!(head("{\"a\":\"xxxx", "x.json"), "Layer(json)");
+    assert_eq!(head("{\"a\":[{\"b\":1},{", "x"), "Layer(json)");
     assert_eq!(head("{\"a\":[{\"b\":1},{", "x.jsonl"), "Layer(jsonl)");
-    assert_eq!(head("[{\"a\":\"xxxx", "x"), "Unsupported(json document)");
+    assert_eq!(head("[{\"a\":\"xxxx", "x"), "Layer(json)");
     assert_eq!(head("INFO user_id=42 xxxx", "x"), "Layer(log)");
     assert_eq!(head("xxxx xxxx", "x"), "Layer(text)");
 }
@@ -216,7 +216,7 @@ fn what_the_command_line_says() {
     assert_eq!(with(None, Some("none"), b"\x1f\x8b\x08\x01\x02\x03", "x"), "Unknown");
     assert_eq!(with(Some("csv"), None, b"INFO a\n", "x"), "Layer(csv)");
     assert_eq!(with(Some("log"), None, b"\x01\x02\x03\x04", "x"), "Layer(log)");
-    assert_eq!(with(Some("logfmt"), None, b"INFO a\n", "x"), "Unsupported(logfmt)");
+    assert_eq!(with(Some("logfmt"), None, b"INFO a\n", "x"), "Layer(logfmt)");
     assert_eq!(with(Some("log"), None, b"PK\x03\x04\x14", "x"), "Unsupported(zip)");
     assert_eq!(with(Some("log"), None, b"\x1f\x8b\x08", "x"), "Layer(gzip)");
 }
@@ -247,7 +247,7 @@ fn tables_agree() {
     }
     let read: Vec<_> =
         rows.iter().filter(|row| row.kind == "records" && row.state == State::Read).map(|row| row.name).collect();
-    assert_eq!(read, ["log", "text", "jsonl", "csv", "tsv"]);
+    assert_eq!(read, ["log", "text", "jsonl", "json", "csv", "tsv", "logfmt"]);
 }
 
 proptest! {

@@ -3,9 +3,9 @@
 //! JSON Lines, JSON document, SQL dump, CSV, logfmt, and what is left: a log or other text. Only whole lines of the head count,
 //! unless it holds none. What this build does not read is told apart all the same, by name.
 
-use super::known::{JSON_DOCUMENT, LOGFMT, SQL_DUMP, UTF_16, UTF_32};
+use super::known::{SQL_DUMP, UTF_16, UTF_32};
 use crate::format::json::{self, Bad, Event, Inside, Scanner};
-use crate::format::{self, body, csv, look};
+use crate::format::{self, body, csv, logfmt, look};
 use crate::layer::coded::strip_suffix_fold;
 use crate::layer::{Hint, binary};
 
@@ -25,8 +25,12 @@ pub fn choose(head: &[u8], whole: bool, hint: &Hint<'_>) -> Choice {
     if text.trim_ascii().is_empty() {
         return Choice::Format("text");
     }
-    let lines = named(".jsonl") || named(".ndjson");
-    if let Some(choice) = json(text, whole, lines, named(".json")) {
+    let says = Says {
+        lines: named(".jsonl") || named(".ndjson"),
+        document: named(".json"),
+        pointer: hint.rule.is_some_and(|rule| rule.records.is_some()),
+    };
+    if let Some(choice) = json(text, whole, &says) {
         return choice;
     }
     if is_sql(text) {
@@ -43,8 +47,8 @@ pub fn choose(head: &[u8], whole: bool, hint: &Hint<'_>) -> Choice {
         Some(_) => return Choice::Format("csv"),
         None => {}
     }
-    if look::nine_of_ten(text, whole, look::is_logfmt) {
-        return Choice::Unsupported(LOGFMT);
+    if look::nine_of_ten(text, whole, logfmt::is_logfmt) {
+        return Choice::Format("logfmt");
     }
     Choice::Format(if format::is_log(head, whole, hint) { "log" } else { "text" })
 }
@@ -95,24 +99,35 @@ fn pattern(text: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// JSON Lines or a document, if it is either; `lines`, `document`: the name says so.
-fn json(text: &[u8], whole: bool, lines: bool, document: bool) -> Option<Choice> {
-    let is_document = Some(Choice::Unsupported(JSON_DOCUMENT));
+/// What name and rule say of JSON.
+struct Says {
+    /// The name says JSON Lines.
+    lines: bool,
+    /// The name says a document.
+    document: bool,
+    /// The rule says where a document's records are: a single object is one.
+    pointer: bool,
+}
+
+/// JSON Lines or a document, if it is either.
+fn json(text: &[u8], whole: bool, says: &Says) -> Option<Choice> {
+    let is_document = Some(Choice::Format("json"));
     let is_lines = Some(Choice::Format("jsonl"));
     if look::nine_of_ten(text, whole, is_object) {
         let first = look::first_line(text);
         let single = whole && text.trim_ascii().len() == first.trim_ascii().len();
-        return if single && !lines && (document || holds_objects(first)) { is_document } else { is_lines };
+        let one = says.document || says.pointer || holds_objects(first);
+        return if single && !says.lines && one { is_document } else { is_lines };
     }
     let starts = text.trim_ascii_start().first().copied();
     if !whole && !text.contains(&b'\n') && matches!(starts, Some(b'{' | b'[')) && scan(text).bad != Some(Fault::Syntax)
     {
         // A line longer than the head: an object is taken for one of many, unless it shows that it holds the records.
         let object = starts == Some(b'{');
-        let one_of_many = lines || !(document || holds_objects(text));
+        let one_of_many = says.lines || !(says.document || says.pointer || holds_objects(text));
         return if object && one_of_many { is_lines } else { is_document };
     }
-    if (document && !lines) || starts_document(text, whole) { is_document } else { None }
+    if (says.document && !says.lines) || starts_document(text, whole) { is_document } else { None }
 }
 
 fn is_object(line: &[u8]) -> bool {

@@ -52,9 +52,11 @@ pub enum Bad {
     Depth,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What may come next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum State {
     /// A value must come.
+    #[default]
     Value,
     /// After `[`: a value or the end.
     FirstValue,
@@ -64,6 +66,61 @@ enum State {
     Key,
     /// After a value.
     After,
+}
+
+/// Where a scanner stands in a text that comes in windows: what is open, and what may come next.
+#[derive(Debug, Clone, Default)]
+pub struct Spot {
+    stack: Vec<Inside>,
+    state: State,
+}
+
+impl Spot {
+    /// Where a member of an object starts.
+    pub fn member() -> Self {
+        Self { stack: vec![Inside::Object], state: State::FirstKey }
+    }
+
+    /// The innermost thing that is open.
+    pub fn inside(&self) -> Option<Inside> {
+        self.stack.last().copied()
+    }
+
+    /// Number of things that are open.
+    pub fn depth(&self) -> usize {
+        self.stack.len()
+    }
+
+    /// Whether the outermost value is over.
+    pub fn complete(&self) -> bool {
+        self.state == State::After && self.stack.is_empty()
+    }
+
+    /// Whether nothing was read yet.
+    pub fn is_start(&self) -> bool {
+        self.state == State::Value && self.stack.is_empty()
+    }
+
+    /// Steps over the comma that the text goes on with, if one may come here.
+    pub fn comma(&mut self, next: u8) -> bool {
+        let state = match self.inside() {
+            Some(Inside::Object) => State::Key,
+            Some(Inside::Array) => State::Value,
+            None => return false,
+        };
+        let comes = next == b',' && self.state == State::After;
+        if comes {
+            self.state = state;
+        }
+        comes
+    }
+}
+
+/// A place between two events.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    at: usize,
+    state: State,
 }
 
 /// Steps through one JSON text.
@@ -81,6 +138,16 @@ impl<'t> Scanner<'t> {
         Self { text, at: 0, stack: Vec::new(), state: State::Value }
     }
 
+    /// At offset `at` of `text`, which stands where `spot` says.
+    pub fn resume(text: &'t [u8], at: usize, spot: Spot) -> Self {
+        Self { text, at, stack: spot.stack, state: spot.state }
+    }
+
+    /// Offset of the byte after the last event, and where that is.
+    pub fn leave(self) -> (usize, Spot) {
+        (self.at, Spot { stack: self.stack, state: self.state })
+    }
+
     /// The innermost thing that is open.
     pub fn inside(&self) -> Option<Inside> {
         self.stack.last().copied()
@@ -89,6 +156,32 @@ impl<'t> Scanner<'t> {
     /// Number of things that are open.
     pub fn depth(&self) -> usize {
         self.stack.len()
+    }
+
+    /// Where it stands now, for [`Scanner::back`].
+    pub fn mark(&self) -> Mark {
+        Mark { at: self.at, state: self.state }
+    }
+
+    /// Back to where it stood: nothing was opened or closed since.
+    pub fn back(&mut self, mark: Mark) {
+        (self.at, self.state) = (mark.at, mark.state);
+    }
+
+    /// As [`Scanner::step`] over the start of a longer text: an event that may go on behind its end (a number), and one that is not
+    /// whole, are [`Bad::End`], and the scanner stands where it stood.
+    pub fn step_in(&mut self) -> Result<Option<Event>, Bad> {
+        let mark = self.mark();
+        let mut event = self.step();
+        if let Ok(Some(Event::Scalar(span, Place::JsonBare | Place::JsonNull))) = &event
+            && span.end == self.text.len()
+        {
+            event = Err(Bad::End);
+        }
+        if event == Err(Bad::End) {
+            self.back(mark);
+        }
+        event
     }
 
     /// Offset of the byte after the last event.
@@ -268,11 +361,17 @@ impl<'t> Scanner<'t> {
     }
 }
 
-fn skip_blanks(text: &[u8], mut at: usize) -> usize {
+/// Offset of the first byte from `at` on that is no blank.
+pub(crate) fn skip_blanks(text: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\t' | b'\n' | b'\r') = text.get(at) {
         at += 1;
     }
     at
+}
+
+/// What [`Bad::Depth`] comes to.
+pub(crate) fn too_deep() -> Error {
+    Error::limit(format!("JSON levels inside one another ({MAX_DEPTH})"))
 }
 
 /// Whether `text` is one whole JSON text; `Err` only for depth, which nothing can tell.
@@ -284,23 +383,32 @@ pub fn is_json(text: &[u8]) -> Result<bool> {
             Ok(None) => return Ok(true),
             Err(Bad::Syntax(_) | Bad::End) => return Ok(false),
             Err(Bad::Depth) => {
-                return Err(Error::limit(format!("JSON levels inside one another ({MAX_DEPTH})")));
+                return Err(too_deep());
             }
         }
     }
 }
 
-/// Calls `visit` for each name and each scalar of `text`, in order of place; never for a text that is no JSON.
+/// Calls `visit` for each name and each scalar of `text`, in order of place; never for a text that is no JSON. Paths start with
+/// `above`.
 ///
 /// `whole` of a member's scalar runs from the quote before its name to the comma after it, if one is there; of an array's
 /// element, from its first byte to the comma after it; of a name, from quote to quote.
-pub fn fields<'r>(text: &'r [u8], visit: &mut dyn FnMut(Field<'r>)) -> Result<()> {
+pub fn fields<'r>(text: &'r [u8], above: &'r [Vec<u8>], visit: &mut dyn FnMut(Field<'r>)) -> Result<()> {
     // Twice over the text instead of a list of everything in it: a record may be 128 MiB.
-    if !is_json(text)? {
-        return Ok(());
+    if is_json(text)? {
+        walk(text, Scanner::new(text), above, visit);
     }
-    let mut scanner = Scanner::new(text);
-    let mut path: Vec<Cow<'r, [u8]>> = Vec::new();
+    Ok(())
+}
+
+/// As [`fields`] for a text that is one member of an object: its name, and its value if that is a scalar.
+pub fn member<'r>(text: &'r [u8], above: &'r [Vec<u8>], visit: &mut dyn FnMut(Field<'r>)) {
+    walk(text, Scanner::resume(text, 0, Spot::member()), above, visit);
+}
+
+fn walk<'r>(text: &'r [u8], mut scanner: Scanner<'r>, above: &'r [Vec<u8>], visit: &mut dyn FnMut(Field<'r>)) {
+    let mut path: Vec<Cow<'r, [u8]>> = above.iter().map(|name| Cow::Borrowed(name.as_slice())).collect();
     let mut name = 0;
     while let Ok(Some(event)) = scanner.step() {
         match event {
@@ -330,7 +438,6 @@ pub fn fields<'r>(text: &'r [u8], visit: &mut dyn FnMut(Field<'r>)) -> Result<()
             Event::Open(_) | Event::Close(_) => {}
         }
     }
-    Ok(())
 }
 
 /// The text of a string that the scanner accepted. A lone surrogate becomes U+FFFD; other bytes stay as they are.

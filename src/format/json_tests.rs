@@ -8,7 +8,7 @@ use super::*;
 
 fn all(text: &[u8]) -> Vec<Field<'_>> {
     let mut out = Vec::new();
-    fields(text, &mut |field| out.push(field)).unwrap();
+    fields(text, &[], &mut |field| out.push(field)).unwrap();
     out
 }
 
@@ -234,5 +234,5 @@ fn depth_is_bounded_and_costs_no_stack() {
     assert!(is_json(&deep(MAX_DEPTH)).unwrap());
     let error = is_json(&deep(1_000_000)).unwrap_err();
     assert_eq!(error.kind(), crate::error::Kind::Limit);
-    assert_eq!(fields(&deep(MAX_DEPTH + 1), &mut |_| {}).unwrap_err().kind(), crate::error::Kind::Limit);
+    assert_eq!(fields(&deep(MAX_DEPTH + 1), &[], &mut |_| {}).unwrap_err().kind(), crate::error::Kind::Limit);
 }

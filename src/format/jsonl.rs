@@ -3,10 +3,10 @@
 //! A line that is JSON has fields; one that is not is searched as text (SPEC "JSON Lines"). Lines end with LF; a CR before it
 //! belongs to the line. Blank lines, a byte order mark and leading NULs are structure.
 
-use super::{Preamble, content, json};
+use super::{Lines, json};
 use crate::error::Result;
 use crate::layer::{Hint, Records};
-use crate::record::{Cursor, Field, Part, Step};
+use crate::record::{Cursor, Field, Step};
 
 /// The format.
 pub struct JsonLines;
@@ -17,38 +17,20 @@ impl Records for JsonLines {
     }
 
     fn open(&self, _head: &[u8], _whole: bool, _hint: &Hint<'_>) -> Result<Box<dyn Cursor>> {
-        Ok(Box::new(Lines::default()))
+        Ok(Box::new(Texts::default()))
     }
 }
 
 #[derive(Default)]
-struct Lines {
-    preamble: Preamble,
-    /// Bytes of the window in which there is no line feed.
-    searched: usize,
-}
+struct Texts(Lines);
 
-impl Cursor for Lines {
+impl Cursor for Texts {
     fn next(&mut self, window: &[u8], eof: bool) -> Result<Step> {
-        if let Some(step) = self.preamble.step(window, eof) {
-            return Ok(step);
-        }
-        let len = match memchr::memchr(b'\n', window.get(self.searched..).unwrap_or_default()) {
-            Some(at) => self.searched + at + 1,
-            None if eof && !window.is_empty() => window.len(),
-            None => {
-                self.searched = window.len();
-                return Ok(Step::More);
-            }
-        };
-        self.searched = 0;
-        let line = content(window.get(..len).unwrap_or_default());
-        let kind = if line.trim_ascii().is_empty() { Part::Structure } else { Part::Data };
-        Ok(Step::Record { len, kind })
+        Ok(self.0.next(window, eof))
     }
 
     fn fields<'r>(&self, record: &'r [u8], visit: &mut dyn FnMut(Field<'r>)) -> Result<()> {
-        json::fields(record, visit)
+        json::fields(record, &[], visit)
     }
 }
 
@@ -58,6 +40,7 @@ mod tests {
 
     use super::super::tests::{cut, named, shown};
     use super::*;
+    use crate::record::Part;
 
     #[test]
     fn a_line_a_record() {

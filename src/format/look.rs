@@ -185,12 +185,6 @@ fn is_assignment(line: &[u8]) -> bool {
     name > 0 && matches!(rest.first(), None | Some(b'=' | b':'))
 }
 
-/// Whether `line` is logfmt: it starts with `key=value` and has at least three.
-pub(crate) fn is_logfmt(line: &[u8]) -> bool {
-    let mut found = pairs(line);
-    found.next() == Some(0) && found.take(2).count() == 2
-}
-
 /// Whether at least nine of ten of the whole lines satisfy `fits`; blank lines do not count, and one must be there.
 pub(crate) fn nine_of_ten(text: &[u8], whole: bool, fits: impl Fn(&[u8]) -> bool) -> bool {
     let (mut count, mut good) = (0usize, 0usize);
@@ -256,12 +250,5 @@ mod tests {
         ] {
             assert!(!log(text), "{text}");
         }
-    }
-
-    #[test]
-    fn logfmt_lines() {
-        assert!(is_logfmt(b"level=info msg=\"a b\" user_id=42"));
-        assert!(!is_logfmt(b"level=info msg=\"a b\""));
-        assert!(!is_logfmt(b"2025-03-11T08:00:00Z level=info msg=x user_id=42"));
     }
 }

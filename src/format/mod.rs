@@ -1,27 +1,32 @@
 //! Record formats: how a stream falls into records.
 //!
-//! One file a format, and [`TABLE`], from which detection, `--format` help and the README's table are made. A format is a
-//! [`Records`]: it opens a [`crate::record::Cursor`] on a stream's head, and `layer::records::RecordLayer` runs that. What is
+//! One file or folder a format, and [`TABLE`], from which detection, `--format` help and the README's table are made. A format is a
+//! [`Records`]: it opens a [`crate::record::Cursor`] on a stream's head, and `layer::records::RecordLayer` runs that; where records
+//! do not own their separators it is a [`Layer`] itself. What is
 //! common to all of them stands here: the byte order mark and the run of NUL bytes that log rotation by copy and truncate
 //! leaves at the start of a file. Formats do not search, decide or write.
 
 pub mod csv;
+pub mod document;
 pub mod json;
 pub mod jsonl;
+pub mod logfmt;
 pub(crate) mod look;
 pub mod text;
 
 pub use look::is_log;
 
-use crate::layer::Records;
 use crate::layer::records::RecordLayer;
+use crate::layer::{Layer, Records};
 use crate::record::{Part, Step};
 
 /// A record format, for detection and for help.
 #[derive(Clone, Copy)]
 pub struct Format {
     /// The format as a layer.
-    pub layer: &'static RecordLayer,
+    pub layer: &'static dyn Layer,
+    /// The format as one of records, if its records own their separators.
+    pub records: Option<&'static dyn Records>,
     /// Extensions that its files have, for help; what counts is the content.
     pub extensions: &'static [&'static str],
     /// One line that describes it.
@@ -29,9 +34,13 @@ pub struct Format {
 }
 
 impl Format {
-    /// The format itself.
-    pub fn records(&self) -> &'static dyn Records {
-        self.layer.0
+    const fn of(layer: &'static RecordLayer, extensions: &'static [&'static str], what: &'static str) -> Self {
+        Self { layer, records: Some(layer.0), extensions, what }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        self.layer.name()
     }
 }
 
@@ -40,14 +49,22 @@ static TEXT: RecordLayer = RecordLayer(&text::Text);
 static JSONL: RecordLayer = RecordLayer(&jsonl::JsonLines);
 static CSV: RecordLayer = RecordLayer(&csv::Csv);
 static TSV: RecordLayer = RecordLayer(&csv::Tsv);
+static LOGFMT: RecordLayer = RecordLayer(&logfmt::Logfmt);
 
 /// Every record format that is read.
 pub static TABLE: &[Format] = &[
-    Format { layer: &LOG, extensions: &[".log"], what: "text log; a record is a line with the lines that continue it" },
-    Format { layer: &TEXT, extensions: &[".txt"], what: "other text; no records, a hit is edited in place" },
-    Format { layer: &JSONL, extensions: &[".jsonl", ".ndjson"], what: "JSON Lines; a record is a line" },
-    Format { layer: &CSV, extensions: &[".csv"], what: "rows with comma, semicolon or tab; a record is a row" },
-    Format { layer: &TSV, extensions: &[".tsv"], what: "rows with tabs; a record is a row" },
+    Format::of(&LOG, &[".log"], "text log; a record is a line with the lines that continue it"),
+    Format::of(&TEXT, &[".txt"], "other text; no records, a hit is edited in place"),
+    Format::of(&JSONL, &[".jsonl", ".ndjson"], "JSON Lines; a record is a line"),
+    Format {
+        layer: &document::DOCUMENT,
+        records: None,
+        extensions: &[".json"],
+        what: "JSON document; a record is an element of an outermost array of objects",
+    },
+    Format::of(&CSV, &[".csv"], "rows with comma, semicolon or tab; a record is a row"),
+    Format::of(&TSV, &[".tsv"], "rows with tabs; a record is a row"),
+    Format::of(&LOGFMT, &[], "`key=value` pairs; a record is a line"),
 ];
 
 /// UTF-8's byte order mark.
@@ -95,6 +112,35 @@ impl Preamble {
             *self = Preamble::Over;
         }
         None
+    }
+}
+
+/// Cuts lines, each a record; blank ones are structure.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    preamble: Preamble,
+    /// Bytes of the window in which there is no line feed.
+    searched: usize,
+}
+
+impl Lines {
+    /// As [`crate::record::Cursor::next`].
+    pub(crate) fn next(&mut self, window: &[u8], eof: bool) -> Step {
+        if let Some(step) = self.preamble.step(window, eof) {
+            return step;
+        }
+        let len = match memchr::memchr(b'\n', window.get(self.searched..).unwrap_or_default()) {
+            Some(at) => self.searched + at + 1,
+            None if eof && !window.is_empty() => window.len(),
+            None => {
+                self.searched = window.len();
+                return Step::More;
+            }
+        };
+        self.searched = 0;
+        let line = content(window.get(..len).unwrap_or_default());
+        let kind = if line.trim_ascii().is_empty() { Part::Structure } else { Part::Data };
+        Step::Record { len, kind }
     }
 }
 
@@ -182,16 +228,16 @@ pub(crate) mod tests {
 
     #[test]
     fn preambles() {
-        for records in TABLE {
-            let name = records.records().name();
-            let cuts = cut(records.records(), b"\xef\xbb\xbfa,b,c\n1,2,3\n", &named("x"), &[1]).unwrap();
+        for records in TABLE.iter().filter_map(|format| format.records) {
+            let name = records.name();
+            let cuts = cut(records, b"\xef\xbb\xbfa,b,c\n1,2,3\n", &named("x"), &[1]).unwrap();
             assert_eq!((cuts[0].clone(), cuts.len()), ((0..3, Part::Structure), 3), "{name}");
             let long = [vec![0; NULS + 5], b"x\n".to_vec()].concat();
-            let cuts = cut(records.records(), &long, &named("x"), &[4099]).unwrap();
+            let cuts = cut(records, &long, &named("x"), &[4099]).unwrap();
             let want = [0..NULS, NULS..NULS + 5, NULS + 5..NULS + 7];
             assert_eq!(cuts.iter().map(|(r, _)| r.clone()).collect::<Vec<_>>(), want, "{name}");
-            assert!(cut(records.records(), b"", &named("x"), &[1]).unwrap().is_empty());
-            assert_eq!(cut(records.records(), b"\xef\xbb", &named("x"), &[1]).unwrap().len(), 1, "{name}");
+            assert!(cut(records, b"", &named("x"), &[1]).unwrap().is_empty());
+            assert_eq!(cut(records, b"\xef\xbb", &named("x"), &[1]).unwrap().len(), 1, "{name}");
         }
     }
 }

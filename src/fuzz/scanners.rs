@@ -7,8 +7,8 @@ use super::{choice, expand};
 use crate::blob::TempSpace;
 use crate::edit::{EditList, Patch};
 use crate::error::Result;
+use crate::format;
 use crate::format::json::{Event, Scanner, fields, is_json};
-use crate::format::{self, Format};
 use crate::layer::{Hint, Records};
 use crate::limits::SNIFF;
 use crate::matcher::literal::Literal;
@@ -30,13 +30,12 @@ pub fn csv(data: &[u8]) {
 /// Lines of logs, of JSON, and of other text.
 pub fn text(data: &[u8]) {
     let (first, rest) = choice(data);
-    records(&["log", "text", "jsonl"], first, rest);
+    records(&["log", "text", "jsonl", "logfmt"], first, rest);
 }
 
 fn records(names: &[&str], first: u8, data: &[u8]) {
     let text = expand(data);
-    for Format { layer, .. } in format::TABLE {
-        let records = layer.0;
+    for records in format::TABLE.iter().filter_map(|format| format.records) {
         if names.contains(&records.name()) {
             cursor(records, &text, usize::from(first % 7) + 1);
         }
@@ -118,7 +117,7 @@ pub fn json(data: &[u8]) {
         assert!(!sound || stricter || serde.is_ok(), "the scanner reads what serde_json refuses");
     }
     let mut last = 0;
-    let read = fields(&text, &mut |field| {
+    let read = fields(&text, &[], &mut |field| {
         assert!(sound && last <= field.span.start && field.whole.end <= text.len());
         assert!(field.whole.start <= field.span.start && field.span.end <= field.whole.end);
         last = field.span.end;

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 
 use crate::matcher::{Claim, Hit, Needles, SubjectId, Unit, ValueId};
 use crate::policy::{Action, Fields, Rule};
-use crate::record::{Field, Part, Place};
+use crate::record::{Field, Part};
 use pseudonym::Key;
 
 /// What becomes of one record.
@@ -150,7 +150,7 @@ impl<'n> Judge<'n> {
         let time = self.wants_time().then_some(()).and_then(|()| {
             // A time field that the policy names decides alone: absent or unreadable is unknown, and so covered.
             if let Some(name) = rule.and_then(|rule| rule.time_field.as_ref()) {
-                let field = fields.iter().find(|field| field.place != Place::JsonKey && name.matches(&field.path))?;
+                let field = fields.iter().find(|field| !field.place.is_name() && name.matches(&field.path))?;
                 return stamp::value(&field.text);
             }
             stamp::of_line(record, mtime).or(mtime)
@@ -192,7 +192,12 @@ impl<'n> Judge<'n> {
                 ruling.subjects.insert(claim.subject);
             }
         }
-        let erase = if ruling.held { &[] } else { rule.map_or(&[][..], |rule| rule.erase_fields.as_slice()) };
+        // What is no record has no fields of theirs: a table's header, a document's outside.
+        let erase = if ruling.held || part == Part::Structure {
+            &[]
+        } else {
+            rule.map_or(&[][..], |rule| rule.erase_fields.as_slice())
+        };
         let edits = replace::edits(&replace::Job {
             judge: self,
             unit,

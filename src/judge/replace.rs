@@ -212,7 +212,7 @@ impl Job<'_> {
         let containers = self.erase_containers(alias.as_ref(), &mut removed, out);
         let inside =
             |field: &Field<'_>| containers.iter().any(|c| c.start <= field.span.start && field.span.end <= c.end);
-        for field in self.fields.iter().filter(|field| field.place != Place::JsonKey && !inside(field)) {
+        for field in self.fields.iter().filter(|field| !field.place.is_name() && !inside(field)) {
             let depth = field.path.len();
             let named = |name: &FieldName| (1..=depth).any(|n| name.matches(field.path.get(..n).unwrap_or_default()));
             let Some((_, erase)) = self.erase.iter().find(|(name, _)| named(name)) else { continue };
@@ -349,13 +349,14 @@ fn json(place: Place) -> bool {
 fn clean(field: &Field<'_>, erase: Erase, alias: Option<&Pseudonym>) -> Option<(Range<usize>, Vec<u8>)> {
     let quoted = field.span.start.saturating_sub(1)..field.span.end + 1;
     match (field.place, erase) {
-        (Place::JsonNull | Place::JsonKey, _) => None,
-        (Place::JsonString, Erase::Null) => Some((quoted, b"null".to_vec())),
+        (Place::JsonNull | Place::JsonKey | Place::PairName, _) => None,
+        (Place::Pair | Place::QuotedPair, Erase::Remove) => Some((field.whole.clone(), Vec::new())),
+        (Place::JsonString | Place::QuotedPair, Erase::Null) => Some((quoted, b"null".to_vec())),
         (Place::JsonBare, Erase::Pseudonym) if field.text.iter().all(|b| b.is_ascii_digit() || *b == b'-') => {
             let number = alias.map_or_else(|| "null".to_owned(), |alias| alias.integer().to_string());
             Some((field.span.clone(), number.into_bytes()))
         }
-        (Place::JsonBare, _) => Some((field.span.clone(), b"null".to_vec())),
+        (Place::JsonBare, _) | (Place::Pair, Erase::Null) => Some((field.span.clone(), b"null".to_vec())),
         (_, Erase::Remove | Erase::Null) => Some((field.span.clone(), Vec::new())),
         (_, Erase::Redact) => Some((field.span.clone(), ERASED.to_vec())),
         (_, Erase::Pseudonym) => {
@@ -364,8 +365,11 @@ fn clean(field: &Field<'_>, erase: Erase, alias: Option<&Pseudonym>) -> Option<(
                 String::new()
             } else if field.text.contains(&b'@') {
                 alias.email()
-            } else if field.place == Place::Cell && field.text.iter().all(u8::is_ascii_digit) {
+            } else if matches!(field.place, Place::Cell | Place::Pair) && field.text.iter().all(u8::is_ascii_digit) {
                 alias.integer().to_string()
+            } else if field.place == Place::Pair {
+                // It has blanks, which a bare value may not.
+                format!("\"{}\"", alias.text())
             } else {
                 alias.text()
             };
@@ -383,6 +387,8 @@ fn alias(pseudonym: &Pseudonym, value: &Value, place: Place) -> Vec<u8> {
         Type::Email => pseudonym.email(),
         Type::Uuid => pseudonym.uuid(),
         Type::Token | Type::Username | Type::UserId => pseudonym.token(),
+        // Without blanks.
+        Type::Literal if matches!(place, Place::Pair | Place::PairName) => pseudonym.token(),
         // Unspecified addresses and zeros: stand-ins that no host and no subscriber has.
         Type::Ip if value.bytes.starts_with(&MAPPED) => "0.0.0.0".to_owned(),
         Type::Ip => "::".to_owned(),

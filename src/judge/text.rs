@@ -21,7 +21,7 @@ pub fn names_another(own: &[Range<usize>], names: &Fields, record: &[u8], at: us
         });
         return found;
     }
-    fields.iter().filter(|field| !matches!(field.place, Place::JsonKey | Place::JsonNull)).any(|field| {
+    fields.iter().filter(|field| !field.place.is_name() && field.place != Place::JsonNull).any(|field| {
         let path: Vec<&[u8]> = field.path.iter().map(AsRef::as_ref).collect();
         identifies(&path) && other(field.span.clone())
     })

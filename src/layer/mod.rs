@@ -12,6 +12,7 @@ pub mod cx;
 pub mod pass;
 pub mod raw;
 pub mod records;
+pub mod ruling;
 
 use std::fmt;
 

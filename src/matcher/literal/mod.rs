@@ -240,7 +240,7 @@ impl Inner {
 
     /// A field named as identifying whose whole text is a value.
     fn judge_field(&self, field: &Field<'_>, table: Option<&str>, all: &mut Bag) {
-        if field.place == Place::JsonKey {
+        if field.place.is_name() {
             return;
         }
         let exact = self.fields.get(&*field.text);

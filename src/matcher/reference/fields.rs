@@ -220,7 +220,7 @@ impl Identifying {
 /// Whether the field is a value: a string or a number.
 fn is_value(field: &Field<'_>) -> bool {
     match field.place {
-        Place::JsonKey | Place::JsonNull => false,
+        Place::JsonKey | Place::PairName | Place::JsonNull => false,
         Place::JsonBare => !matches!(&*field.text, b"true" | b"false"),
         _ => true,
     }

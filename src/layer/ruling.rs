@@ -1,0 +1,254 @@
+//! What record formats as layers have in common: the windows in which a stream is read, the rulings on what a candidate
+//! touches, and the stream as it will be.
+//!
+//! A layer that cuts records (`records`, JSON documents) implements [`Batch`] and runs [`read`]; it asks [`rulings`] for what
+//! becomes of records that a candidate touches, and writes the verdicts into a [`Sheet`]. Memory: the window, which grows up
+//! to `--max-record` for a record that long, and what a match needs on one unit. Where records begin and end, and what goes
+//! with them, is the layer's own.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use super::cx::{Cx, Leaf, Tally};
+use crate::edit::EditList;
+use crate::error::{Error, Result};
+use crate::input::Input;
+use crate::judge::{Ruling, Verdict};
+use crate::limits::WINDOW;
+use crate::matcher::{Hit, Unit};
+use crate::policy::Rule;
+use crate::record::{Field, Part};
+use crate::span::Span;
+
+/// Bytes that a field of a record that is being judged takes, about.
+const FIELD_BYTES: usize = 256;
+/// How often an edited record is judged again.
+const ROUNDS: usize = 4;
+
+/// Ranges that give way to bytes: sorted, disjoint.
+pub type Edits = Vec<(Range<usize>, Vec<u8>)>;
+
+/// A stream that is being read in windows.
+pub trait Batch {
+    /// Deals with what of `window` is whole; returns how many bytes of it are done with: 0 if it is too short. `eof`: nothing
+    /// follows the window.
+    fn batch(&mut self, window: &[u8], eof: bool, cx: &mut Cx<'_>) -> Result<usize>;
+}
+
+/// Reads all of `input` through `batch`; errors name the layer `name`.
+pub fn read(input: &mut Input<'_>, cx: &mut Cx<'_>, name: &'static str, batch: &mut dyn Batch) -> Result<()> {
+    loop {
+        cx.check()?;
+        let eof = input.at_end();
+        let window = input.unread();
+        if window.is_empty() && eof {
+            return Ok(());
+        }
+        let (have, done) = (window.len(), batch.batch(window, eof, cx).map_err(|e| e.layer(name))?);
+        if done > 0 {
+            input.consume(done);
+            input.mark(input.offset());
+            if !input.at_end() && input.unread().len() < input.read_size() {
+                input.more()?;
+            }
+        } else if eof {
+            return Err(Error::damaged(name, input.offset(), "a record does not end"));
+        } else {
+            grow(input, have, cx)?;
+        }
+    }
+}
+
+/// Doubles a window that holds no whole record, up to `--max-record`.
+fn grow(input: &mut Input<'_>, have: usize, cx: &mut Cx<'_>) -> Result<()> {
+    let most = cx.search.limits.max_record;
+    if have as u64 >= most {
+        return Err(too_long(most));
+    }
+    let want = (have * 2).clamp(1, usize::try_from(most).unwrap_or(usize::MAX));
+    if want > 8 * WINDOW {
+        // The window, and the copy of a part of it while it grows or is decoded.
+        cx.need(want as u64 + want as u64 / 2)?;
+    }
+    input.window(want)?;
+    Ok(())
+}
+
+/// A record is longer than `--max-record`, which is `most` bytes.
+pub fn too_long(most: u64) -> Error {
+    Error::limit(format!("--max-record ({most} bytes)"))
+}
+
+/// How the fields of records are found.
+pub trait Parse {
+    /// As [`crate::record::Cursor::fields`].
+    fn fields<'r>(&'r self, record: &'r [u8], visit: &mut dyn FnMut(Field<'r>)) -> Result<()>;
+
+    /// As [`crate::record::Cursor::table`].
+    fn table(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// The rulings on `records` of the unit `text`, in their order; `None` without a hit.
+///
+/// An edit can bring a hit about: `192.0.2.1a@x.example` holds an address and no e-mail until the address is masked. So an edited
+/// record is judged again until nothing changes; what still does after [`ROUNDS`] is left to verification to refuse.
+pub fn rulings(
+    text: &[u8],
+    records: &[(Range<usize>, Part)],
+    parse: &dyn Parse,
+    rule: Option<&Rule>,
+    cx: &Cx<'_>,
+) -> Result<Option<Vec<Ruling>>> {
+    let Some(mut rulings) = once(text, records, parse, rule, cx)? else { return Ok(None) };
+    for ((record, part), ruling) in records.iter().zip(&mut rulings) {
+        if let Verdict::Edit(edits) = &ruling.verdict {
+            ruling.verdict = again(text, record, *part, edits, &|text, records| once(text, records, parse, rule, cx))?;
+        }
+    }
+    Ok(Some(rulings))
+}
+
+fn once(
+    text: &[u8],
+    records: &[(Range<usize>, Part)],
+    parse: &dyn Parse,
+    rule: Option<&Rule>,
+    cx: &Cx<'_>,
+) -> Result<Option<Vec<Ruling>>> {
+    let fields = fields(text, records, parse, cx)?;
+    let unit = Unit { text, fields: &fields, table: parse.table() };
+    let mut hits: Vec<Hit> = Vec::new();
+    cx.search.engine.hits(&unit, &mut hits);
+    if hits.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(cx.search.judge.unit(&unit, records, &hits, rule, cx.mtime)))
+}
+
+/// The fields of all records, spans relative to `text`.
+fn fields<'r>(
+    text: &'r [u8],
+    records: &[(Range<usize>, Part)],
+    parse: &'r dyn Parse,
+    cx: &Cx<'_>,
+) -> Result<Vec<Field<'r>>> {
+    let most = usize::try_from(cx.search.limits.max_memory / 2).unwrap_or(usize::MAX) / FIELD_BYTES;
+    let (mut fields, mut count) = (Vec::new(), 0);
+    for (record, _) in records {
+        let shift = record.start;
+        parse.fields(text.get(record.clone()).unwrap_or_default(), &mut |mut field| {
+            count += 1;
+            if count <= most {
+                field.span = field.span.start + shift..field.span.end + shift;
+                field.whole = field.whole.start + shift..field.whole.end + shift;
+                fields.push(field);
+            }
+        })?;
+    }
+    if count > most {
+        return Err(Error::limit(format!("--max-memory: a record has more than {most} fields")));
+    }
+    Ok(fields)
+}
+
+type Judged<'j> = &'j dyn Fn(&[u8], &[(Range<usize>, Part)]) -> Result<Option<Vec<Ruling>>>;
+
+fn again(unit: &[u8], record: &Range<usize>, part: Part, edits: &Edits, judged: Judged<'_>) -> Result<Verdict> {
+    let mut text = apply(unit, record, edits);
+    for round in 0..ROUNDS {
+        let whole = 0..text.len();
+        let ruling = judged(&text, &[(whole.clone(), part)])?.and_then(|rulings| rulings.into_iter().next());
+        match ruling.map(|ruling| ruling.verdict) {
+            None | Some(Verdict::Keep) if round == 0 => return Ok(Verdict::Edit(edits.clone())),
+            None | Some(Verdict::Keep) => break,
+            Some(Verdict::Drop) => return Ok(Verdict::Drop),
+            Some(Verdict::Edit(more)) => text = apply(&text, &whole, &more),
+        }
+    }
+    Ok(Verdict::Edit(vec![(record.clone(), text)]))
+}
+
+/// The bytes of `record` in `unit` after `edits`, which lie in it.
+fn apply(unit: &[u8], record: &Range<usize>, edits: &Edits) -> Vec<u8> {
+    let (mut out, mut at) = (Vec::with_capacity(record.len()), record.start);
+    for (range, payload) in edits {
+        out.extend_from_slice(unit.get(at..range.start).unwrap_or_default());
+        out.extend_from_slice(payload);
+        at = range.end;
+    }
+    out.extend_from_slice(unit.get(at..record.end).unwrap_or_default());
+    out
+}
+
+impl Tally {
+    /// Counts what a ruling says of one record.
+    pub fn count(&mut self, ruling: &Ruling) {
+        self.left_report += u64::from(ruling.report);
+        self.left_held += u64::from(ruling.held);
+        self.add(&ruling.subjects);
+        match ruling.verdict {
+            Verdict::Keep => {}
+            Verdict::Drop => self.dropped += 1,
+            Verdict::Edit(_) => self.edited += 1,
+        }
+    }
+
+    fn add(&mut self, subjects: &BTreeSet<crate::matcher::SubjectId>) {
+        for subject in subjects {
+            *self.subjects.entry(*subject).or_default() += 1;
+        }
+    }
+}
+
+/// Candidates of a window, asked for range after range.
+pub struct Candidates {
+    sorted: Vec<Range<usize>>,
+    next: usize,
+    /// Furthest end of those before `next`.
+    reach: usize,
+}
+
+impl Candidates {
+    /// Those that the engine finds in `text`.
+    pub fn of(text: &[u8], cx: &Cx<'_>) -> Self {
+        let mut sorted = Vec::new();
+        cx.search.engine.candidates(text, &mut sorted);
+        sorted.sort_unstable_by_key(|range| range.start);
+        Self { sorted, next: 0, reach: 0 }
+    }
+
+    /// Whether one touches `range`; ranges come in order and are disjoint.
+    pub fn touch(&mut self, range: &Range<usize>) -> bool {
+        while let Some(candidate) = self.sorted.get(self.next).filter(|candidate| candidate.start < range.end) {
+            self.reach = self.reach.max(candidate.end);
+            self.next += 1;
+        }
+        self.reach > range.start
+    }
+}
+
+/// The stream as it will be: its edits, and the digest that is foretold.
+pub struct Sheet {
+    /// Edits of the stream.
+    pub edits: EditList,
+    /// Digest of the stream as it will be, up to what was given last.
+    pub leaf: Leaf,
+}
+
+impl Sheet {
+    /// Nothing yet.
+    pub fn new(cx: &Cx<'_>) -> Self {
+        Self { edits: EditList::new(cx.search.space), leaf: Leaf::default() }
+    }
+
+    /// Gives up `range` of `text` for `payload`; what stands from `kept` to there stays. `base` is the offset in the stream of
+    /// the first byte of `text`. Returns where the edit ends, from where the next one keeps.
+    pub fn edit(&mut self, text: &[u8], kept: usize, range: Range<usize>, payload: &[u8], base: u64) -> Result<usize> {
+        self.leaf.update(text.get(kept..range.start).unwrap_or_default());
+        self.leaf.update(payload);
+        self.edits.push(Span::new(base + range.start as u64, base + range.end as u64), payload)?;
+        Ok(range.end)
+    }
+}
