@@ -64,6 +64,12 @@ impl<'l, const N: usize> Members<'l, N> {
         slots.find(|(known, _)| **known == name)?.1.take()
     }
 
+    /// The member `name`, which stays.
+    pub(super) fn peek(&self, name: &str) -> Option<&Json<'l>> {
+        let mut slots = self.known.iter().zip(&self.values);
+        slots.find(|(known, _)| **known == name)?.1.as_ref()
+    }
+
     /// The member `name`, a string.
     pub(super) fn text(&mut self, name: &str) -> Result<Option<Cow<'l, str>>> {
         match self.take(name) {

@@ -28,6 +28,8 @@ pub(super) struct Ledger<'o> {
     /// The newest sequence number; 0 without events.
     pub seq: u64,
     pub newest_at: Option<Timestamp>,
+    /// Identifiers that a cancel cleared, each with its subject, if they are to be kept.
+    pub cleared: Option<Vec<(usize, Draft)>>,
     events: u64,
 }
 
@@ -49,6 +51,8 @@ pub(super) struct Track {
     pub tells: bool,
     /// Has an erase after `as_of_seq`.
     pub later: bool,
+    /// Has an erase at all.
+    pub erased: bool,
 }
 
 /// One identifier and the index of its terms.
@@ -58,7 +62,7 @@ pub(super) struct Draft {
 }
 
 /// Values that must match together, ascending, each once.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Values {
     One(ValueId),
     AllOf(Box<[ValueId]>),
@@ -74,6 +78,7 @@ impl<'o> Ledger<'o> {
             terms: vec![Terms::default()],
             seq: 0,
             newest_at: None,
+            cleared: None,
             events: 0,
         }
     }
@@ -98,6 +103,9 @@ impl<'o> Ledger<'o> {
             Change::Erase(erase) => self.erase(at, erase, judged),
             change => {
                 if let Some(track) = self.tracks.get_mut(at).filter(|_| judged) {
+                    if let (Change::Cancel, Some(cleared)) = (&change, &mut self.cleared) {
+                        cleared.extend(track.drafts.drain(..).map(|draft| (at, draft)));
+                    }
                     track.play(change);
                 }
                 Ok(())
@@ -107,7 +115,7 @@ impl<'o> Ledger<'o> {
 
     /// The subject of that reference. `L<line>` is the one that began there without a reference, or whose reference is
     /// shown so because it is an identifier: what an operator reads in a listing can be cancelled and held.
-    fn find(&self, name: &str) -> Option<usize> {
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied().or_else(|| {
             let digits = name.strip_prefix('L')?;
             let line = digits.parse::<u64>().ok()?;
@@ -143,6 +151,7 @@ impl<'o> Ledger<'o> {
             cancelled: false,
             tells: false,
             later: false,
+            erased: false,
         });
         at
     }
@@ -155,6 +164,7 @@ impl<'o> Ledger<'o> {
             return Ok(());
         };
         let reference = track.name.as_deref().map(str::to_lowercase);
+        track.erased = true;
         if judged {
             track.cancelled = false;
             if track.drafts.is_empty() {

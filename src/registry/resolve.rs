@@ -170,7 +170,8 @@ fn text(value: &Value) -> Zeroizing<String> {
     Zeroizing::new(String::from_utf8_lossy(written(value)).into_owned())
 }
 
-fn written(value: &Value) -> &[u8] {
+/// The value's text as the registry wrote it, trimmed.
+pub(super) fn written(value: &Value) -> &[u8] {
     if value.written.is_empty() { &value.bytes } else { &value.written }
 }
 
