@@ -8,7 +8,7 @@ use clap::{ArgMatches, Command};
 use jiff::Timestamp;
 
 use super::args::{self, Bounds, ReadRegistry, Say, VerifyLevel, Walk};
-use crate::config::policy_file::{self, File};
+use crate::config::policy_file::{self, File, FileOption};
 use crate::config::units::{duration, nearest, size};
 use crate::detect;
 use crate::error::{At, Error, Result};
@@ -40,11 +40,12 @@ pub fn config(arguments: &[OsString]) -> Result<Config> {
 /// Makes the options of the config file the defaults of every verb that has them.
 pub fn with_defaults(mut command: Command, file: &File) -> Result<Command> {
     command.build();
+    /// What is said of one event or one look, never by default.
+    const NEVER: [&str; 10] =
+        ["help", "version", "config", "reveal", "subject", "before", "until", "reason", "all_of", "as"];
     let mut known: Vec<String> = Vec::new();
-    for sub in command.get_subcommands() {
-        known.extend(sub.get_arguments().filter_map(|arg| arg.get_long()).map(|long| long.replace('-', "_")));
-    }
-    known.retain(|name| !["help", "version", "config", "reveal"].contains(&name.as_str()));
+    names(&command, &mut known);
+    known.retain(|name| !NEVER.contains(&name.as_str()));
     for option in &file.options {
         if !known.contains(&option.name) {
             let near = nearest(&option.name, known.iter().map(String::as_str));
@@ -53,29 +54,38 @@ pub fn with_defaults(mut command: Command, file: &File) -> Result<Command> {
             return Err(Error::usage(what).layer("config").at(At::Line(option.line)));
         }
     }
+    Ok(file.options.iter().fold(command, defaulted))
+}
+
+/// The option's name in a config file.
+fn config_key(arg: &clap::Arg) -> Option<String> {
+    arg.get_long().map(|long| long.replace('-', "_"))
+}
+
+/// Options of all verbs below `command`.
+fn names(command: &Command, known: &mut Vec<String>) {
+    for sub in command.get_subcommands() {
+        known.extend(sub.get_arguments().filter_map(config_key));
+        names(sub, known);
+    }
+}
+
+/// Makes `option` the default of every verb below `command` that has it.
+fn defaulted(mut command: Command, option: &FileOption) -> Command {
     let verbs: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
     for verb in verbs {
         command = command.mut_subcommand(verb, |sub| {
-            let own: Vec<_> = file
-                .options
-                .iter()
-                .filter(|option| {
-                    sub.get_arguments()
-                        .any(|arg| arg.get_long().map(|l| l.replace('-', "_")) == Some(option.name.clone()))
-                })
-                .collect();
-            own.into_iter().fold(sub, |sub, option| {
-                sub.mut_args(|arg| {
-                    if arg.get_long().map(|long| long.replace('-', "_")).as_deref() == Some(option.name.as_str()) {
-                        arg.default_values(option.values.clone())
-                    } else {
-                        arg
-                    }
-                })
-            })
+            let sub = sub.mut_args(|arg| {
+                if config_key(&arg).is_some_and(|name| name == option.name) {
+                    arg.default_values(option.values.clone())
+                } else {
+                    arg
+                }
+            });
+            defaulted(sub, option)
         });
     }
-    Ok(command)
+    command
 }
 
 /// Which of two options that exclude each other was typed nearer to the user.
@@ -218,15 +228,18 @@ pub fn registry_options(typed: &ReadRegistry, now: Timestamp) -> Result<Options>
     let mut options = Options::new(now);
     options.allow_short = typed.allow_short;
     options.allow_empty = typed.allow_empty_registry;
-    if let Some(kind) = &typed.kind {
-        let names: Vec<_> = Type::ALL.iter().map(|kind| kind.name()).collect();
-        let unknown = || Error::usage(format!("--type: expected one of: {}", names.join(", ")));
-        options.txt_type = Some(Type::from_name(kind).ok_or_else(unknown)?);
-    }
+    options.txt_type = value_type(typed.kind.as_deref())?;
     let age = typed.max_registry_age.as_deref().map(duration).transpose();
     options.max_age = age.map_err(|error| Error::usage(format!("--max-registry-age: {error}")))?;
     options.min_seq = typed.min_registry_seq;
     Ok(options)
+}
+
+/// `--type`.
+pub fn value_type(typed: Option<&str>) -> Result<Option<Type>> {
+    let names = Type::ALL.map(Type::name).join(", ");
+    let unknown = || Error::usage(format!("--type: expected one of: {names}"));
+    typed.map(|kind| Type::from_name(kind).ok_or_else(unknown)).transpose()
 }
 
 /// Reads the registry at `path`.
@@ -239,8 +252,23 @@ pub fn registry(path: &Path, options: &Options) -> Result<Registry> {
         return Err(Error::usage("the registry is not a regular file"));
     }
     let mtime = meta.modified().ok().and_then(|time| Timestamp::try_from(time).ok()).unwrap_or(options.now);
+    if form == Form::Jsonl {
+        settle(&file);
+    }
     let input = std::io::BufReader::with_capacity(1 << 16, file);
     registry::read(input, form, mtime, options).map_err(|error| error.layer("registry"))
+}
+
+/// Waits a moment for whoever appends to the log, with a shared lock until `file` is closed. Without the lock (another
+/// program has it, the file system has none) a line may be half there, which is refused as it is read.
+fn settle(file: &std::fs::File) {
+    const PAUSES: u32 = 100;
+    for _ in 0..PAUSES {
+        match rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockShared) {
+            Err(rustix::io::Errno::AGAIN) => std::thread::sleep(std::time::Duration::from_millis(20)),
+            _ => return,
+        }
+    }
 }
 
 /// The policy that applies: `--policy` replaces identifiers, rules and foreign keys of the config file.

@@ -314,15 +314,7 @@ struct Line<'l> {
 
 impl<'l> Line<'l> {
     fn new(subject: Option<&'l str>) -> Self {
-        Self {
-            event: "erase",
-            subject,
-            identifiers: None,
-            effective_at: None,
-            before: None,
-            until: None,
-            reason: None,
-        }
+        Self { event: "erase", subject, identifiers: None, effective_at: None, before: None, until: None, reason: None }
     }
 }
 

@@ -31,7 +31,10 @@ pub(super) type Member<'l> = (Cow<'l, str>, Json<'l>);
 
 /// Parses a whole line. A usage error says at which column it stops being JSON.
 pub(super) fn parse(text: &str) -> Result<Json<'_>> {
-    serde_json::from_str(text).map_err(|e| Error::usage(format!("not JSON (column {})", e.column())))
+    serde_json::from_str(text).map_err(|e| {
+        let bad = Error::usage(format!("not JSON (column {})", e.column()));
+        if e.is_eof() { bad.help("the line is cut short: an event is one whole line") } else { bad }
+    })
 }
 
 /// Known members of an object, taken by name.

@@ -98,7 +98,9 @@ fn event(line: u64, mut members: Line<'_>, options: &Options, ledger: &mut Ledge
         return Err(Error::usage(format!("`{key}` does not belong to this event")));
     }
     if subject.is_none() && !matches!(change, Change::Erase(_)) {
-        return Err(Error::usage("this event needs a `subject`"));
+        return Err(
+            Error::usage("this event needs a `subject`").help("the one of the erase, or `L<line>` for one without")
+        );
     }
     ledger.push(Event { line, seq, at, subject: subject.map(Reference), change })
 }

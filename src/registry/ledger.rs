@@ -128,12 +128,13 @@ impl<'o> Ledger<'o> {
 
     /// A written number must rise. An absent one is the event's ordinal, or the next after a written one that was higher.
     fn next_seq(&mut self, seq: Seq) -> Result<u64> {
+        const HELP: &str = "numbers start at 1 and each is above those before; by hand, leave `seq` out";
         self.events += 1;
         let next = match seq {
             Seq::Given(seq) => Some(seq).filter(|seq| *seq > self.seq),
             Seq::Ordinal | Seq::OfSubject => self.seq.checked_add(1).map(|n| n.max(self.events)),
         };
-        self.seq = next.ok_or_else(|| Error::usage("`seq` does not rise"))?;
+        self.seq = next.ok_or_else(|| Error::usage("`seq` does not rise").help(HELP))?;
         Ok(self.seq)
     }
 

@@ -12,6 +12,7 @@ pub mod append;
 pub mod chain;
 mod delimited;
 pub mod event;
+pub mod findings;
 pub mod intake;
 mod intern;
 mod json;
@@ -86,6 +87,8 @@ pub struct Options {
     pub as_of_seq: Option<u64>,
     /// What [`Registry::listing`] holds.
     pub listing: Listing,
+    /// Whether [`Registry::findings`] is filled.
+    pub findings: bool,
 }
 
 impl Options {
@@ -100,6 +103,7 @@ impl Options {
             min_seq: None,
             as_of_seq: None,
             listing: Listing::None,
+            findings: false,
         }
     }
 }
@@ -128,6 +132,8 @@ pub struct Registry {
     pub new_since: Vec<String>,
     /// Every subject in file order, as [`Options::listing`] asks.
     pub listing: Vec<Entry>,
+    /// What looks like a slip, if [`Options::findings`] asks.
+    pub findings: Vec<findings::Finding>,
 }
 
 /// Reads a registry of that `form`; `mtime` is its age where no event has an `at`.
@@ -138,7 +144,9 @@ pub fn read(input: impl BufRead, form: Form, mtime: Timestamp, options: &Options
     let mut lines = lines::Lines::new(input);
     let mut ledger = ledger::Ledger::new(options);
     play(&mut lines, form, options, &mut ledger)?;
-    let registry = resolve::resolve(ledger, lines.finish())?;
+    let findings = if options.findings { findings::of(&ledger) } else { Vec::new() };
+    let mut registry = resolve::resolve(ledger, lines.finish())?;
+    registry.findings = findings;
     if registry.seq == 0 && !options.allow_empty {
         return Err(Error::usage("the registry is empty").help("--allow-empty-registry takes it all the same"));
     }

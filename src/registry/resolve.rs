@@ -32,6 +32,7 @@ pub(super) fn resolve(ledger: Ledger<'_>, sha256: String) -> Result<Registry> {
         cancelled: 0,
         new_since: Vec::new(),
         listing: Vec::new(),
+        findings: Vec::new(),
     };
     let shown = Shown::new(&ledger.values, &ledger.by_name);
     let mut needles = Needles::default();
