@@ -414,7 +414,7 @@ fn tail(file: &File, length: u64) -> Result<Tail> {
             return Ok(tail);
         }
         if reach > FURTHEST {
-            return Err(Error::usage("the registry's last line is longer than 1 MiB").help("see `registry check`"));
+            return Err(too_long());
         }
         reach *= 16;
     }
@@ -458,12 +458,17 @@ fn last_of(line: &[u8], first: bool, ended: bool, place: u64) -> Result<(Option<
     let options = Log::as_it_is(Timestamp::UNIX_EPOCH);
     match text.filter(|text| !text.contains('\0')).map(|text| jsonl::line(text, &options)) {
         Some(Ok(seen)) => Ok((seen.seq, Last { link: chain::link(raw), chained: seen.chained })),
+        _ if line.len() >= MAX_REGISTRY_LINE => Err(too_long()),
         _ if ended => Err(Error::usage("the registry's last line is no event").help("see `registry check`")),
         _ => Err(Error::usage(format!(
             "the registry's last line is cut short: somebody was stopped while writing it; take it off \
              (`truncate -s {place} REGISTRY`) and say again what it was to say"
         ))),
     }
+}
+
+fn too_long() -> Error {
+    Error::usage("the registry's last line is longer than 1 MiB").help("see `registry check`")
 }
 
 fn is_blank(line: &[u8], first: bool) -> bool {

@@ -76,7 +76,7 @@ pub(super) fn trim(kind: Type, text: &str) -> &str {
 fn refusal(kind: Type) -> Error {
     match kind {
         Type::Email => {
-            Error::usage("the value is not an e-mail address").help("one bare address such as name@example.com")
+            Error::usage("the value is not an e-mail address").help("one bare address, without a name or `mailto:`")
         }
         Type::Uuid => Error::usage("the value is not a UUID").help("32 hex digits, with dashes or without"),
         Type::Ip => Error::usage("the value is not an IP address (prefixes, ports and zones are not taken)"),

@@ -70,10 +70,10 @@ impl Read for Stdin {
     }
 }
 
-/// An error of reading, after a signal the signal's.
-pub(super) fn interrupted(error: Error) -> Error {
+/// An error of reading: after a signal the signal's, else exit 2, for nothing is written.
+pub(super) fn refused(error: Error) -> Error {
     if process::stop().load(Ordering::Relaxed) {
         return Error::new(Kind::Interrupted, "interrupted; nothing was appended");
     }
-    error
+    if error.kind() == Kind::Usage { error } else { Error::usage("the values cannot be read to their end") }
 }

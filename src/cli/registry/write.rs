@@ -155,8 +155,8 @@ fn options(typed: &Typed, now: Timestamp) -> Result<Options> {
 
 fn read<'o>(path: Option<&Path>, typed: &Typed, options: &'o Options) -> Result<Incoming<'o>> {
     let bare = options.txt_type.map(|_| Form::Txt);
-    let (form, input) = input::open(path, input::form_of(typed.form.as_deref())?, bare).map_err(input::interrupted)?;
-    Incoming::read(input, form, options).map_err(|error| input::interrupted(error.layer("values")))
+    let (form, input) = input::open(path, input::form_of(typed.form.as_deref())?, bare).map_err(input::refused)?;
+    Incoming::read(input, form, options).map_err(|error| input::refused(error.layer("values")))
 }
 
 fn open(typed: &RegistryLog, create: bool, now: Timestamp) -> Result<Log> {
