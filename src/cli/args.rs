@@ -49,7 +49,7 @@ pub enum Verb {
     Verify(Box<Verify>),
     /// Look at a deletion registry, or add to it.
     #[command(subcommand)]
-    Registry(Registry),
+    Registry(Box<Registry>),
 }
 
 /// `scan`.
@@ -251,7 +251,7 @@ pub enum Registry {
     List(RegistryList),
     /// Append erases: values from FILE or stdin, never from arguments.
     ///
-    /// Example: unwrite registry add erased.jsonl --subject sub_01 --grace 7d < values.txt
+    /// Example: unwrite registry add erased.jsonl --subject s-01 --grace 7d < values.txt
     #[command(after_help = ADD_HELP)]
     Add(RegistryAdd),
     /// Take over another registry (.jsonl, .csv, .tsv, .txt) as it stands, less what is there already.
@@ -266,7 +266,7 @@ pub enum Registry {
     Cancel(RegistryMark),
     /// Append a hold: nothing of a subject's is erased until it ends.
     ///
-    /// Example: unwrite registry hold erased.jsonl --subject sub_02 --until 2027-01-01T00:00:00Z
+    /// Example: unwrite registry hold erased.jsonl --subject s-02 --until 2027-01-01T00:00:00Z
     Hold(RegistryHold),
     /// Append a release: ends a subject's hold.
     Release(RegistryMark),

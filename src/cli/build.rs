@@ -37,12 +37,13 @@ pub fn config(arguments: &[OsString]) -> Result<Config> {
     Ok(Config { path, file })
 }
 
+/// What is said of one event or one look, never by default.
+const NEVER: [&str; 10] =
+    ["help", "version", "config", "reveal", "subject", "before", "until", "reason", "all_of", "as"];
+
 /// Makes the options of the config file the defaults of every verb that has them.
 pub fn with_defaults(mut command: Command, file: &File) -> Result<Command> {
     command.build();
-    /// What is said of one event or one look, never by default.
-    const NEVER: [&str; 10] =
-        ["help", "version", "config", "reveal", "subject", "before", "until", "reason", "all_of", "as"];
     let mut known: Vec<String> = Vec::new();
     names(&command, &mut known);
     known.retain(|name| !NEVER.contains(&name.as_str()));

@@ -5,7 +5,7 @@
 
 use std::net::Ipv6Addr;
 
-use super::ledger::Ledger;
+use super::ledger::{Draft, Ledger};
 use crate::matcher::{Type, Value};
 
 /// What was found.
@@ -91,11 +91,13 @@ pub(super) fn of(ledger: &Ledger<'_>) -> Vec<Finding> {
         for _ in 0..all.windows(2).filter(|pair| pair.first() == pair.last()).count() {
             note(Slip::Twice, track.line);
         }
-        for id in track.drafts.iter().flat_map(|draft| draft.ids()) {
+        for id in track.drafts.iter().flat_map(Draft::ids) {
             let (Some(owner), Some(value)) = (owner.get_mut(*id as usize), ledger.values.get(*id)) else { continue };
             if *owner == 0 {
                 *owner = track.line;
-                look(value).into_iter().for_each(|slip| note(slip, track.line));
+                if let Some(slip) = look(value) {
+                    note(slip, track.line);
+                }
             } else if *owner != track.line && *owner != u64::MAX {
                 *owner = u64::MAX;
                 note(Slip::Shared, track.line);

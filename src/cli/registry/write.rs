@@ -45,12 +45,10 @@ pub(super) fn add(typed: &RegistryAdd) -> Result<Exit> {
         log.push(subject.as_deref(), &Change::Erase(erase)).map_err(layer)?;
     }
     let written = log.commit().map_err(layer)?;
-    let force = terms.effective_at.map_or_else(|| "at once".to_owned(), |at| format!("from {at}"));
-    tell(
-        &typed.log,
-        &written,
-        &format!("; {identifiers} identifiers, in force {force} where they do not say otherwise"),
-    )
+    let noun = if identifiers == 1 { "identifier" } else { "identifiers" };
+    let from =
+        terms.effective_at.map_or_else(String::new, |at| format!(", in force from {at} unless the input says when"));
+    tell(&typed.log, &written, &format!("; {identifiers} {noun}{from}"))
 }
 
 /// `registry import`.
@@ -110,8 +108,10 @@ pub(super) fn hold(typed: &RegistryHold) -> Result<Exit> {
 fn mark(typed: &RegistryMark, change: &Change) -> Result<Exit> {
     let now = Timestamp::now();
     let subject = reference(&typed.subject)?;
+    // Before the lock: all of the log is gone through.
+    let named = names(&typed.log.registry, subject);
     let mut log = open(&typed.log, false, now)?;
-    if !names(&typed.log.registry, subject) {
+    if !named {
         say("warning: no line of the registry names this subject; is the reference right? `registry list` shows all");
     }
     log.push(Some(subject), change).map_err(layer)?;
