@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use zeroize::Zeroize;
 
 use crate::error::{Error, Result};
-use crate::limits::SPOOL_MEMORY;
+use crate::limits::{SPOOL_MEMORY, SPOOL_POOL};
 
 /// Bytes that do not change while they are read; whoever opens them checks that at commit.
 pub trait Blob: Send + Sync {
@@ -92,12 +92,14 @@ pub struct TempSpace {
     dir: PathBuf,
     max: u64,
     used: AtomicU64,
+    /// Bytes that spools hold in memory, all together.
+    memory: AtomicU64,
 }
 
 impl TempSpace {
     /// Temporary files go to `dir` (`--temp-dir`), at most `max` bytes at one time (`--max-temp`).
     pub fn new(dir: PathBuf, max: u64) -> Arc<Self> {
-        Arc::new(Self { dir, max, used: AtomicU64::new(0) })
+        Arc::new(Self { dir, max, used: AtomicU64::new(0), memory: AtomicU64::new(0) })
     }
 
     fn take(&self, bytes: u64) -> Result<()> {
@@ -109,12 +111,23 @@ impl TempSpace {
         Ok(())
     }
 
+    /// Takes memory for a spool; `false` once all spools together hold [`SPOOL_POOL`].
+    fn take_memory(&self, bytes: u64) -> bool {
+        let before = self.memory.fetch_add(bytes, Ordering::Relaxed);
+        let fits = before + bytes <= SPOOL_POOL;
+        if !fits {
+            self.memory.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        fits
+    }
+
     fn give(&self, bytes: u64) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
-/// Bytes written once, then read at any offset. Holds [`SPOOL_MEMORY`] bytes in memory, the rest in an unlinked file.
+/// Bytes written once, then read at any offset. Holds [`SPOOL_MEMORY`] bytes in memory (all spools of a run together
+/// [`SPOOL_POOL`]), the rest in an unlinked file.
 #[derive(Debug)]
 pub struct Spool {
     space: Arc<TempSpace>,
@@ -131,7 +144,8 @@ impl Spool {
 
     /// Appends all of `bytes`.
     pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        if self.file.is_none() && self.head.len() + bytes.len() <= SPOOL_MEMORY {
+        let small = self.file.is_none() && self.head.len() + bytes.len() <= SPOOL_MEMORY;
+        if small && self.space.take_memory(bytes.len() as u64) {
             self.head.extend_from_slice(bytes);
             return Ok(());
         }
@@ -175,6 +189,7 @@ impl Blob for Spool {
 impl Drop for Spool {
     fn drop(&mut self) {
         self.space.give(self.in_file);
+        self.space.memory.fetch_sub(self.head.len() as u64, Ordering::Relaxed);
         // What was spooled may be personal data.
         self.head.zeroize();
     }

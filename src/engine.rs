@@ -36,6 +36,9 @@ use crate::store::disk::{Dest, Disk, Filter, Listing, Own, RootLock, Source, lin
 use crate::store::{self, Listed, Object};
 use crate::verify::{self, Blind};
 
+/// Inodes with several names whose line is remembered for the other names; past it they are read again.
+const MAX_LINKED: usize = 1 << 16;
+
 /// What a run is given besides its options.
 pub struct Given<'g> {
     /// Who.
@@ -67,8 +70,8 @@ pub struct Report {
     pub read: u64,
     /// Subjects for whom something changed, or would.
     pub subjects: usize,
-    /// Where the manifest is, if one was written.
-    pub manifest: Option<PathBuf>,
+    /// Where the manifest is, masked, if one was written.
+    pub manifest: Option<String>,
     /// Lines of artifacts that need a look (masked URI, status, reason), the first hundred.
     pub attention: Vec<(String, Status, String)>,
     /// Something is to be changed (scan).
@@ -149,7 +152,7 @@ impl Fleet<'_> {
     fn go(&self) -> Result<Report> {
         let (job, given) = (self.job, self.given);
         let mut report = Report { run_id: ulid::Ulid::new().to_string(), ..Report::default() };
-        let sources = self.sources()?;
+        let sources = self.sources(&mut report.notes)?;
         let filter = Filter::new(&job.include, &job.exclude, job.min_age, std::time::SystemTime::now())?;
         let dest = match &job.mode {
             Mode::Output(dest) => Some(Dest::plan(dest.as_os_str(), &sources)?),
@@ -194,12 +197,14 @@ impl Fleet<'_> {
         Ok(report)
     }
 
-    fn sources(&self) -> Result<Vec<Source>> {
+    fn sources(&self, notes: &mut Vec<String>) -> Result<Vec<Source>> {
         let mut sources = Vec::new();
         for given in &self.job.sources {
             match Source::parse(given.as_os_str()) {
                 Ok(source) => sources.push(source),
-                Err(_) if self.job.allow_no_source => {}
+                Err(_) if self.job.allow_no_source && !given.exists() => {
+                    notes.push(format!("no such SOURCE: {}", (self.uri)(given)));
+                }
                 Err(error) => return Err(Error::usage(format!("{}: {error}", (self.uri)(given)))),
             }
         }
@@ -208,7 +213,9 @@ impl Fleet<'_> {
 
     /// A filter that leaves nothing is a slip (SPEC "Commands"): found before anything is touched.
     fn refuse_nothing(&self, sources: &[Source], filter: &Filter, own: &Own) -> Result<()> {
-        if self.job.allow_no_source || Listing::new(sources, filter, own).next().is_some() {
+        // Links and own files are listed, but nothing of them is read.
+        let quiet = |listed: &Listed| matches!(listed, Listed::Skipped { why, .. } if why.is_quiet());
+        if self.job.allow_no_source || Listing::new(sources, filter, own).any(|listed| !quiet(&listed)) {
             return Ok(());
         }
         Err(Error::usage("nothing is left to be read")
@@ -254,7 +261,8 @@ impl Fleet<'_> {
                 self.continue_manifest(file)?
             }
         };
-        report.manifest = path;
+        let shown = |path: PathBuf| crate::judge::shown(&(self.search.mask)(path.as_os_str().as_bytes()));
+        report.manifest = path.map(shown);
         writer.append(&Line::Run(Box::new(self.run_line(&report.run_id, sources))), true)?;
         Ok(writer)
     }
@@ -334,9 +342,7 @@ impl Fleet<'_> {
                 Ok(())
             })?;
         }
-        if limit.exceeded(changed, read) {
-            run.blast.trip();
-        }
+        run.blast.decide(limit.exceeded(changed, read));
         Ok(())
     }
 
@@ -366,7 +372,11 @@ impl Fleet<'_> {
                     Listed::SameInode { object, first } => later.push((object, first)),
                     Listed::Skipped { shown, why } => {
                         let line = Artifact::new((self.uri)(&shown), Status::Skipped, Some(why.reason().to_owned()));
-                        books.enter_quietly(run, line, why.is_quiet())?;
+                        if why.is_quiet() {
+                            books.enter_quietly(run, line)?;
+                        } else {
+                            books.enter(run, line, false, false)?;
+                        }
                     }
                     Listed::Failed { shown, error } => {
                         let line = Artifact::new((self.uri)(&shown), Status::Failed, Some(error.reason()));
@@ -380,15 +390,17 @@ impl Fleet<'_> {
                 if outcome.interrupted {
                     return Ok(());
                 }
-                if task.object.links > 1 {
+                if task.object.links > 1 && self.job.mode != Mode::InPlace && linked.len() < MAX_LINKED {
                     let key = (task.object.identity.dev, task.object.identity.ino);
                     linked.insert(key, (outcome.line.clone(), outcome.hit));
                 }
                 books.enter(run, outcome.line, outcome.hit, outcome.locked)
             })?;
             for (object, first) in later {
-                let line = self.other_name(object, &first, dest, run, &linked)?;
-                books.enter(run, line.line, line.hit, line.locked)?;
+                let outcome = self.other_name(object, &first, dest, run, &linked);
+                if !outcome.interrupted {
+                    books.enter(run, outcome.line, outcome.hit, outcome.locked)?;
+                }
             }
         }
     }
@@ -408,25 +420,29 @@ impl Fleet<'_> {
         dest: Option<&Dest>,
         run: &scrub::Run<'_>,
         linked: &HashMap<(u64, u64), (Artifact, bool)>,
-    ) -> Result<Outcome> {
+    ) -> Outcome {
         let key = (first.identity.dev, first.identity.ino);
         let known = linked.get(&key).cloned();
         let Some((mut line, hit)) = known.filter(|_| self.job.mode != Mode::InPlace) else {
-            let task = Task { target: dest.map(|dest| dest.target(&object)).transpose()?, object };
-            return Ok(scrub::scrub(&task, run));
+            return match self.task(object, dest) {
+                Ok(task) => scrub::scrub(&task, run),
+                Err(line) => Outcome { line: *line, hit: false, locked: false, interrupted: false },
+            };
         };
         line.uri = (self.uri)(&object.shown);
         line.duration_ms = 0;
         let through = matches!(line.status, Status::Copied | Status::Rewritten | Status::Partial);
         if let (Some(dest), true) = (dest, through) {
-            let (one, other) = (dest.target(first)?, dest.target(&object)?);
-            let made = link(&one, &other, &object.path, &object.relative, self.job.overwrite);
+            let made = dest.target(first).and_then(|one| {
+                let other = dest.target(&object)?;
+                line.output = Some((self.uri)(&other));
+                link(&one, &other, &object.path, &object.relative, self.job.overwrite)
+            });
             if let Err(error) = made {
                 (line.status, line.reason) = (Status::Failed, Some(error.reason()));
             }
-            line.output = Some((self.uri)(&other));
         }
-        Ok(Outcome { line, hit, locked: false, interrupted: false })
+        Outcome { line, hit, locked: false, interrupted: false }
     }
 
     /// Works on `tasks` by `--jobs` workers, in order; `take` gets each outcome, one at a time.
@@ -485,18 +501,16 @@ impl Books {
             });
             report.attention.push((line.uri.clone(), line.status, reason));
         }
-        self.enter_quietly(run, line, true)
+        self.enter_quietly(run, line)
     }
 
-    fn enter_quietly(&mut self, run: &scrub::Run<'_>, line: Artifact, quiet: bool) -> Result<()> {
+    fn enter_quietly(&mut self, run: &scrub::Run<'_>, line: Artifact) -> Result<()> {
         let report = &mut self.report;
-        report.troubled |= !quiet;
         *report.artifacts.entry(line.status).or_default() += 1;
         let records = line.records.unwrap_or_default();
         report.read += records.read;
+        report.records.add(&line);
         if matches!(line.status, Status::Rewritten | Status::WouldRewrite | Status::Partial) {
-            report.records.dropped += records.dropped;
-            report.records.edited += records.edited;
             self.subjects.extend(line.subjects.keys().cloned());
         }
         run.manifest.lock().unwrap_or_else(PoisonError::into_inner).artifact(line)

@@ -27,6 +27,8 @@ pub const MAX_MEMORY: u64 = 256 << 20;
 pub const MAX_TEMP: u64 = 64 << 30;
 /// Bytes that a spool or an edit list keeps in memory before it goes to a temporary file.
 pub const SPOOL_MEMORY: usize = 512 * 1024;
+/// Bytes that all spools and edit lists of a run keep in memory together; past it each goes to its file at once.
+pub const SPOOL_POOL: u64 = 64 << 20;
 /// Members with edits below one container; each costs about 200 bytes of plan.
 pub const MAX_PARTS: usize = 1 << 18;
 /// Members that one artifact line names; more are counted in a last entry `{"more":n}`.

@@ -83,6 +83,8 @@ struct Counts {
     changed: u64,
     read: u64,
     tripped: bool,
+    /// The run's total was judged before.
+    decided: bool,
 }
 
 impl Blast {
@@ -96,9 +98,15 @@ impl Blast {
         self.limit.is_some() && self.state.lock().unwrap_or_else(PoisonError::into_inner).tripped
     }
 
-    /// Refuses every commit from now on.
-    pub fn trip(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).tripped = true;
+    /// A first pass has counted the whole run: all commits are refused, or none for the run's total.
+    pub fn decide(&self, over: bool) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        (state.tripped, state.decided) = (over, true);
+    }
+
+    /// Counts `read` records of an artifact that is not changed.
+    pub fn saw(&self, read: u64) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).read += read;
     }
 
     /// Asks for a commit of `changed` of `read` records; counts them if it is granted.
@@ -112,7 +120,7 @@ impl Blast {
             return Err(over());
         }
         let (all_changed, all_read) = (state.changed + changed, state.read + read);
-        if changed > 0 && limit.exceeded(all_changed, all_read) {
+        if !state.decided && changed > 0 && limit.exceeded(all_changed, all_read) {
             state.tripped = true;
             return Err(over());
         }
@@ -234,7 +242,7 @@ impl Work<'_> {
                     line.status = Status::WouldRewrite;
                 }
             }
-            Mode::InPlace if !hit => {}
+            Mode::InPlace if !hit => run.blast.saw(seen.tally.read),
             Mode::InPlace | Mode::Output(_) => self.commit(original, &seen, mtime, &mut line)?,
         }
         partial(&seen.tally, &mut line);
@@ -342,11 +350,14 @@ impl Work<'_> {
 fn partial(tally: &Tally, line: &mut Artifact) {
     let bad = || tally.members.iter().filter(|member| !member.accepted);
     let through = matches!(line.status, Status::Rewritten | Status::WouldRewrite | Status::Copied | Status::Clean);
-    if !through || (bad().next().is_none() && tally.more_members == 0) {
+    if !through || (bad().next().is_none() && !tally.more_bad) {
         return;
     }
     line.status = Status::Partial;
-    line.reason = Some(if bad().any(|member| member.hit) { "holds matches" } else { "unsupported members" }.to_owned());
+    line.reason = Some(
+        if tally.more_hit || bad().any(|member| member.hit) { "holds matches" } else { "unsupported members" }
+            .to_owned(),
+    );
 }
 
 /// Names inside the artifact are no records: a note counts them.

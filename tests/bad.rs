@@ -90,7 +90,7 @@ fn bombs_and_nesting() {
     assert!(said.contains("--max-decoded"), "{said}");
     // A high ratio alone is no reason.
     let world = World::new(ALICE);
-    let line = make::log(&["x"; 60_000]);
+    let line = make::log(&vec!["x"; 60_000]);
     world.put("src/a.log.gz", make::gz(&line));
     world.scrub(&[]).expect(0);
     // Two layers count together.
@@ -191,7 +191,7 @@ fn folders_and_files_that_the_system_guards() {
     assert!(ran.status("ro/a.log").starts_with("failed: "), "{}", ran.status("ro/a.log"));
     assert_eq!((std::fs::read(&file).unwrap(), world.get("src/good.log")), (log.clone(), make::without(&log, "alice")));
     if !is_root() {
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0)).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o000)).unwrap();
         let ran = world.scrub(&[]);
         ran.expect(3);
         assert!(ran.status("ro/a.log").contains("permission"), "{}", ran.status("ro/a.log"));
@@ -280,16 +280,16 @@ fn strange_names_work() {
     use std::os::unix::ffi::OsStrExt;
     let world = World::new(ALICE);
     let log = make::log(&["alice@example.com", "x"]);
-    let long = [b"n".repeat(251), b".log".to_vec()].concat();
-    let names: [&[u8]; 5] =
-        [b"new\nline.log", b"\xff\xfe.log", b"tab\t;$(x)'\".log", "caf\u{e9}.log".as_bytes(), &long];
-    for name in names {
+    let longest = [b"n".repeat(251), b".log".to_vec()].concat();
+    let strange: [&[u8]; 5] =
+        [b"new\nline.log", b"\xff\xfe.log", b"tab\t;$(x)'\".log", "caf\u{e9}.log".as_bytes(), &longest];
+    for name in strange {
         world.put(OsStr::from_bytes(&[b"src/", name].concat()), &log);
     }
     let ran = world.scrub(&["-vv"]);
     ran.expect(0);
     assert_eq!(ran.of("rewritten").len(), 5);
-    for name in names {
+    for name in strange {
         assert_eq!(world.get(OsStr::from_bytes(&[b"src/", name].concat())), make::without(&log, "alice"));
     }
     assert!(ran.of("rewritten").iter().any(|uri| uri.contains("new%0Aline")));

@@ -252,7 +252,7 @@ fn hits(engine: &dyn Engine, unit: &Unit<'_>) -> BTreeSet<(u32, usize, usize)> {
 pub fn agree(unit: &Unit<'_>) -> Result<(), TestCaseError> {
     let (literal, reference) = &*ENGINES;
     let (fast, slow) = (hits(literal, unit), hits(reference, unit));
-    let show = |set: BTreeSet<&(u32, usize, usize)>| {
+    let told = |set: BTreeSet<&(u32, usize, usize)>| {
         let text = |(value, start, end): &(u32, usize, usize)| {
             (VALUES[*value as usize], *start..*end, String::from_utf8_lossy(&unit.text[*start..*end]).into_owned())
         };
@@ -262,8 +262,8 @@ pub fn agree(unit: &Unit<'_>) -> Result<(), TestCaseError> {
         fast == slow,
         "in {:?}\nonly fast: {:?}\nonly reference: {:?}",
         String::from_utf8_lossy(unit.text),
-        show(fast.difference(&slow).collect()),
-        show(slow.difference(&fast).collect())
+        told(fast.difference(&slow).collect()),
+        told(slow.difference(&fast).collect())
     );
     let mut candidates = Vec::new();
     literal.candidates(unit.text, &mut candidates);

@@ -30,7 +30,7 @@ fn texts(name: &str, data: &[u8]) -> Vec<Vec<u8>> {
     if let Some(inner) = name.strip_suffix(".zst") {
         return texts(inner, &make::un_zst(data));
     }
-    if name.ends_with(".tar") {
+    if name.strip_suffix(".tar").is_some() {
         return make::untar(data).into_iter().flat_map(|(name, data)| texts(&name, &data)).collect();
     }
     vec![data.to_vec()]

@@ -117,10 +117,11 @@ fn world() -> World {
     texts.push(format!("user={} uid={}", planted("username"), planted("user_id")));
     texts.push("stop".to_owned());
     let log = make::log(&texts.iter().map(String::as_str).collect::<Vec<_>>());
-    let json: String = PLANTED
+    let json: Vec<String> = PLANTED
         .iter()
         .map(|(_, value)| format!("{{\"{value}\":{{\"seen\":1}},\"user_id\":{}}}\n", planted("user_id")))
         .collect();
+    let json = json.concat();
     let mut cut = make::gz(&log.repeat(20));
     cut.truncate(cut.len() - 30);
     let mut sum = make::tar(&[(&format!("x/{email}"), &log)]);

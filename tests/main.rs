@@ -3,13 +3,7 @@
 //! One binary, so that it links once. `support` has the world in which a test runs (a folder, a registry, the binary), makers
 //! of compressed files and archives, and the check that every manifest line of every test must pass. The other modules are
 //! one each for a part of the specification.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod bad;
 mod differential;

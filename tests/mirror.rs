@@ -179,7 +179,7 @@ fn signals_leave_nothing_half_written() {
             std::process::Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap();
         assert!(before.success(), "it was still at work");
         let arguments = ["scrub", "--manifest"];
-        let ran = world.ran(child.wait_with_output().unwrap(), &arguments);
+        let ran = world.ran(&child.wait_with_output().unwrap(), &arguments);
         ran.expect(code);
         assert_ne!(ran.lines.last().unwrap()["kind"], "summary");
         assert!(ran.err.contains("interrupted"), "{}", ran.err);

@@ -204,6 +204,9 @@ fn tables() {
         "id,user,c\n1,\"alice_m\",3\n2,\"ALICE_M\",3\n3,\"alice_m2\",3\n",
         "id,user,c\n3,\"alice_m2\",3\n",
     );
+    // Text behind a closing quote belongs to the cell, as readers have it; a cell that does not close is a failure.
+    becomes("a.csv", "user_id,b,c\n\"482\"13,2,3\n48,\"4\"8213,3\n4,5,6\n", "user_id,b,c\n48,\"4\"8213,3\n4,5,6\n");
+    assert!(status("a.csv", "user_id,b,c\n1,2,3\n4,\"5,6\n").starts_with("failed: "));
     with_policy("[[rule]]\nheader = \"no\"\n", "a.csv", "alice@example.com,b,c\n1,2,3\n", "1,2,3\n");
     with_policy("[[rule]]\nheader = \"yes\"\n", "a.csv", "alice@example.com,b,c\n1,2,3\n", "ERASED,b,c\n1,2,3\n");
 }

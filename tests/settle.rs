@@ -73,7 +73,7 @@ fn a_changed_or_missing_artifact_is_told() {
 #[test]
 fn killed_at_any_instant() {
     // A few kills; scripts/crash-test does hundreds.
-    let text: Vec<u8> = make::log(&[&["alice@example.com"; 40][..], &["nobody of them"; 4000]].concat());
+    let text: Vec<u8> = make::log(&[&["alice@example.com"; 40][..], &vec!["nobody of them"; 4000]].concat());
     for wait in [0, 15, 40, 90, 160] {
         let world = World::new(ALICE);
         for i in 0..6 {

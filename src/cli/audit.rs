@@ -155,7 +155,7 @@ fn text(found: &Audit, new_since: &[String], searched: bool) -> String {
     let mut row = |what: &str, n: u64, unit: &str| {
         let _infallible = writeln!(out, "{what:>14} {n:>12} {unit}");
     };
-    row("intact", found.lines, "lines");
+    row("read", found.lines, "lines");
     row("compared", found.compared, "artifacts");
     if searched {
         row("searched", found.searched, "artifacts");

@@ -8,7 +8,7 @@ use clap::{ArgMatches, Command};
 use jiff::Timestamp;
 
 use super::args::{self, Bounds, ReadRegistry, Say, VerifyLevel, Walk};
-use crate::config::policy_file::{self, File, FileOption};
+use crate::config::policy_file::{self, File};
 use crate::config::units::{duration, nearest, size};
 use crate::detect;
 use crate::error::{At, Error, Result};
@@ -45,7 +45,7 @@ const NEVER: [&str; 10] =
 pub fn with_defaults(mut command: Command, file: &File) -> Result<Command> {
     command.build();
     let mut known: Vec<String> = Vec::new();
-    names(&command, &mut known);
+    options(&command, &mut known);
     known.retain(|name| !NEVER.contains(&name.as_str()));
     for option in &file.options {
         if !known.contains(&option.name) {
@@ -55,38 +55,42 @@ pub fn with_defaults(mut command: Command, file: &File) -> Result<Command> {
             return Err(Error::usage(what).layer("config").at(At::Line(option.line)));
         }
     }
-    Ok(file.options.iter().fold(command, defaulted))
+    Ok(defaults(flags(command), file))
 }
 
-/// The option's name in a config file.
-fn config_key(arg: &clap::Arg) -> Option<String> {
+/// The options of a verb and of the verbs below it, with underscores.
+fn options(command: &Command, known: &mut Vec<String>) {
+    known.extend(command.get_arguments().filter_map(named));
+    for sub in command.get_subcommands() {
+        options(sub, known);
+    }
+}
+
+fn named(arg: &clap::Arg) -> Option<String> {
     arg.get_long().map(|long| long.replace('-', "_"))
 }
 
-/// Options of all verbs below `command`.
-fn names(command: &Command, known: &mut Vec<String>) {
-    for sub in command.get_subcommands() {
-        known.extend(sub.get_arguments().filter_map(config_key));
-        names(sub, known);
-    }
+/// Gives the options of a verb, and of the verbs below it, the file's values as defaults.
+fn defaults(command: Command, file: &File) -> Command {
+    let command = command.mut_args(|arg| {
+        let option = file.options.iter().find(|option| Some(&option.name) == named(&arg).as_ref());
+        option.map_or(arg.clone(), |option| arg.default_values(option.values.clone()))
+    });
+    let verbs: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    verbs.into_iter().fold(command, |command, verb| command.mut_subcommand(verb, |sub| defaults(sub, file)))
 }
 
-/// Makes `option` the default of every verb below `command` that has it.
-fn defaulted(mut command: Command, option: &FileOption) -> Command {
+/// Lets a flag's variable say `1`, `yes` or `on` as well as `true`.
+fn flags(command: Command) -> Command {
+    let command = command.mut_args(|arg| {
+        if matches!(arg.get_action(), clap::ArgAction::SetTrue) {
+            arg.value_parser(clap::builder::FalseyValueParser::new())
+        } else {
+            arg
+        }
+    });
     let verbs: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
-    for verb in verbs {
-        command = command.mut_subcommand(verb, |sub| {
-            let sub = sub.mut_args(|arg| {
-                if config_key(&arg).is_some_and(|name| name == option.name) {
-                    arg.default_values(option.values.clone())
-                } else {
-                    arg
-                }
-            });
-            defaulted(sub, option)
-        });
-    }
-    command
+    verbs.into_iter().fold(command, |command, verb| command.mut_subcommand(verb, flags))
 }
 
 /// Which of two options that exclude each other was typed nearer to the user.

@@ -15,6 +15,10 @@ pub fn harden() {
     // Best effort both: a process that may not lower its limit has no core either way once it is not dumpable.
     let _kept = rustix::process::setrlimit(rustix::process::Resource::Core, none);
     let _kept = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    // Each spool past its memory is a file without a name: as many as the system allows.
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let most = rustix::process::Rlimit { current: files.maximum, maximum: files.maximum };
+    let _kept = rustix::process::setrlimit(rustix::process::Resource::Nofile, most);
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
         super::say(&format!("unwrite: internal error{place}; please report this line"));

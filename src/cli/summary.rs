@@ -24,8 +24,7 @@ pub fn text(report: &Report, job: &Job) -> String {
         let _infallible = writeln!(out, "{}: {uri}: {reason}", status.name());
     }
     if let Some(manifest) = &report.manifest {
-        // The user's own argument, or our own name: shown as it was typed unless it cannot be.
-        let _infallible = writeln!(out, "manifest: {}", crate::judge::shown(manifest.as_os_str().as_encoded_bytes()));
+        let _infallible = writeln!(out, "manifest: {manifest}");
     }
     out
 }

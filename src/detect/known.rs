@@ -51,6 +51,9 @@ known! {
     "container" "7z" [".7z"] "7-Zip archives" |h| h.starts_with(b"7z\xbc\xaf\x27\x1c");
     "container" "rar" [".rar"] "RAR archives" |h| h.starts_with(b"Rar!\x1a\x07");
     "container" "pg_dump custom" [] "pg_dump's own archives" |h| h.starts_with(b"PGDMP");
+    "container" "cpio" [".cpio"] "cpio archives" is_cpio;
+    "container" "ar" [".a" ".deb"] "ar archives, Debian packages" |h| h.starts_with(b"!<arch>\n");
+    "container" "warc" [".warc"] "web archives" |h| h.starts_with(b"WARC/");
     "store" "parquet" [".parquet"] "Apache Parquet" is_parquet;
     "store" "sqlite" [".sqlite" ".sqlite3"] "SQLite database files, their logs and journals" is_sqlite;
     "store" "bson" [".bson"] "mongodump" is_bson;
@@ -107,6 +110,12 @@ fn is_bzip2(head: &[u8]) -> bool {
 /// A member, an empty archive, or a split one.
 fn is_zip(head: &[u8]) -> bool {
     [b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"].iter().any(|magic| head.starts_with(*magic))
+}
+
+/// New ASCII with and without checksums, old ASCII; the octal or hex digits after it tell it from a number.
+fn is_cpio(head: &[u8]) -> bool {
+    let magic = [b"070701", b"070702", b"070707"].iter().any(|magic| head.starts_with(*magic));
+    magic && head.get(6..76).is_some_and(|header| header.iter().all(u8::is_ascii_hexdigit))
 }
 
 /// The magic, plain or with an encrypted footer, and then no text.

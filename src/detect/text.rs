@@ -6,8 +6,8 @@
 use super::known::{JSON_DOCUMENT, LOGFMT, SQL_DUMP, UTF_16, UTF_32};
 use crate::format::json::{self, Bad, Event, Inside, Scanner};
 use crate::format::{self, body, csv, look};
-use crate::layer::Hint;
 use crate::layer::coded::strip_suffix_fold;
+use crate::layer::{Hint, binary};
 
 /// What text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,9 +56,10 @@ pub fn choose(head: &[u8], whole: bool, hint: &Hint<'_>) -> Choice {
 pub fn is_text(head: &[u8], whole: bool) -> bool {
     let text = body(head);
     let control = |b: &u8| *b < 0x20 && !matches!(b, 0 | 8..=13 | 0x1b);
-    let nuls = memchr::memchr_iter(0, text).count();
+    // Runs of NULs are holes that log rotation leaves; single ones are what UTF-16 and binary files have.
+    let (all, nuls) = (memchr::memchr_iter(0, text).count(), binary::lone_nuls(text));
     let controls = text.iter().filter(|b| control(b)).count();
-    (whole || !text.is_empty()) && nuls * 4 <= text.len() && controls * 50 <= text.len() - nuls
+    (whole || !text.is_empty()) && nuls * 4 <= text.len() && controls * 50 <= text.len() - all
 }
 
 /// UTF-16 or UTF-32, by its byte order mark, or by the NULs that ASCII has in it.
@@ -108,9 +109,10 @@ fn json(text: &[u8], whole: bool, lines: bool, document: bool) -> Option<Choice>
     {
         // A line longer than the head: an object is taken for one of many, unless it shows that it holds the records.
         let object = starts == Some(b'{');
-        return if lines || (object && !document && !holds_objects(text)) { is_lines } else { is_document };
+        let one_of_many = lines || !(document || holds_objects(text));
+        return if object && one_of_many { is_lines } else { is_document };
     }
-    if !lines && (document || starts_document(text, whole)) { is_document } else { None }
+    if (document && !lines) || starts_document(text, whole) { is_document } else { None }
 }
 
 fn is_object(line: &[u8]) -> bool {

@@ -121,14 +121,18 @@ impl<'n> Judge<'n> {
         rule: Option<&Rule>,
         mtime: Option<Timestamp>,
     ) -> Vec<Ruling> {
-        records
-            .iter()
-            .map(|(range, part)| {
-                let own: Vec<&Hit> =
-                    hits.iter().filter(|hit| hit.span.start < range.end && range.start < hit.span.end).collect();
-                if own.is_empty() { Ruling::keep() } else { self.record(unit, range, *part, &own, rule, mtime) }
-            })
-            .collect()
+        // Records are sorted and disjoint: each hit is handed to the few that it touches.
+        let mut own: Vec<Vec<&Hit>> = vec![Vec::new(); records.len()];
+        for hit in hits {
+            let first = records.partition_point(|(range, _)| range.end <= hit.span.start);
+            let touched =
+                records.iter().zip(&mut own).skip(first).take_while(|((range, _), _)| range.start < hit.span.end);
+            touched.for_each(|(_, own)| own.push(hit));
+        }
+        let judge = |((range, part), own): (&(Range<usize>, Part), Vec<&Hit>)| {
+            if own.is_empty() { Ruling::keep() } else { self.record(unit, range, *part, &own, rule, mtime) }
+        };
+        records.iter().zip(own).map(judge).collect()
     }
 
     fn record(
@@ -144,11 +148,12 @@ impl<'n> Judge<'n> {
         let fields = within(unit.fields, range);
         let record = unit.text.get(range.clone()).unwrap_or_default();
         let time = self.wants_time().then_some(()).and_then(|()| {
-            let named = rule.and_then(|rule| rule.time_field.as_ref()).and_then(|name| {
+            // A time field that the policy names decides alone: absent or unreadable is unknown, and so covered.
+            if let Some(name) = rule.and_then(|rule| rule.time_field.as_ref()) {
                 let field = fields.iter().find(|field| field.place != Place::JsonKey && name.matches(&field.path))?;
-                stamp::value(&field.text)
-            });
-            named.or_else(|| stamp::of_line(record, mtime)).or(mtime)
+                return stamp::value(&field.text);
+            }
+            stamp::of_line(record, mtime).or(mtime)
         });
         let holding = self.holding(&values, time);
         let mut ruling = Ruling::keep();
@@ -165,7 +170,7 @@ impl<'n> Judge<'n> {
         let action = match action {
             Action::Drop if part == Part::Data && !ruling.held => {
                 let shared = rule.is_some_and(|rule| rule.shared_redact)
-                    && text::names_another(&self.known(&holding), self.fields, record, fields);
+                    && text::names_another(&Self::own_spans(&holding, hits), self.fields, record, range.start, fields);
                 if shared { Action::Redact } else { Action::Drop }
             }
             Action::Drop => Action::Redact,
@@ -188,8 +193,17 @@ impl<'n> Judge<'n> {
             }
         }
         let erase = if ruling.held { &[] } else { rule.map_or(&[][..], |rule| rule.erase_fields.as_slice()) };
-        let edits =
-            replace::edits(&replace::Job { judge: self, unit, range, fields, hits, whose: &whose, action, erase });
+        let edits = replace::edits(&replace::Job {
+            judge: self,
+            unit,
+            range,
+            fields,
+            hits,
+            whose: &whose,
+            kept: &kept,
+            action,
+            erase,
+        });
         if edits.is_empty() {
             ruling.subjects.clear();
         } else {
@@ -221,12 +235,11 @@ impl<'n> Judge<'n> {
         holding.held.iter().flat_map(|claim| claim.values.iter().copied()).collect()
     }
 
-    /// The canonical bytes of every value of the subjects that hold on a record.
-    fn known(&self, holding: &Holding<'_>) -> Vec<&[u8]> {
-        let subjects: BTreeSet<SubjectId> = holding.in_force.iter().map(|claim| claim.subject).collect();
-        let claims = holding.in_force.iter().filter(|claim| subjects.contains(&claim.subject));
-        let values = claims.flat_map(|claim| claim.values.iter());
-        values.filter_map(|value| self.needles.values.get(*value as usize)).map(|value| &*value.bytes).collect()
+    /// Where the values of the claims that hold stand, as ranges of the unit.
+    fn own_spans(holding: &Holding<'_>, hits: &[&Hit]) -> Vec<Range<usize>> {
+        let values: BTreeSet<ValueId> =
+            holding.in_force.iter().flat_map(|claim| claim.values.iter().copied()).collect();
+        hits.iter().filter(|hit| values.contains(&hit.value)).map(|hit| hit.span.clone()).collect()
     }
 }
 

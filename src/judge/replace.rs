@@ -4,6 +4,7 @@
 //! `null` comes, or a negative integer for a pseudonymised id. An edit never takes a line's end: a hit that a soft break or
 //! a line feed divides is replaced in its first piece, and its other pieces are emptied (or masked).
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::pseudonym::Pseudonym;
@@ -29,6 +30,8 @@ pub struct Job<'j> {
     pub hits: &'j [&'j Hit],
     /// Values that go, with whose they are.
     pub whose: &'j [(ValueId, SubjectId)],
+    /// Values that stay for a held subject: no edit takes a byte of theirs.
+    pub kept: &'j BTreeSet<ValueId>,
     /// `Redact`, `Mask` or `Pseudonymize`.
     pub action: Action,
     /// Fields that are cleaned besides.
@@ -45,14 +48,34 @@ pub fn edits(job: &Job<'_>) -> Edits {
     cleaned.sort_unstable_by_key(|range| range.start);
     for (span, hit, subject) in job.merged() {
         for piece in job.pieces(&span) {
-            let covered = cleaned.iter().any(|range| range.start < piece.end && piece.start < range.end);
-            if !covered {
+            let rest = subtract(&piece, &cleaned);
+            if rest == [piece.clone()] {
                 job.replace(&piece, piece.start == span.start, hit, subject, &mut all);
+                continue;
             }
+            // What of the hit a cleaned field leaves over: `phone=+49 170 1234567`, where the bare value ends at the blank.
+            let payload =
+                |range: &Range<usize>| if job.action == Action::Mask { vec![b'*'; range.len()] } else { Vec::new() };
+            all.extend(rest.into_iter().map(|range| (range.clone(), payload(&range))));
         }
     }
     all.sort_by_key(|(range, _)| (range.start, range.end));
     merge(all, job.unit.text)
+}
+
+/// `range` without `holes`, which are sorted.
+fn subtract(range: &Range<usize>, holes: &[Range<usize>]) -> Vec<Range<usize>> {
+    let (mut out, mut at) = (Vec::new(), range.start);
+    for hole in holes.iter().filter(|hole| hole.start < range.end && range.start < hole.end) {
+        if at < hole.start {
+            out.push(at..hole.start);
+        }
+        at = at.max(hole.end);
+    }
+    if at < range.end {
+        out.push(at..range.end);
+    }
+    out
 }
 
 /// Joins overlapping edits: the first payload that is not empty stands for both.
@@ -110,6 +133,10 @@ impl Job<'_> {
         if inside.is_empty() {
             inside.push(span.clone());
         }
+        let mut held: Vec<_> =
+            self.hits.iter().filter(|hit| self.kept.contains(&hit.value)).map(|hit| hit.span.clone()).collect();
+        held.sort_unstable_by_key(|range| range.start);
+        let inside: Vec<_> = inside.into_iter().flat_map(|range| subtract(&range, &held)).collect();
         inside.into_iter().flat_map(|range| self.lines(range)).collect()
     }
 
@@ -148,7 +175,7 @@ impl Job<'_> {
 
     /// Replaces one piece of a hit; `first`: it is the hit's first.
     fn replace(&self, piece: &Range<usize>, first: bool, hit: &Hit, subject: SubjectId, out: &mut Edits) {
-        let place = self.place(piece);
+        let place = if json_number(self.unit.text, piece) { Place::JsonBare } else { self.place(piece) };
         if self.action == Action::Mask && place != Place::JsonBare {
             out.push((piece.clone(), vec![b'*'; piece.len()]));
             return;
@@ -165,7 +192,9 @@ impl Job<'_> {
             _ if place == Place::JsonBare => b"null".to_vec(),
             _ => ERASED.to_vec(),
         };
-        out.push((piece.clone(), spell(&text, hit.chain, place)));
+        // What stands for a number needs no escape in any spelling.
+        let chain = if place == Place::JsonBare { Chain::default() } else { hit.chain };
+        out.push((piece.clone(), spell(&text, chain, place)));
     }
 
     fn starts_field(&self, piece: &Range<usize>) -> bool {
@@ -180,7 +209,10 @@ impl Job<'_> {
         let subject = self.whose.first().map(|(_, subject)| *subject);
         let alias = subject.and_then(|subject| self.pseudonym(subject));
         let mut removed: Vec<Range<usize>> = Vec::new();
-        for field in self.fields.iter().filter(|field| field.place != Place::JsonKey) {
+        let containers = self.erase_containers(alias.as_ref(), &mut removed, out);
+        let inside =
+            |field: &Field<'_>| containers.iter().any(|c| c.start <= field.span.start && field.span.end <= c.end);
+        for field in self.fields.iter().filter(|field| field.place != Place::JsonKey && !inside(field)) {
             let depth = field.path.len();
             let named = |name: &FieldName| (1..=depth).any(|n| name.matches(field.path.get(..n).unwrap_or_default()));
             let Some((_, erase)) = self.erase.iter().find(|(name, _)| named(name)) else { continue };
@@ -206,6 +238,37 @@ impl Job<'_> {
         }
     }
 
+    /// Cleans named JSON members that hold an object or array, whole; returns where they stand.
+    fn erase_containers(
+        &self,
+        alias: Option<&Pseudonym>,
+        removed: &mut Vec<Range<usize>>,
+        out: &mut Edits,
+    ) -> Vec<Range<usize>> {
+        let mut containers: Vec<Range<usize>> = Vec::new();
+        for key in self.fields.iter().filter(|field| field.place == Place::JsonKey) {
+            let path: Vec<&[u8]> = key.path.iter().map(AsRef::as_ref).chain([key.text.as_ref()]).collect();
+            let Some((_, erase)) = self.erase.iter().find(|(name, _)| name.matches(&path)) else { continue };
+            let Some(value) = container_after(self.unit.text, key.span.end + 1) else { continue };
+            if containers.iter().any(|outer| outer.start <= value.start && value.end <= outer.end) {
+                continue;
+            }
+            let payload = match (erase, alias) {
+                (Erase::Remove, _) => {
+                    removed.push(key.span.start.saturating_sub(1)..comma_after(self.unit.text, value.end));
+                    containers.push(value);
+                    continue;
+                }
+                (Erase::Null, _) => b"null".to_vec(),
+                (Erase::Pseudonym, Some(alias)) => format!("\"{}\"", alias.text()).into_bytes(),
+                _ => [b"\"", ERASED, b"\""].concat(),
+            };
+            out.push((value.clone(), payload));
+            containers.push(value);
+        }
+        containers
+    }
+
     /// JSON members that go. Each takes the comma after it; a run that reaches the end of its object takes the one before.
     fn removals(&self, mut removed: Vec<Range<usize>>) -> Edits {
         removed.sort_unstable_by_key(|range| range.start);
@@ -229,6 +292,49 @@ impl Job<'_> {
         }
         runs.into_iter().map(|run| (run, Vec::new())).collect()
     }
+}
+
+/// Whether a bare number of JSON stands at `range`, in a log line, a cell or a string: `"name":48213`, quotes and colon spelled
+/// in whatever way.
+fn json_number(text: &[u8], range: &Range<usize>) -> bool {
+    let value = text.get(range.clone()).unwrap_or_default();
+    let number =
+        value.iter().any(u8::is_ascii_digit) && value.iter().all(|b| b.is_ascii_digit() || b"+-.eE".contains(b));
+    let before = text.get(..range.start).unwrap_or_default().trim_ascii_end();
+    let strip = |end: &[u8]| before.strip_suffix(end);
+    let name = strip(b":").or_else(|| strip(b"%3A")).or_else(|| strip(b"%3a")).unwrap_or_default().trim_ascii_end();
+    number && [&b"\""[..], b"%22", b"&quot;", b"&#34;"].iter().any(|quote| name.ends_with(quote))
+}
+
+/// The object or array that is the value of the member whose name's closing quote ends at `at`.
+fn container_after(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let blanks = |from: usize| {
+        from + text.get(from..).unwrap_or_default().iter().take_while(|b| b.is_ascii_whitespace()).count()
+    };
+    let colon = blanks(at);
+    let start = (text.get(colon) == Some(&b':')).then(|| blanks(colon + 1))?;
+    let (mut depth, mut quoted, mut escaped) = (0usize, false, false);
+    for (i, byte) in text.get(start..)?.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => depth += 1,
+            b'}' | b']' if !quoted => depth = depth.checked_sub(1)?,
+            _ => {}
+        }
+        if depth == 0 {
+            return (i > 0 && !quoted).then_some(start..start + i + 1);
+        }
+    }
+    None
+}
+
+/// One past the comma after `at`, or `at` if none follows.
+fn comma_after(text: &[u8], at: usize) -> usize {
+    let rest = text.get(at..).unwrap_or_default();
+    let blanks = rest.iter().take_while(|b| b.is_ascii_whitespace()).count();
+    if rest.get(blanks) == Some(&b',') { at + blanks + 1 } else { at }
 }
 
 fn blank(text: &[u8], from: usize, to: usize) -> bool {

@@ -8,20 +8,22 @@ use std::ops::Range;
 use crate::policy::{Erase, FieldName, Fields};
 use crate::record::{Field, Place};
 
-/// Whether an identifying field of the record holds an id that is none of `known` (canonical bytes).
-pub fn names_another(known: &[&[u8]], names: &Fields, record: &[u8], fields: &[Field<'_>]) -> bool {
+/// Whether an identifying field of the record holds an id that is none of the subjects': one that no range of `own` covers.
+/// `own` and the fields are ranges of the unit, in which the record starts at `at`.
+pub fn names_another(own: &[Range<usize>], names: &Fields, record: &[u8], at: usize, fields: &[Field<'_>]) -> bool {
     let identifies = |path: &[&[u8]]| names.user_id.iter().chain(&names.username).any(|name| name.matches(path));
-    let other = |text: &[u8]| !text.is_empty() && !known.iter().any(|id| id.eq_ignore_ascii_case(text));
+    let other =
+        |value: Range<usize>| !value.is_empty() && !own.iter().any(|o| o.start <= value.start && value.end <= o.end);
     if fields.is_empty() {
         let mut found = false;
         named(record, &mut |name, value| {
-            found |= identifies(&[name]) && other(record.get(value).unwrap_or_default());
+            found |= identifies(&[name]) && other(value.start + at..value.end + at);
         });
         return found;
     }
     fields.iter().filter(|field| !matches!(field.place, Place::JsonKey | Place::JsonNull)).any(|field| {
         let path: Vec<&[u8]> = field.path.iter().map(AsRef::as_ref).collect();
-        identifies(&path) && other(&field.text)
+        identifies(&path) && other(field.span.clone())
     })
 }
 
@@ -111,7 +113,8 @@ mod tests {
     #[test]
     fn another_id_on_the_line() {
         let fields = Fields::default();
-        assert!(!names_another(&[b"42"], &fields, b"user_id=42 bytes=7", &[]));
-        assert!(names_another(&[b"42"], &fields, b"user_id=42 owner_id=7", &[]));
+        let own = [18..20];
+        assert!(!names_another(&own, &fields, b"user_id=42 bytes=7", 10, &[]));
+        assert!(names_another(&own, &fields, b"user_id=42 owner_id=7", 10, &[]));
     }
 }

@@ -58,8 +58,27 @@ impl Head {
     }
 }
 
+/// Longest head that has no room for side data, bytes: a zstd frame's (RFC 8878 §3.1.1.1), or BGZF's with its size.
+const BARE_HEAD: usize = 18;
+
+impl Head {
+    /// Whether there may be data besides names: an extra field, a skippable frame. Padding is none.
+    fn has_side(&self) -> bool {
+        if self.verbatim { self.bytes.iter().any(|b| *b != 0) } else { self.bytes.len() > BARE_HEAD }
+    }
+
+    /// Whether a value stands in the bytes besides names.
+    fn side_holds(&self, search: &super::Search<'_>) -> bool {
+        let mut rest = self.bytes.clone();
+        for name in &self.names {
+            rest.get_mut(name.clone()).unwrap_or_default().fill(0);
+        }
+        self.has_side() && super::raw::holds(&rest, search)
+    }
+}
+
 impl Heads {
-    /// Keeps only heads with names, for who searches them and writes nothing.
+    /// Keeps only heads with names or side data, for who searches them and writes nothing.
     pub fn names_only() -> Self {
         Self { names_only: true, ..Self::default() }
     }
@@ -67,7 +86,7 @@ impl Heads {
     /// Announces a head; called before the first decoded byte after it is returned. A limit error if more than 16 MiB of them
     /// wait.
     pub fn push(&self, head: Head) -> Result<()> {
-        if self.names_only && head.names.is_empty() {
+        if self.names_only && head.names.is_empty() && !head.has_side() {
             return Ok(());
         }
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -199,8 +218,12 @@ impl Layer for CodecLayer {
         let decoder = self.0.decoder(Box::new(Rest(input)), heads.clone(), second, need)?;
         let (mut masked, mut name_hits) = (Vec::new(), super::cx::NameHits::default());
         let search = cx.search;
+        let mut side = None;
         let mut names = |mut head: Head| -> Result<()> {
             let mut changed = false;
+            if head.side_holds(search) {
+                side.get_or_insert(head.at);
+            }
             for range in head.names.clone() {
                 let Some(name) = head.bytes.get_mut(range) else { continue };
                 if let Some(new) = search.mask_name(name, &mut name_hits) {
@@ -218,7 +241,8 @@ impl Layer for CodecLayer {
             Ok(())
         };
         let watch = Watch { inner: decoder, heads, budget: cx.budget(), names: &mut names };
-        let mut below = Input::new(watch, size).with_seams();
+        // Seams (`Input::with_seams`) are taken once a codec's lift cuts inside frames; the whole stream needs none.
+        let mut below = Input::new(watch, size);
         let inner_name = self.inner_name(&cx.hint_name());
         let found = cx.descend_codec(self.0.name(), &mut below, inner_name)?;
         // The layer below has read to its end; the decoder's own end holds its checks of trailers and trailing bytes.
@@ -228,6 +252,9 @@ impl Layer for CodecLayer {
         let len = below.offset();
         drop(below);
         cx.name_hits(name_hits);
+        if let Some(at) = side {
+            cx.strange(format!("side data of {} at byte {at}", self.0.name()), true);
+        }
         let mut own = EditList::new(cx.search.space);
         for (at, bytes) in masked {
             own.push(Span::new(at, at + bytes.len() as u64), &bytes)?;

@@ -141,6 +141,10 @@ pub struct Tally {
     pub members: Vec<Member>,
     /// Members beyond that bound.
     pub more_members: u64,
+    /// One of those was not accepted.
+    pub more_bad: bool,
+    /// One of those holds a value.
+    pub more_hit: bool,
     /// The artifact itself is of no known format: its reason; with a hit in its raw bytes.
     pub unsupported: Option<(String, bool)>,
 }
@@ -212,12 +216,18 @@ impl LargeSlot {
         Self { total, share: total / 2 / jobs.max(1) as u64, taken: Mutex::new(false), free: Condvar::new() }
     }
 
-    fn enter(&self) {
+    /// Waits for the slot; a signal ends the waiting.
+    fn enter(&self, stop: &AtomicBool) -> Result<()> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         while *taken {
-            taken = self.free.wait(taken).unwrap_or_else(PoisonError::into_inner);
+            if stop.load(Ordering::Relaxed) {
+                return Err(Error::new(Kind::Interrupted, "interrupted"));
+            }
+            let waited = self.free.wait_timeout(taken, std::time::Duration::from_millis(100));
+            taken = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         *taken = true;
+        Ok(())
     }
 
     fn leave(&self) {
@@ -230,6 +240,7 @@ impl LargeSlot {
 #[derive(Debug, Clone)]
 pub struct Memory<'s> {
     slot: &'s LargeSlot,
+    stop: &'s AtomicBool,
     /// Whether this artifact holds the large slot.
     large: Arc<AtomicBool>,
 }
@@ -247,7 +258,7 @@ impl Memory<'_> {
                 self.slot.total
             )));
         }
-        self.slot.enter();
+        self.slot.enter(self.stop)?;
         self.large.store(true, Ordering::Relaxed);
         Ok(())
     }
@@ -296,7 +307,7 @@ impl<'s> Cx<'s> {
             depth: 0,
             members: 0,
             budget: Budget { used: Arc::new(AtomicU64::new(0)), max: search.limits.max_decoded },
-            memory: Memory { slot: search.large, large: Arc::default() },
+            memory: Memory { slot: search.large, stop: search.interrupted, large: Arc::default() },
         }
     }
 
@@ -443,15 +454,22 @@ impl<'s> Cx<'s> {
             self.tally.unsupported = Some((reason.to_owned(), hit));
             return Ok(found);
         }
+        self.strange(reason.to_owned(), hit);
+        Ok(found)
+    }
+
+    /// Names what of the current stream could not be read: the whole of it, bytes in it that are no text, a codec's side data.
+    pub fn strange(&mut self, reason: String, hit: bool) {
         let accepted = !hit && self.accepts();
         if self.tally.members.len() >= MAX_MEMBERS {
             self.tally.more_members += 1;
-            return Ok(found);
+            self.tally.more_bad |= !accepted;
+            self.tally.more_hit |= hit;
+            return;
         }
         let below = self.trail.get(self.root + 1..).unwrap_or_default();
         let name = judge::shown(&(self.search.mask)(below));
-        self.tally.members.push(Member { name, status: "unsupported", reason: reason.to_owned(), hit, accepted });
-        Ok(found)
+        self.tally.members.push(Member { name, status: "unsupported", reason, hit, accepted });
     }
 
     fn accepts(&self) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! The search runs over windows that overlap by [`OVERLAP`], more than any value and its spellings take.
 
-use super::cx::{Cx, Leaf};
+use super::cx::{Cx, Leaf, Search};
 use super::{Found, Layer};
 use crate::edit::EditList;
 use crate::error::Result;
@@ -37,7 +37,7 @@ pub fn search(input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<bool> {
         cx.check()?;
         let window = input.window(WINDOW + OVERLAP)?;
         leaf.update(window.get(seen..).unwrap_or_default());
-        hit = hit || holds(window, cx);
+        hit = hit || holds(window, cx.search);
         let last = window.len() < WINDOW + OVERLAP;
         let step = if last { window.len() } else { window.len() - OVERLAP };
         seen = window.len() - step;
@@ -49,8 +49,9 @@ pub fn search(input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<bool> {
     }
 }
 
-fn holds(window: &[u8], cx: &Cx<'_>) -> bool {
-    let (engine, needles) = (cx.search.engine, cx.search.needles);
+/// Whether an anywhere-type value is in `window`.
+pub fn holds(window: &[u8], search: &Search<'_>) -> bool {
+    let (engine, needles) = (search.engine, search.needles);
     let mut found = Vec::new();
     engine.candidates(window, &mut found);
     if found.is_empty() {

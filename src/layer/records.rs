@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use super::cx::{Cx, Leaf};
-use super::{Found, Hint, Layer, Records};
+use super::{Found, Hint, Layer, Records, binary};
 use crate::edit::EditList;
 use crate::error::{Error, Result};
 use crate::input::Input;
@@ -21,6 +21,8 @@ use crate::span::Span;
 
 /// Bytes that a field of a record that is being judged takes, about.
 const FIELD_BYTES: usize = 256;
+/// Records cut ahead at one time: bounds what is kept for each, whatever the window.
+const MAX_CUTS: usize = 1 << 16;
 /// How often an edited record is judged again.
 const ROUNDS: usize = 4;
 
@@ -50,6 +52,7 @@ impl Layer for RecordLayer {
             leaf: Leaf::default(),
             cuts: Vec::new(),
             base: 0,
+            binary: None,
         };
         loop {
             cx.check()?;
@@ -63,7 +66,7 @@ impl Layer for RecordLayer {
                 input.consume(done);
                 run.base += done as u64;
                 input.mark(run.base);
-                if !input.at_end() {
+                if !input.at_end() && input.unread().len() < input.read_size() {
                     input.more()?;
                 }
             } else if eof {
@@ -73,6 +76,9 @@ impl Layer for RecordLayer {
             }
         }
         cx.leaf("", &run.leaf);
+        if let Some((at, hit)) = run.binary {
+            cx.strange(format!("binary bytes in {} at byte {at}", self.0.name()), hit);
+        }
         Ok(Found { layer: self, own: run.edits, parts: Vec::new() })
     }
 }
@@ -106,13 +112,19 @@ struct Run<'c> {
     cuts: Vec<(Range<usize>, Part)>,
     /// Offset in the stream of the window's first byte.
     base: u64,
+    /// Offset of the first record that is binary, and whether a value was found in one.
+    binary: Option<(u64, bool)>,
 }
 
 impl Run<'_> {
     /// Cuts and judges what of `window` is whole; returns how many bytes are done with.
     fn batch(&mut self, window: &[u8], eof: bool, cx: &mut Cx<'_>) -> Result<usize> {
         self.cut(window, eof, cx.search.limits.max_record)?;
-        let ready = if eof { self.cuts.len() } else { self.unjoined(window) };
+        let all = eof && self.cuts.len() < MAX_CUTS;
+        let ready = if all { self.cuts.len() } else { self.unjoined(window) };
+        if ready == 0 && self.cuts.len() >= MAX_CUTS {
+            return Err(Error::limit(format!("records joined by soft line breaks ({MAX_CUTS})")));
+        }
         let Some((last, _)) = ready.checked_sub(1).and_then(|i| self.cuts.get(i)) else { return Ok(0) };
         let done = last.end;
         let text = window.get(..done).unwrap_or_default();
@@ -121,6 +133,7 @@ impl Run<'_> {
         candidates.sort_unstable_by_key(|range| range.start);
         let cuts: Vec<_> = self.cuts.drain(..ready).collect();
         cx.tally.read += cuts.iter().filter(|(_, part)| *part != Part::Structure).count() as u64;
+        let suspect = binary::suspect(text);
         let mut kept = 0;
         let (mut next, mut reach) = (0, 0);
         let mut at = 0;
@@ -133,7 +146,10 @@ impl Run<'_> {
                 reach = reach.max(candidates.get(next).map_or(0, |c| c.end));
                 next += 1;
             }
-            if reach > range.start || self.doubled(text, &range) {
+            let strange = suspect && binary::is_binary(text.get(range.clone()).unwrap_or_default());
+            if strange {
+                self.strange(text, &range, cx);
+            } else if reach > range.start || self.doubled(text, &range) {
                 self.judge(text, &range, unit, &mut kept, cx)?;
             }
         }
@@ -146,7 +162,7 @@ impl Run<'_> {
 
     fn cut(&mut self, window: &[u8], eof: bool, most: u64) -> Result<()> {
         let mut at = self.cuts.last().map_or(0, |(range, _)| range.end);
-        while at < window.len() {
+        while at < window.len() && self.cuts.len() < MAX_CUTS {
             match self.cursor.next(window.get(at..).unwrap_or_default(), eof)? {
                 Step::Record { len, .. } if len as u64 > most => return Err(too_long(most)),
                 Step::Record { len, kind } => {
@@ -166,10 +182,23 @@ impl Run<'_> {
         self.cuts.len() - joined
     }
 
-    /// Whether a cell's text may differ from its bytes in a way that no spelling tells.
+    /// Whether a cell's text may differ from its bytes in a way that no spelling tells: a doubled quote, or one amid other text
+    /// (`"ab"c`, which readers take for `abc`).
     fn doubled(&self, text: &[u8], range: &Range<usize>) -> bool {
-        self.cursor.doubles_quotes()
-            && memchr::memmem::find(text.get(range.clone()).unwrap_or_default(), b"\"\"").is_some()
+        if !self.cursor.doubles_quotes() {
+            return false;
+        }
+        let record = text.get(range.clone()).unwrap_or_default();
+        let inside = |byte: Option<&u8>| byte.is_some_and(|b| !matches!(b, b',' | b';' | b'\t' | b'\r' | b'\n'));
+        memchr::memchr_iter(b'"', record)
+            .any(|at| inside(record.get(at + 1)) && inside(at.checked_sub(1).and_then(|at| record.get(at))))
+    }
+
+    /// A record that is no text: searched as it stands, kept, and named at the end.
+    fn strange(&mut self, text: &[u8], range: &Range<usize>, cx: &Cx<'_>) {
+        let hit = super::raw::holds(text.get(range.clone()).unwrap_or_default(), cx.search);
+        let (_, hits) = self.binary.get_or_insert((self.base + range.start as u64, false));
+        *hits |= hit;
     }
 
     /// Searches one unit exactly and notes what becomes of its records; `kept` is where the last edit ended.

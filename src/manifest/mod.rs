@@ -315,3 +315,14 @@ pub struct SummaryRecords {
     /// Edited.
     pub edited: u64,
 }
+
+impl SummaryRecords {
+    /// Counts the records of an artifact that were changed, or would be.
+    pub fn add(&mut self, artifact: &Artifact) {
+        let records = artifact.records.unwrap_or_default();
+        if matches!(artifact.status, Status::Rewritten | Status::WouldRewrite | Status::Partial) {
+            self.dropped += records.dropped;
+            self.edited += records.edited;
+        }
+    }
+}

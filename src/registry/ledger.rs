@@ -13,7 +13,8 @@ use super::Options;
 use super::event::{Change, Erase, Event, Hold, Identifier, Seq, Terms};
 use super::intern::Intern;
 use crate::error::{Error, Result};
-use crate::matcher::{Value, ValueId};
+use crate::matcher::reference::Reference;
+use crate::matcher::{Claim, Engine, Needles, Plan, Subject, Unit, Value, ValueId};
 
 /// All that the events so far come to.
 pub(super) struct Ledger<'o> {
@@ -238,6 +239,25 @@ impl Draft {
     }
 }
 
+/// Whether `value` stands in a reference in another spelling or form: `alice%40example.com`, an address written out. Plain
+/// references (letters, digits, `_` and `-`) have no other spelling, and cost nothing.
+fn is_spelled(reference: &str, value: &Value) -> bool {
+    if reference.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)) {
+        return false;
+    }
+    let claim = Claim { subject: 0, values: Box::new([0]), before: None };
+    let needles = Needles {
+        values: vec![value.clone()],
+        subjects: vec![Subject { reference: String::new(), held: false }],
+        claims: vec![claim],
+        claims_of: vec![vec![0]],
+    };
+    let engine = Reference::new(&Plan { needles: Arc::new(needles), fields: Arc::default() });
+    let mut hits = Vec::new();
+    engine.hits(&Unit { text: reference.as_bytes(), fields: &[], table: None }, &mut hits);
+    !hits.is_empty()
+}
+
 /// Whether a reference (in lower case) that is shown would show `value`: an anywhere-type's text stands in it, one of
 /// fewer than 6 bytes between non-alphanumerics. Ids that only count in identifying fields often are part of a
 /// reference by design (`user-1207`), and hidden only if they are all of it.
@@ -259,7 +279,7 @@ fn tells(reference: &str, value: &Value) -> bool {
         })
     };
     if value.kind.anywhere() {
-        stands(&value.written) || stands(&value.bytes)
+        stands(&value.written) || stands(&value.bytes) || is_spelled(reference, value)
     } else {
         std::str::from_utf8(&value.bytes).is_ok_and(|text| text.to_lowercase() == reference)
     }

@@ -98,6 +98,8 @@ pub enum Pass {
     OwnFile,
     /// A symbolic link: what it points to is listed where it lies.
     Symlink,
+    /// A draft of a run that was killed, or has its name: perhaps the old file, whole. A scrub in place removes it.
+    LeftOver,
     /// A socket, FIFO or device, by its kind; never opened.
     Special(&'static str),
     /// It was gone before it could be looked at.
@@ -110,6 +112,7 @@ impl Pass {
         match self {
             Self::OwnFile => "own file",
             Self::Symlink => "symlink",
+            Self::LeftOver => "left-over draft",
             Self::Special(kind) => kind,
             Self::Vanished => "vanished",
         }

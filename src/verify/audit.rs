@@ -21,7 +21,7 @@ use crate::judge::pseudonym::hex;
 use crate::layer::Search;
 use crate::manifest::reader::Reader;
 use crate::manifest::root::Root;
-use crate::manifest::{Artifact, Digest, Identity, Line, Run, Status, settle};
+use crate::manifest::{Artifact, Digest, Identity, Line, Run, Status, Summary, SummaryRecords, settle};
 use crate::store;
 
 /// Masks the identifiers in a path's bytes.
@@ -123,7 +123,7 @@ pub fn index(path: &Path, space: &std::sync::Arc<crate::blob::TempSpace>, audit:
     let mut reader = open(path)?;
     let mut last = HashMap::new();
     let mut runs: Vec<Began> = Vec::new();
-    let (mut root, mut intents) = (Root::new(space), settle::Open::default());
+    let (mut root, mut intents, mut sums) = (Root::new(space), settle::Open::default(), Sums::default());
     loop {
         let read = match reader.next() {
             Ok(Some(read)) => read,
@@ -137,11 +137,12 @@ pub fn index(path: &Path, space: &std::sync::Arc<crate::blob::TempSpace>, audit:
         intents.follow(&read.line);
         match &read.line {
             Line::Run(run) => {
-                root = Root::new(space);
+                (root, sums) = (Root::new(space), Sums::default());
                 runs.push(Began { id: run.run_id.clone(), sources: run.sources.clone(), ended: false });
             }
             Line::Intent(_) => {}
             Line::Artifact(artifact) => {
+                sums.add(artifact);
                 root.add_value(&read.json)?;
                 last.insert(xxh3_128(artifact.uri.as_bytes()), reader.number);
             }
@@ -151,6 +152,10 @@ pub fn index(path: &Path, space: &std::sync::Arc<crate::blob::TempSpace>, audit:
                 }
                 if std::mem::replace(&mut root, Root::new(space)).finish()? != summary.root {
                     let what = format!("line {}: the root is not that of the artifact lines", reader.number);
+                    audit.complain(Wrong::Tampered, "", what);
+                }
+                if !sums.agree(summary) {
+                    let what = format!("line {}: the counts are not those of the artifact lines", reader.number);
                     audit.complain(Wrong::Tampered, "", what);
                 }
             }
@@ -169,6 +174,26 @@ pub fn index(path: &Path, space: &std::sync::Arc<crate::blob::TempSpace>, audit:
     }
     audit.end = (reader.prev().to_owned(), reader.end);
     Ok(Index { last, runs })
+}
+
+/// Counts of a run's artifact lines, as its summary must have them.
+#[derive(Default)]
+struct Sums {
+    artifacts: std::collections::BTreeMap<&'static str, u64>,
+    records: SummaryRecords,
+}
+
+impl Sums {
+    fn add(&mut self, artifact: &Artifact) {
+        *self.artifacts.entry(artifact.status.name()).or_default() += 1;
+        self.records.add(artifact);
+    }
+
+    fn agree(&self, summary: &Summary) -> bool {
+        let count = |status: Status| self.artifacts.get(status.name()).copied().unwrap_or_default();
+        let said = |status: Status| summary.artifacts.get(status.name()).copied().unwrap_or_default();
+        Status::ALL.into_iter().all(|status| count(status) == said(status)) && self.records == summary.records
+    }
 }
 
 fn open(path: &Path) -> Result<Reader<BufReader<File>>> {
@@ -330,6 +355,12 @@ fn children(folder: &Path, name: &[u8], mask: &Mask<'_>) -> Vec<PathBuf> {
         .filter(|entry| mask(entry.file_name().as_bytes()) == name)
         .map(|entry| folder.join(entry.file_name()))
         .collect()
+}
+
+/// Whether a file's name may be the masked `name`: masking gives it, or (without a registry) it differs only under `*`.
+fn fits(file: &[u8], name: &[u8], mask: &Mask<'_>) -> bool {
+    let under = || file.len() == name.len() && file.iter().zip(name).all(|(a, b)| a == b || *b == b'*');
+    mask(file) == name || under()
 }
 
 /// Reads a time of the manifest.

@@ -12,8 +12,8 @@ static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
 
 /// `sha256:` and hex.
 pub fn sha256(bytes: &[u8]) -> String {
-    let hex: String = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
-    format!("sha256:{hex}")
+    let hex: Vec<String> = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
+    format!("sha256:{}", hex.concat())
 }
 
 /// Why `line` does not fit the schema.
@@ -39,8 +39,8 @@ pub fn check(text: &[u8]) -> Vec<Value> {
             "artifact" => artifacts.push((line["uri"].as_str().unwrap().to_owned(), canonical(&line))),
             "summary" => {
                 artifacts.sort();
-                let all: String = artifacts.iter().map(|(_, text)| format!("{text}\n")).collect();
-                assert_eq!(line["root"], sha256(all.as_bytes()), "not the root of its lines: {shown}");
+                let all: Vec<String> = artifacts.iter().map(|(_, text)| format!("{text}\n")).collect();
+                assert_eq!(line["root"], sha256(all.concat().as_bytes()), "not the root of its lines: {shown}");
                 counts(&lines, &line);
             }
             _ => {}

@@ -96,16 +96,16 @@ impl World {
 
     /// Runs it, and checks every manifest line that came of it.
     pub fn run(&self, arguments: &[&str]) -> Ran {
-        self.ran(self.command(arguments).output().unwrap(), arguments)
+        self.ran(&self.command(arguments).output().unwrap(), arguments)
     }
 
     /// As [`Self::run`], with variables.
     pub fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Ran {
-        self.ran(self.command(arguments).envs(variables.iter().copied()).output().unwrap(), arguments)
+        self.ran(&self.command(arguments).envs(variables.iter().copied()).output().unwrap(), arguments)
     }
 
     /// What a finished process came to; checks the manifest.
-    pub fn ran(&self, output: Output, arguments: &[&str]) -> Ran {
+    pub fn ran(&self, output: &Output, arguments: &[&str]) -> Ran {
         use std::os::unix::process::ExitStatusExt;
         let code = output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap());
         let scrubs = matches!(arguments.first(), Some(&("scan" | "scrub")));

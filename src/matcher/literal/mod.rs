@@ -23,7 +23,7 @@ use memchr::memmem;
 use self::levels::{CONTEXT, Reach, Region, expand, regions, window_regions};
 use self::scan::Finder;
 use super::names::Names;
-use super::spelling::{Map, halve_quotes};
+use super::spelling::halve_quotes;
 use super::{Chain, Engine, Hit, Needles, Plan, Type, Unit, ValueId, boundary};
 use crate::error::Result;
 use crate::policy::{USER_TABLES, fold};
@@ -269,16 +269,11 @@ impl Inner {
 
     /// A cell with doubled quotes, as text without them.
     fn judge_cell(&self, unit: &[u8], field: &Field<'_>, all: &mut Bag) {
-        let Some(raw) = unit.get(field.span.clone()) else {
+        let Some((text, map)) = unit.get(field.span.clone()).and_then(halve_quotes) else {
             return;
         };
-        if *raw == *field.text {
-            return;
-        }
-        // A reader that halves otherwise than RFC 4180 leaves no places: then the whole cell stands for the hit.
-        let map: Option<Map> = halve_quotes(raw).filter(|(text, _)| **text == *field.text).map(|(_, map)| map);
-        self.judge_text(&field.text, &mut |value, span, chain| {
-            let raw = map.as_ref().map_or(0..raw.len(), |map| map.range(span.start, span.end));
+        self.judge_text(&text, &mut |value, span, chain| {
+            let raw = map.range(span.start, span.end);
             let span = field.span.start + raw.start..field.span.start + raw.end;
             all.push(Hit { value, span, chain });
         });

@@ -99,7 +99,12 @@ impl<'a> Listing<'a> {
             }
             return None;
         }
-        if names::stage(entry.file_name()).is_some() || !self.filter.wants(way) {
+        if names::stage(entry.file_name()).is_some() {
+            // A glob asks for names; what was left over is told where a whole folder is read.
+            let told = matches!(source.kind, Kind::Folder) && !self.filter.excludes(way);
+            return told.then(|| Listed::Skipped { shown: shown(source, way), why: Pass::LeftOver });
+        }
+        if !self.filter.wants(way) {
             return None;
         }
         if matches!(&source.kind, Kind::Glob(pattern) if !pattern.matches(way)) {

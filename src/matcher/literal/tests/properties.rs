@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 
+use super::super::super::spelling::Map;
 use super::super::super::spelling::{decode, encode, introducer};
 use super::super::super::{Chain, Engine, Hit, Spelling, Type, Unit, ValueId, boundary};
-use super::super::{Literal, Map, resolve};
+use super::super::{Literal, resolve};
 use super::{engine_of, field, hits_in};
 use crate::record::Place;
 use std::ops::Range;
