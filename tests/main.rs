@@ -17,5 +17,6 @@ mod policy;
 mod readme;
 mod records;
 mod registry;
+mod registry_verbs;
 mod settle;
 mod support;

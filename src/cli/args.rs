@@ -47,9 +47,9 @@ pub enum Verb {
     ///
     /// Example: unwrite verify unwrite-01J….manifest.jsonl --registry erased.jsonl
     Verify(Box<Verify>),
-    /// Look at a deletion registry.
+    /// Look at a deletion registry, or add to it.
     #[command(subcommand)]
-    Registry(Registry),
+    Registry(Box<Registry>),
 }
 
 /// `scan`.
@@ -249,6 +249,125 @@ pub enum Registry {
     Check(RegistryFile),
     /// List its subjects by reference, with state and counts.
     List(RegistryList),
+    /// Append erases: values from FILE or stdin, never from arguments.
+    ///
+    /// Example: unwrite registry add erased.jsonl --subject s-01 --grace 7d < values.txt
+    #[command(after_help = ADD_HELP)]
+    Add(RegistryAdd),
+    /// Take over another registry (.jsonl, .csv, .tsv, .txt) as it stands, less what is there already.
+    ///
+    /// Example: unwrite registry import erased.jsonl requests.csv
+    #[command(
+        after_help = "Takes over who is to be erased and who is held. It cancels and releases nobody, and does not bring \
+        back what was cancelled in REGISTRY: the same list can be imported every night."
+    )]
+    Import(RegistryImport),
+    /// Append a cancel: clears all identifiers of a subject so far.
+    Cancel(RegistryMark),
+    /// Append a hold: nothing of a subject's is erased until it ends.
+    ///
+    /// Example: unwrite registry hold erased.jsonl --subject s-02 --until 2027-01-01T00:00:00Z
+    Hold(RegistryHold),
+    /// Append a release: ends a subject's hold.
+    Release(RegistryMark),
+}
+
+const ADD_HELP: &str = "\
+FILE or stdin has one value a line (# comments; the type by its look, or --type), or is a .csv or .tsv with a header (type,value,\
+subject,effective_at), or JSON Lines: {\"subject\":\"sub_01\",\"identifiers\":[{\"type\":\"email\",\"value\":\"…\"}]}. Without \
+--subject each bare value is a person of its own, called L<line>. Nothing is written if anything is wrong.";
+
+/// The log that is written, and how.
+#[derive(Debug, Args)]
+pub struct RegistryLog {
+    /// The registry, a .jsonl.
+    #[arg(value_name = "REGISTRY")]
+    pub registry: PathBuf,
+    /// Config file (default: ./unwrite.toml if it is there).
+    #[arg(long, value_name = "FILE", env = "UNWRITE_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Print nothing but errors.
+    #[arg(short, long, env = "UNWRITE_QUIET")]
+    pub quiet: bool,
+}
+
+/// How values come in.
+#[derive(Debug, Args)]
+pub struct Incoming {
+    /// Form of what is read, instead of by its name or look.
+    #[arg(long = "as", value_name = "FORM")]
+    pub form: Option<String>,
+    /// Type of bare values, instead of by their look.
+    #[arg(long = "type", value_name = "T", env = "UNWRITE_TYPE")]
+    pub kind: Option<String>,
+    /// Accept values that are too short to be safe; whoever reads the registry then needs this too.
+    #[arg(long, env = "UNWRITE_ALLOW_SHORT")]
+    pub allow_short: bool,
+}
+
+/// `registry add`.
+#[derive(Debug, Args)]
+pub struct RegistryAdd {
+    /// The log.
+    #[command(flatten)]
+    pub log: RegistryLog,
+    /// Where the values are; `-` or nothing is stdin.
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// How they come in.
+    #[command(flatten)]
+    pub incoming: Incoming,
+    /// Whose they are: the reference that reports show. No identifier: what is typed here, others see.
+    #[arg(long, value_name = "REF")]
+    pub subject: Option<String>,
+    /// Grace period until they are in force, such as 7d; 0s for none.
+    #[arg(long, value_name = "DURATION", env = "UNWRITE_GRACE")]
+    pub grace: Option<String>,
+    /// Cover only records before this time (RFC 3339): for people who sign up again.
+    #[arg(long, value_name = "TIME")]
+    pub before: Option<String>,
+    /// All values together are one identifier: a record is theirs if every one of them matches.
+    #[arg(long)]
+    pub all_of: bool,
+}
+
+/// `registry import`.
+#[derive(Debug, Args)]
+pub struct RegistryImport {
+    /// The log.
+    #[command(flatten)]
+    pub log: RegistryLog,
+    /// What is taken over; `-` is stdin.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// How it comes in.
+    #[command(flatten)]
+    pub incoming: Incoming,
+}
+
+/// `registry cancel` and `registry release`.
+#[derive(Debug, Args)]
+pub struct RegistryMark {
+    /// The log.
+    #[command(flatten)]
+    pub log: RegistryLog,
+    /// The subject's reference, as `registry list` shows it.
+    #[arg(long, value_name = "REF")]
+    pub subject: String,
+}
+
+/// `registry hold`.
+#[derive(Debug, Args)]
+pub struct RegistryHold {
+    /// Which log and subject.
+    #[command(flatten)]
+    pub mark: RegistryMark,
+    /// Its end (RFC 3339) [default: until it is released].
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Why: free text, which is stored in the registry and shown by `list --reveal` only.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
 /// `registry check`.

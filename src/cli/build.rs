@@ -37,12 +37,16 @@ pub fn config(arguments: &[OsString]) -> Result<Config> {
     Ok(Config { path, file })
 }
 
+/// What is said of one event or one look, never by default.
+const NEVER: [&str; 10] =
+    ["help", "version", "config", "reveal", "subject", "before", "until", "reason", "all_of", "as"];
+
 /// Makes the options of the config file the defaults of every verb that has them.
 pub fn with_defaults(mut command: Command, file: &File) -> Result<Command> {
     command.build();
     let mut known: Vec<String> = Vec::new();
     options(&command, &mut known);
-    known.retain(|name| !["help", "version", "config", "reveal"].contains(&name.as_str()));
+    known.retain(|name| !NEVER.contains(&name.as_str()));
     for option in &file.options {
         if !known.contains(&option.name) {
             let near = nearest(&option.name, known.iter().map(String::as_str));
@@ -229,15 +233,18 @@ pub fn registry_options(typed: &ReadRegistry, now: Timestamp) -> Result<Options>
     let mut options = Options::new(now);
     options.allow_short = typed.allow_short;
     options.allow_empty = typed.allow_empty_registry;
-    if let Some(kind) = &typed.kind {
-        let names: Vec<_> = Type::ALL.iter().map(|kind| kind.name()).collect();
-        let unknown = || Error::usage(format!("--type: expected one of: {}", names.join(", ")));
-        options.txt_type = Some(Type::from_name(kind).ok_or_else(unknown)?);
-    }
+    options.txt_type = value_type(typed.kind.as_deref())?;
     let age = typed.max_registry_age.as_deref().map(duration).transpose();
     options.max_age = age.map_err(|error| Error::usage(format!("--max-registry-age: {error}")))?;
     options.min_seq = typed.min_registry_seq;
     Ok(options)
+}
+
+/// `--type`.
+pub fn value_type(typed: Option<&str>) -> Result<Option<Type>> {
+    let names = Type::ALL.map(Type::name).join(", ");
+    let unknown = || Error::usage(format!("--type: expected one of: {names}"));
+    typed.map(|kind| Type::from_name(kind).ok_or_else(unknown)).transpose()
 }
 
 /// Reads the registry at `path`.
@@ -250,8 +257,23 @@ pub fn registry(path: &Path, options: &Options) -> Result<Registry> {
         return Err(Error::usage("the registry is not a regular file"));
     }
     let mtime = meta.modified().ok().and_then(|time| Timestamp::try_from(time).ok()).unwrap_or(options.now);
+    if form == Form::Jsonl {
+        settle(&file);
+    }
     let input = std::io::BufReader::with_capacity(1 << 16, file);
     registry::read(input, form, mtime, options).map_err(|error| error.layer("registry"))
+}
+
+/// Waits a moment for whoever appends to the log, with a shared lock until `file` is closed. Without the lock (another
+/// program has it, the file system has none) a line may be half there, which is refused as it is read.
+fn settle(file: &std::fs::File) {
+    const PAUSES: u32 = 100;
+    for _ in 0..PAUSES {
+        match rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockShared) {
+            Err(rustix::io::Errno::AGAIN) => std::thread::sleep(std::time::Duration::from_millis(20)),
+            _ => return,
+        }
+    }
 }
 
 /// The policy that applies: `--policy` replaces identifiers, rules and foreign keys of the config file.

@@ -108,14 +108,7 @@ fn run(arguments: &[OsString]) -> Result<Exit> {
             process::logging(verify.say.verbose);
             audit::verify(&verify, config)
         }
-        Verb::Registry(args::Registry::Check(check)) => {
-            process::logging(check.verbose);
-            registry::check(&check)
-        }
-        Verb::Registry(args::Registry::List(list)) => {
-            process::logging(list.file.verbose);
-            registry::list(&list)
-        }
+        Verb::Registry(verb) => registry::run(&verb),
     }
 }
 

@@ -44,16 +44,19 @@ impl Chain {
                 return Ok(());
             }
             (State::Without, Some(_)) => {
-                return Err(bad("has `prev`, but lines before it have none"));
+                return Err(bad("has `prev`, but lines before it have none")
+                    .help("take `prev` off this line, or `registry import` the file into a new log"));
             }
             (State::Last(_), None) => {
-                return Err(bad("has no `prev`, but lines before it have one"));
+                return Err(bad("has no `prev`, but lines before it have one")
+                    .help("it was not written by `unwrite registry`; take it off and say it with `registry add`"));
             }
             (State::Unknown, Some(prev)) => prev == FIRST,
             (State::Last(digest), Some(prev)) => prev.strip_prefix("sha256:").is_some_and(|p| p == hex(digest)),
         };
         if !fits {
-            return Err(bad("the chain is broken: `prev` is not the SHA-256 of the line before"));
+            return Err(bad("the chain is broken: `prev` is not the SHA-256 of the line before")
+                .help("the line before was changed, or lines between are gone; compare with a copy of the registry"));
         }
         if let Some(blank) = self.blank {
             return Err(blank_line(blank));
@@ -73,7 +76,7 @@ impl Chain {
 }
 
 fn blank_line(line: u64) -> Error {
-    Error::usage("a blank line in a registry whose lines are chained").at(At::Line(line))
+    Error::usage("a blank line in a registry whose lines are chained").help("take it off").at(At::Line(line))
 }
 
 /// Lower-case hex digits of `bytes`.

@@ -41,6 +41,13 @@ pub(super) fn read(
     Ok(())
 }
 
+/// Whether `line` is the header of a table of which this is the separator.
+pub(super) fn is_header(line: &str, separator: char) -> bool {
+    let names: Vec<String> = line.split(separator).map(|cell| cell.trim().to_ascii_lowercase()).collect();
+    let has = |name: &str| names.iter().any(|cell| cell == name);
+    has("type") && has("value") && names.iter().all(|cell| COLUMNS.contains(&cell.as_str()))
+}
+
 /// Which cell holds what.
 struct Columns {
     count: usize,

@@ -48,7 +48,7 @@ pub(super) enum Seq {
 
 /// The two tracks: erase and cancel, hold and release.
 #[derive(Debug)]
-pub(super) enum Change {
+pub enum Change {
     /// Adds identifiers.
     Erase(Erase),
     /// Clears all identifiers so far.
@@ -61,7 +61,7 @@ pub(super) enum Change {
 
 /// Identifiers and the terms that they share.
 #[derive(Debug)]
-pub(super) struct Erase {
+pub struct Erase {
     /// At least one.
     pub identifiers: Vec<Identifier>,
     /// When they come in force and what they cover.
@@ -69,8 +69,8 @@ pub(super) struct Erase {
 }
 
 /// When identifiers come in force and what they cover.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Terms {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Terms {
     /// End of the grace period; `None`: at once.
     pub effective_at: Option<Timestamp>,
     /// Only records before this time.
@@ -79,7 +79,7 @@ pub(super) struct Terms {
 
 /// A hold's end and reason.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Hold {
+pub struct Hold {
     /// `None`: until it is released.
     pub until: Option<Timestamp>,
     /// Free text.
@@ -95,15 +95,15 @@ impl fmt::Debug for Hold {
 
 /// What a record must hold to be the subject's.
 #[derive(Debug)]
-pub(super) enum Identifier {
+pub enum Identifier {
     /// This value.
     One(Value),
     /// All of these.
     AllOf(Vec<Value>),
 }
 
-/// Reads an RFC 3339 time; `key` names it in the error.
-pub(super) fn time(key: &str, text: &str) -> Result<Timestamp> {
+/// Reads an RFC 3339 time; `key` names it in the error (usage).
+pub fn time(key: &str, text: &str) -> Result<Timestamp> {
     text.trim().parse().map_err(|_| Error::usage(format!("`{key}` is not a time of RFC 3339")))
 }
 

@@ -31,7 +31,10 @@ pub(super) type Member<'l> = (Cow<'l, str>, Json<'l>);
 
 /// Parses a whole line. A usage error says at which column it stops being JSON.
 pub(super) fn parse(text: &str) -> Result<Json<'_>> {
-    serde_json::from_str(text).map_err(|e| Error::usage(format!("not JSON (column {})", e.column())))
+    serde_json::from_str(text).map_err(|e| {
+        let bad = Error::usage(format!("not JSON (column {})", e.column()));
+        if e.is_eof() { bad.help("the line is cut short: an event is one whole line") } else { bad }
+    })
 }
 
 /// Known members of an object, taken by name.
@@ -62,6 +65,12 @@ impl<'l, const N: usize> Members<'l, N> {
     pub(super) fn take(&mut self, name: &str) -> Option<Json<'l>> {
         let mut slots = self.known.iter().zip(&mut self.values);
         slots.find(|(known, _)| **known == name)?.1.take()
+    }
+
+    /// The member `name`, which stays.
+    pub(super) fn peek(&self, name: &str) -> Option<&Json<'l>> {
+        let mut slots = self.known.iter().zip(&self.values);
+        slots.find(|(known, _)| **known == name)?.1.as_ref()
     }
 
     /// The member `name`, a string.

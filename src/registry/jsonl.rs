@@ -39,6 +39,27 @@ pub(super) fn read(lines: &mut Lines<impl BufRead>, options: &Options, ledger: &
     Ok(())
 }
 
+/// What the last line of a log says about the next one.
+pub(super) struct Seen {
+    /// Its number, if it has one.
+    pub seq: Option<u64>,
+    /// Whether it is chained.
+    pub chained: bool,
+}
+
+/// Judges one line (without its end) by itself, as [`read`] would. Errors: usage, without a line number.
+pub(super) fn line(text: &str, options: &Options) -> Result<Seen> {
+    let mut ledger = Ledger::new(options);
+    let mut members = members(text)?;
+    let chained = members.text("prev")?.is_some();
+    let seq = match members.peek("seq") {
+        Some(Json::Number(seq)) => Some(*seq),
+        _ => None,
+    };
+    event(1, members, options, &mut ledger)?;
+    Ok(Seen { seq, chained })
+}
+
 type Line<'l> = Members<'l, { KEYS.len() }>;
 
 fn members(text: &str) -> Result<Line<'_>> {
@@ -77,7 +98,9 @@ fn event(line: u64, mut members: Line<'_>, options: &Options, ledger: &mut Ledge
         return Err(Error::usage(format!("`{key}` does not belong to this event")));
     }
     if subject.is_none() && !matches!(change, Change::Erase(_)) {
-        return Err(Error::usage("this event needs a `subject`"));
+        return Err(
+            Error::usage("this event needs a `subject`").help("the one of the erase, or `L<line>` for one without")
+        );
     }
     ledger.push(Event { line, seq, at, subject: subject.map(Reference), change })
 }

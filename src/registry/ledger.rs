@@ -29,6 +29,8 @@ pub(super) struct Ledger<'o> {
     /// The newest sequence number; 0 without events.
     pub seq: u64,
     pub newest_at: Option<Timestamp>,
+    /// Identifiers that a cancel cleared, each with its subject, if they are to be kept.
+    pub cleared: Option<Vec<(usize, Draft)>>,
     events: u64,
 }
 
@@ -50,6 +52,8 @@ pub(super) struct Track {
     pub tells: bool,
     /// Has an erase after `as_of_seq`.
     pub later: bool,
+    /// Has an erase at all.
+    pub erased: bool,
 }
 
 /// One identifier and the index of its terms.
@@ -59,7 +63,7 @@ pub(super) struct Draft {
 }
 
 /// Values that must match together, ascending, each once.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Values {
     One(ValueId),
     AllOf(Box<[ValueId]>),
@@ -75,6 +79,7 @@ impl<'o> Ledger<'o> {
             terms: vec![Terms::default()],
             seq: 0,
             newest_at: None,
+            cleared: None,
             events: 0,
         }
     }
@@ -99,6 +104,9 @@ impl<'o> Ledger<'o> {
             Change::Erase(erase) => self.erase(at, erase, judged),
             change => {
                 if let Some(track) = self.tracks.get_mut(at).filter(|_| judged) {
+                    if let (Change::Cancel, Some(cleared)) = (&change, &mut self.cleared) {
+                        cleared.extend(track.drafts.drain(..).map(|draft| (at, draft)));
+                    }
                     track.play(change);
                 }
                 Ok(())
@@ -108,7 +116,7 @@ impl<'o> Ledger<'o> {
 
     /// The subject of that reference. `L<line>` is the one that began there without a reference, or whose reference is
     /// shown so because it is an identifier: what an operator reads in a listing can be cancelled and held.
-    fn find(&self, name: &str) -> Option<usize> {
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied().or_else(|| {
             let digits = name.strip_prefix('L')?;
             let line = digits.parse::<u64>().ok()?;
@@ -121,12 +129,13 @@ impl<'o> Ledger<'o> {
 
     /// A written number must rise. An absent one is the event's ordinal, or the next after a written one that was higher.
     fn next_seq(&mut self, seq: Seq) -> Result<u64> {
+        const HELP: &str = "numbers start at 1 and each is above those before; by hand, leave `seq` out";
         self.events += 1;
         let next = match seq {
             Seq::Given(seq) => Some(seq).filter(|seq| *seq > self.seq),
             Seq::Ordinal | Seq::OfSubject => self.seq.checked_add(1).map(|n| n.max(self.events)),
         };
-        self.seq = next.ok_or_else(|| Error::usage("`seq` does not rise"))?;
+        self.seq = next.ok_or_else(|| Error::usage("`seq` does not rise").help(HELP))?;
         Ok(self.seq)
     }
 
@@ -144,6 +153,7 @@ impl<'o> Ledger<'o> {
             cancelled: false,
             tells: false,
             later: false,
+            erased: false,
         });
         at
     }
@@ -156,6 +166,7 @@ impl<'o> Ledger<'o> {
             return Ok(());
         };
         let reference = track.name.as_deref().map(str::to_lowercase);
+        track.erased = true;
         if judged {
             track.cancelled = false;
             if track.drafts.is_empty() {

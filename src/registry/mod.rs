@@ -5,11 +5,15 @@
 //! independent tracks (erase and cancel, hold and release). A source is read once, line by line: in memory is what is
 //! kept, never the file. Every fault of a registry is a usage error (exit 2) that names the line and none of its content.
 //!
-//! Nothing here opens files, decrypts, masks names or writes events.
+//! [`append`] and [`intake`] write events at the end of a `.jsonl` log. Nothing else here opens files; nothing decrypts or
+//! masks names.
 
+pub mod append;
 pub mod chain;
 mod delimited;
-mod event;
+pub mod event;
+pub mod findings;
+pub mod intake;
 mod intern;
 mod json;
 mod jsonl;
@@ -83,6 +87,8 @@ pub struct Options {
     pub as_of_seq: Option<u64>,
     /// What [`Registry::listing`] holds.
     pub listing: Listing,
+    /// Whether [`Registry::findings`] is filled.
+    pub findings: bool,
 }
 
 impl Options {
@@ -97,6 +103,7 @@ impl Options {
             min_seq: None,
             as_of_seq: None,
             listing: Listing::None,
+            findings: false,
         }
     }
 }
@@ -125,6 +132,8 @@ pub struct Registry {
     pub new_since: Vec<String>,
     /// Every subject in file order, as [`Options::listing`] asks.
     pub listing: Vec<Entry>,
+    /// What looks like a slip, if [`Options::findings`] asks.
+    pub findings: Vec<findings::Finding>,
 }
 
 /// Reads a registry of that `form`; `mtime` is its age where no event has an `at`.
@@ -132,18 +141,12 @@ pub struct Registry {
 /// Errors: [`crate::error::Kind::Usage`] for every fault of the registry, with its line where it has one;
 /// [`crate::error::Kind::Io`] if `input` cannot be read.
 pub fn read(input: impl BufRead, form: Form, mtime: Timestamp, options: &Options) -> Result<Registry> {
-    if options.txt_type.is_some() && form != Form::Txt {
-        return Err(Error::usage("--type is for .txt registries only"));
-    }
     let mut lines = lines::Lines::new(input);
     let mut ledger = ledger::Ledger::new(options);
-    match form {
-        Form::Jsonl => jsonl::read(&mut lines, options, &mut ledger)?,
-        Form::Csv => delimited::read(&mut lines, b',', options, &mut ledger)?,
-        Form::Tsv => delimited::read(&mut lines, b'\t', options, &mut ledger)?,
-        Form::Txt => plain::read(&mut lines, options, &mut ledger)?,
-    }
-    let registry = resolve::resolve(ledger, lines.finish())?;
+    play(&mut lines, form, options, &mut ledger)?;
+    let findings = if options.findings { findings::of(&ledger) } else { Vec::new() };
+    let mut registry = resolve::resolve(ledger, lines.finish())?;
+    registry.findings = findings;
     if registry.seq == 0 && !options.allow_empty {
         return Err(Error::usage("the registry is empty").help("--allow-empty-registry takes it all the same"));
     }
@@ -157,6 +160,24 @@ pub fn read(input: impl BufRead, form: Form, mtime: Timestamp, options: &Options
         return Err(Error::usage("the registry is older than --max-registry-age"));
     }
     Ok(registry)
+}
+
+/// Plays every event of a registry of that `form` into `ledger`.
+fn play(
+    lines: &mut lines::Lines<impl BufRead>,
+    form: Form,
+    options: &Options,
+    ledger: &mut ledger::Ledger<'_>,
+) -> Result<()> {
+    if options.txt_type.is_some() && form != Form::Txt {
+        return Err(Error::usage("--type is for .txt registries only"));
+    }
+    match form {
+        Form::Jsonl => jsonl::read(lines, options, ledger),
+        Form::Csv => delimited::read(lines, b',', options, ledger),
+        Form::Tsv => delimited::read(lines, b'\t', options, ledger),
+        Form::Txt => plain::read(lines, options, ledger),
+    }
 }
 
 /// The type of that name, or a usage error that names the nearest.

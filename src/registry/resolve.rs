@@ -32,6 +32,7 @@ pub(super) fn resolve(ledger: Ledger<'_>, sha256: String) -> Result<Registry> {
         cancelled: 0,
         new_since: Vec::new(),
         listing: Vec::new(),
+        findings: Vec::new(),
     };
     let shown = Shown::new(&ledger.values, &ledger.by_name);
     let mut needles = Needles::default();
@@ -170,7 +171,8 @@ fn text(value: &Value) -> Zeroizing<String> {
     Zeroizing::new(String::from_utf8_lossy(written(value)).into_owned())
 }
 
-fn written(value: &Value) -> &[u8] {
+/// The value's text as the registry wrote it, trimmed.
+pub(super) fn written(value: &Value) -> &[u8] {
     if value.written.is_empty() { &value.bytes } else { &value.written }
 }
 

@@ -1,5 +1,6 @@
 //! The registry as a run sees it: text in, needles and counts out.
 
+mod append;
 mod faults;
 mod forms;
 mod tracks;

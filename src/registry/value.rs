@@ -74,13 +74,16 @@ pub(super) fn trim(kind: Type, text: &str) -> &str {
 }
 
 fn refusal(kind: Type) -> Error {
-    Error::usage(match kind {
-        Type::Email => "the value is not an e-mail address",
-        Type::Uuid => "the value is not a UUID",
-        Type::Ip => "the value is not an IP address (prefixes, ports and zones are not taken)",
-        Type::Phone => "the value is not a phone number",
-        Type::Token | Type::Literal | Type::UserId | Type::Username => "the value is empty",
-    })
+    match kind {
+        Type::Email => {
+            Error::usage("the value is not an e-mail address").help("one bare address, without a name or `mailto:`")
+        }
+        Type::Uuid => Error::usage("the value is not a UUID").help("32 hex digits, with dashes or without"),
+        Type::Ip => Error::usage("the value is not an IP address (prefixes, ports and zones are not taken)"),
+        Type::Phone => Error::usage("the value is not a phone number")
+            .help("digits, with a leading `+` and any of ` -.()/` between"),
+        Type::Token | Type::Literal | Type::UserId | Type::Username => Error::usage("the value is empty"),
+    }
 }
 
 /// Lower case in ASCII. Strict enough that a display name, a `mailto:` or a list of addresses is refused: they would be

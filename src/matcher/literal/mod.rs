@@ -80,6 +80,11 @@ impl Literal {
         &self.0.needles
     }
 
+    /// Its tables that hold anything: name, values, bytes of memory. The needles themselves are not counted.
+    pub fn sizes(&self) -> Vec<(&'static str, usize, usize)> {
+        self.0.finder.sizes()
+    }
+
     /// Calls `found` with every place in `text` that counts as a value's, overlapping ones and repetitions as well.
     pub(super) fn each_place(&self, text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
         self.0.judge_text(text, &mut |_, span, _| found(span));

@@ -159,6 +159,21 @@ impl Finder {
         })
     }
 
+    /// Its tables that hold anything: name, keys, bytes of memory.
+    pub(super) fn sizes(&self) -> Vec<(&'static str, usize, usize)> {
+        let tables = [
+            ("words", &self.words),
+            ("dotted", &self.dotted),
+            ("mails", &self.mails),
+            ("uuids", &self.uuids),
+            ("ips", &self.ips),
+            ("phones", &self.phones),
+        ];
+        let tables = tables.into_iter().map(|(name, table)| (name, table.size()));
+        let bytes = self.bytes.iter().map(|all| ("bytes", (all.patterns_len(), all.memory_usage())));
+        tables.chain(bytes).filter(|(_, size)| size.0 > 0).map(|(name, size)| (name, size.0, size.1)).collect()
+    }
+
     /// Longest match in any text, bytes.
     pub(super) fn longest(&self) -> usize {
         self.longest

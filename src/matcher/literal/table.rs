@@ -55,6 +55,12 @@ impl Table {
         self.slots.is_empty()
     }
 
+    /// Keys in it, and bytes of memory.
+    pub(super) fn size(&self) -> (usize, usize) {
+        let keys = self.slots.iter().filter(|slot| slot.1 != 0).count();
+        (keys, self.slots.len() * size_of::<(u32, u32)>() + self.gists.len() * size_of::<u64>())
+    }
+
     /// Bounds of the keys' lengths, bytes.
     pub(super) fn lengths(&self) -> (usize, usize) {
         self.lengths

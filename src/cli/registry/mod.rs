@@ -1,0 +1,27 @@
+//! `registry …`: what reads a registry, and what appends to one.
+
+mod input;
+mod look;
+mod write;
+
+use super::args::Registry;
+use super::{Exit, build, print, process, say};
+use crate::error::Result;
+
+/// Runs the verb.
+pub fn run(verb: &Registry) -> Result<Exit> {
+    process::logging(match verb {
+        Registry::Check(file) => file.verbose,
+        Registry::List(list) => list.file.verbose,
+        _ => 0,
+    });
+    match verb {
+        Registry::Check(file) => look::check(file),
+        Registry::List(list) => look::list(list),
+        Registry::Add(add) => write::add(add),
+        Registry::Import(import) => write::import(import),
+        Registry::Cancel(mark) => write::cancel(mark),
+        Registry::Hold(hold) => write::hold(hold),
+        Registry::Release(mark) => write::release(mark),
+    }
+}
