@@ -17,7 +17,7 @@ fn verb(world: &World, verb: &str, more: &[&str], stdin: &str) -> Ran {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // Who refuses early reads nothing.
     let _closed = child.stdin.take().unwrap().write_all(stdin.as_bytes());
-    let ran = world.ran(child.wait_with_output().unwrap(), &arguments);
+    let ran = world.ran(&child.wait_with_output().unwrap(), &arguments);
     assert!(!ran.out.contains("zq77") && !ran.err.contains("zq77"), "P4: {}{}", ran.out, ran.err);
     ran
 }
