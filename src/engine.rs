@@ -23,7 +23,9 @@ use crate::judge::pseudonym::Key;
 use crate::layer::{LargeSlot, Search};
 use crate::limits::{LIST_BATCH, Limits, VERIFY_WINDOW};
 use crate::manifest::writer::{self, Writer};
-use crate::manifest::{Artifact, Line, RegistryLine, Run as RunLine, SCHEMA, Status, Summary, SummaryRecords, settle, shown};
+use crate::manifest::{
+    Artifact, Line, RegistryLine, Run as RunLine, SCHEMA, Status, Summary, SummaryRecords, settle, shown,
+};
 use crate::matcher::literal::Literal;
 use crate::matcher::mask::Masker;
 use crate::matcher::reference::Reference;

@@ -101,7 +101,7 @@ fn killed_at_any_instant() {
 fn cut_after_intent(world: &World) {
     let text = String::from_utf8(world.get("m.jsonl")).unwrap();
     let at = text.rfind("{\"kind\":\"intent\"").unwrap();
-    world.put("m.jsonl", &text[..at + text[at..].find('\n').unwrap() + 1]);
+    world.put("m.jsonl", &text[..=at + text[at..].find('\n').unwrap()]);
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn masked_names_are_settled_by_digest() {
         let log = make::log(&["alice@example.com", "x"]);
         world.put("src/alice@example.com.log", &log);
         world.put("src/bobby@example.com.log", make::log(&["x", "y"]));
-        world.scrub(&["--exclude", "bobby*"]).expect(3);
+        world.scrub(&["--exclude", "bobby*"]).expect(0);
         cut_after_intent(&world);
         if old {
             world.put("src/alice@example.com.log", &log);
@@ -127,7 +127,7 @@ fn masked_names_are_settled_by_digest() {
 fn a_masked_name_that_nothing_fits_stays_open_until_it_is_met_again() {
     let world = World::new(ALICE);
     world.put("src/alice@example.com.log", make::log(&["alice@example.com", "x"]));
-    world.scrub(&[]).expect(3);
+    world.scrub(&[]).expect(0);
     cut_after_intent(&world);
     let done = world.get("src/alice@example.com.log");
     world.put("src/alice@example.com.log", [&done, &b"2026-11-20T09:00:00Z INFO more\n"[..]].concat());
@@ -136,8 +136,7 @@ fn a_masked_name_that_nothing_fits_stays_open_until_it_is_met_again() {
     assert_eq!(world.get("m.jsonl"), text, "not closed as gone");
     // A later run that finds the result clean closes it.
     world.put("src/alice@example.com.log", done);
-    world.run(&["scan", "src", "--registry", REGISTRY]).expect(3);
-    world.scrub(&[]).expect(3);
+    world.scrub(&[]).expect(0);
     let ran = world.verify(&[]);
     assert!(!ran.out.contains("incomplete"), "{}", ran.out);
 }
