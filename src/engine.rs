@@ -23,7 +23,9 @@ use crate::judge::pseudonym::Key;
 use crate::layer::{LargeSlot, Search};
 use crate::limits::{LIST_BATCH, Limits, VERIFY_WINDOW};
 use crate::manifest::writer::{self, Writer};
-use crate::manifest::{Artifact, Line, RegistryLine, Run as RunLine, SCHEMA, Status, Summary, SummaryRecords, settle};
+use crate::manifest::{
+    Artifact, Line, RegistryLine, Run as RunLine, SCHEMA, Status, Summary, SummaryRecords, settle, shown,
+};
 use crate::matcher::literal::Literal;
 use crate::matcher::mask::Masker;
 use crate::matcher::reference::Reference;
@@ -283,9 +285,9 @@ impl Fleet<'_> {
         let mut writer = Writer::new(Some(file), reader.prev().to_owned(), self.job.json, self.space);
         for intent in open.intents() {
             let names = |name: &[u8]| (self.search.mask)(name);
-            let found =
-                verify::audit::digest_of(&intent.uri, intent.output.as_deref(), intent.identity.as_ref(), &names);
-            writer.artifact(settle::close(intent, found.as_ref()))?;
+            if let Some(line) = settle::close(intent, verify::audit::stands(intent, &names)) {
+                writer.artifact(line)?;
+            }
         }
         Ok(writer)
     }
@@ -309,9 +311,12 @@ impl Fleet<'_> {
                 held: registry.held,
                 pending: registry.pending,
             },
-            policy: mask_strings(&given.policy.shown, self.search),
+            policy: shown::masked(&given.policy.shown, &|text| (self.search.mask)(text)),
             sources: sources.iter().map(|source| (self.uri)(source.place())).collect(),
             searched: ["raw", "percent", "json", "html", "qp"].map(str::to_owned).to_vec(),
+            format: job.format.clone(),
+            codec: job.codec.clone(),
+            max_record: Some(job.limits.max_record),
             key: given.key.map(Key::id),
         }
     }
@@ -534,17 +539,5 @@ fn summary(report: &Report, root: String) -> Summary {
         records: report.records,
         root,
         signature: None,
-    }
-}
-
-/// The policy as the run line shows it: a glob or field name may hold an identifier.
-fn mask_strings(value: &serde_json::Value, search: &Search<'_>) -> serde_json::Value {
-    use serde_json::Value;
-    let text = |text: &str| String::from_utf8_lossy(&(search.mask)(text.as_bytes())).into_owned();
-    match value {
-        Value::String(string) => Value::String(text(string)),
-        Value::Array(items) => items.iter().map(|item| mask_strings(item, search)).collect(),
-        Value::Object(map) => map.iter().map(|(key, value)| (text(key), mask_strings(value, search))).collect(),
-        other => other.clone(),
     }
 }

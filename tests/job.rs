@@ -298,3 +298,166 @@ fn default_manifest_has_the_run_in_its_name() {
     let lines = manifest::check(&world.get(&name));
     assert!(name.contains(lines[0]["run_id"].as_str().unwrap()));
 }
+
+/// Two artifacts whose names are masked alike, one to be changed and one clean.
+fn siblings() -> World {
+    let world = World::new(ALICE);
+    world.put("src/alice@example.com.log", make::log(&["alice@example.com", "x"]));
+    world.put("src/ALICE@example.com.log", make::log(&["x", "nobody"]));
+    world
+}
+
+#[test]
+fn artifacts_that_share_a_masked_uri_are_each_verified() {
+    let names = ["src/alice@example.com.log", "src/ALICE@example.com.log"];
+    let check = |world: &World, code: i32| {
+        for registry in [true, false] {
+            let ran = if registry { world.verify(&[]) } else { world.run(&["verify", "m.jsonl"]) };
+            assert!(ran.out.lines().any(|line| line.contains("compared") && line.contains('2')), "{}", ran.out);
+            ran.expect(code);
+            assert_eq!(ran.out.contains("changed"), code == 1, "{}", ran.out);
+        }
+    };
+    let world = siblings();
+    world.scrub(&[]).expect(0);
+    check(&world, 0);
+    for name in names {
+        let old = world.get(name);
+        world.put(name, [old.as_slice(), b"2026-11-20T09:00:00Z INFO more\n"].concat());
+        check(&world, 1);
+        world.put(name, old);
+    }
+    // Restored from a backup: other inodes, the same bytes.
+    for name in names {
+        let old = world.get(name);
+        std::fs::rename(world.path(name), world.path("kept")).unwrap();
+        world.put(name, old);
+        std::fs::remove_file(world.path("kept")).unwrap();
+    }
+    check(&world, 0);
+    // Twins: two lines of one digest need two files.
+    let world = siblings();
+    world.put(names[1], make::log(&["alice@example.com", "x"]));
+    world.scrub(&[]).expect(0);
+    check(&world, 0);
+    std::fs::remove_file(world.path(names[1])).unwrap();
+    let ran = world.verify(&[]);
+    assert!(ran.out.contains("no such file"), "{}", ran.out);
+}
+
+#[test]
+fn a_link_has_no_effect_below_a_source_and_is_followed_as_one() {
+    let world = World::new(ALICE);
+    world.put("src/a.log", make::log(&["alice@example.com", "x"]));
+    std::os::unix::fs::symlink("a.log", world.path("src/link.log")).unwrap();
+    let ran = world.scrub(&[]);
+    ran.expect(0);
+    assert_eq!(ran.status("link.log"), "skipped: symlink");
+    world.verify(&[]).expect(0);
+
+    world.put("src/a.log", make::log(&["alice@example.com", "x"]));
+    for (mode, code) in [("scan", 1), ("scrub", 0)] {
+        std::fs::remove_file(world.path("m.jsonl")).unwrap();
+        let mut arguments = vec![mode, "src/link.log", "--registry", REGISTRY, "--manifest", "m.jsonl"];
+        if mode == "scrub" {
+            arguments.push("--in-place");
+        }
+        world.run(&arguments).expect(code);
+        world.verify(&[]).expect(0);
+    }
+    world.put("src/a.log", make::log(&["other"]));
+    world.verify(&[]).expect(1);
+}
+
+#[test]
+fn verify_reads_as_the_run_did() {
+    // As text a line is a record of its own; the run line says that it was.
+    let world = World::new(ALICE);
+    world.put("src/a.log", make::log(&["alice@example.com", "x"]));
+    let ran = world.scrub(&["--format", "text", "--max-record", "64KiB"]);
+    ran.expect(0);
+    assert_eq!((&ran.lines[0]["format"], &ran.lines[0]["max_record"]), (&"text".into(), &(64 << 10).into()));
+    world.verify(&[]).expect(0);
+    // Longer than the bound of the run allows: what it then could not read verify cannot either, unless told.
+    let world = World::new(ALICE);
+    world.put("src/a.log", make::log(&["alice@example.com", &"y".repeat(100_000)]));
+    world.scrub(&[]).expect(0);
+    world.verify(&[]).expect(0);
+    world.verify(&["--max-record", "64KiB"]).expect(3);
+}
+
+#[test]
+fn a_policy_with_somebody_in_it_is_masked_and_asked_for() {
+    let world = World::new(ALICE);
+    world.put("src/a.log", make::log(&["alice@example.com", "x"]));
+    world.put("policy.toml", "[[rule]]\nfiles = [\"**/alice@example.com/**\"]\naction = \"redact\"\n");
+    let ran = world.scrub(&["--policy", "policy.toml"]);
+    ran.expect(0);
+    let policy = &ran.lines[0]["policy"];
+    assert_eq!((&policy["masked"], &policy["rules"][0]["action"]), (&true.into(), &"redact".into()));
+    assert_eq!(policy["rules"][0]["files"][0], "**/*****************/**");
+    assert_eq!(format!("sha256:{}", policy["sha256"].as_str().unwrap()), manifest::sha256(&world.get("policy.toml")));
+    let ran = world.verify(&[]);
+    ran.expect(2);
+    assert!(ran.err.contains("--policy"), "{}", ran.err);
+    world.verify(&["--policy", "policy.toml"]).expect(0);
+    world.run(&["verify", "m.jsonl"]).expect(0);
+}
+
+#[test]
+fn a_user_called_as_a_word_of_the_policy_masks_none_of_it() {
+    let world = World::new(
+        "{\"subject\":\"s1\",\"identifiers\":[{\"type\":\"username\",\"value\":\"redact\"},\
+         {\"type\":\"username\",\"value\":\"userid\"},{\"type\":\"user_id\",\"value\":\"members\"},\
+         {\"type\":\"literal\",\"value\":\"rules\"}]}\n",
+    );
+    world.put("src/a.log", make::log(&["user=redact", "x"]));
+    world.put("policy.toml", "[[rule]]\nfiles = [\"*.log\"]\naction = \"redact\"\n");
+    let ran = world.scrub(&["--policy", "policy.toml"]);
+    ran.expect(0);
+    assert!(ran.lines[0]["policy"]["masked"].is_null(), "{}", ran.lines[0]);
+    world.verify(&[]).expect(0);
+}
+
+#[test]
+fn verify_of_a_mirror() {
+    let world = World::new(ALICE);
+    fill(&world);
+    world.put("src/alice@example.com/x.log", make::log(&["alice@example.com", "x"]));
+    world.mirror("dest", &[]).expect(3);
+    for registry in [true, false] {
+        let ran = if registry { world.verify(&[]) } else { world.run(&["verify", "m.jsonl"]) };
+        assert!(!ran.out.contains("changed") && !ran.out.contains("survivor"), "{}", ran.out);
+        assert!(ran.out.lines().any(|line| line.contains("compared") && line.contains('8')), "{}", ran.out);
+    }
+    // It is the mirror that is looked at.
+    world.put("src/plain.log", "other");
+    assert!(!world.verify(&[]).out.contains("changed"));
+    world.put("dest/clean.log", "other");
+    let out = world.verify(&[]).out;
+    assert!(out.contains("changed: file:dest/clean.log"), "{out}");
+}
+
+#[test]
+fn verify_of_a_manifest_of_several_runs_and_of_partial_artifacts() {
+    let world = World::new(ALICE);
+    let png = [b"\x89PNG\r\n\x1a\n".as_slice(), &[7; 900]].concat();
+    world.put("src/b.tar", make::tar(&[("a.log", &make::log(&["alice@example.com", "x"])), ("p.png", &png)]));
+    world.put("one.log", make::log(&["alice@example.com", "y"]));
+    world.scrub(&[]).expect(3);
+    world.run(&["scrub", "one.log", "--registry", REGISTRY, "--in-place", "--manifest", "m.jsonl"]).expect(0);
+    let ran = world.verify(&[]);
+    ran.expect(3);
+    assert!(ran.out.lines().any(|line| line.contains("compared") && line.contains('2')), "{}", ran.out);
+    for (name, said) in [("src/b.tar", "changed: file:src/b.tar"), ("one.log", "changed: file:one.log")] {
+        let old = world.get(name);
+        world.put(name, [old.as_slice(), b"x"].concat());
+        let out = world.verify(&[]).out;
+        assert!(out.contains(said), "{out}");
+        world.put(name, old);
+    }
+    // What the later run made of it counts, not what the earlier one said.
+    world.put("one.log", make::log(&["alice@example.com", "y", "z"]));
+    world.run(&["scrub", "one.log", "--registry", REGISTRY, "--in-place", "--manifest", "m.jsonl"]).expect(0);
+    world.verify(&[]).expect(3);
+}

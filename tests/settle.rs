@@ -96,3 +96,98 @@ fn killed_at_any_instant() {
         world.verify(&[]).expect(0);
     }
 }
+
+/// Cuts the manifest after its last intent, as a crash at that swap leaves it.
+fn cut_after_intent(world: &World) {
+    let text = String::from_utf8(world.get("m.jsonl")).unwrap();
+    let at = text.rfind("{\"kind\":\"intent\"").unwrap();
+    world.put("m.jsonl", &text[..=at + text[at..].find('\n').unwrap()]);
+}
+
+#[test]
+fn masked_names_are_settled_by_digest() {
+    for (with_registry, old) in [(true, false), (false, false), (true, true), (false, true)] {
+        let world = World::new(ALICE);
+        let log = make::log(&["alice@example.com", "x"]);
+        world.put("src/alice@example.com.log", &log);
+        world.put("src/bobby@example.com.log", make::log(&["x", "y"]));
+        world.scrub(&["--exclude", "bobby*"]).expect(0);
+        cut_after_intent(&world);
+        if old {
+            world.put("src/alice@example.com.log", &log);
+        }
+        let ran = if with_registry { world.verify(&[]) } else { world.run(&["verify", "m.jsonl"]) };
+        assert!(ran.err.contains("1 open intents settled"), "{}", ran.err);
+        let lines = manifest::check(&world.get("m.jsonl"));
+        assert_eq!(lines[2]["status"], if old { "failed" } else { "rewritten" }, "{}", lines[2]);
+    }
+}
+
+#[test]
+fn a_masked_name_that_nothing_fits_stays_open_until_it_is_met_again() {
+    let world = World::new(ALICE);
+    world.put("src/alice@example.com.log", make::log(&["alice@example.com", "x"]));
+    world.scrub(&[]).expect(0);
+    cut_after_intent(&world);
+    let done = world.get("src/alice@example.com.log");
+    world.put("src/alice@example.com.log", [&done, &b"2026-11-20T09:00:00Z INFO more\n"[..]].concat());
+    let text = world.get("m.jsonl");
+    world.verify(&[]).expect(1);
+    assert_eq!(world.get("m.jsonl"), text, "not closed as gone");
+    // A later run that finds the result clean closes it.
+    world.put("src/alice@example.com.log", done);
+    world.scrub(&[]).expect(0);
+    let ran = world.verify(&[]);
+    assert!(!ran.out.contains("incomplete"), "{}", ran.out);
+}
+
+#[test]
+fn under_output_what_is_not_there_was_never_placed() {
+    for placed in [false, true] {
+        let world = World::new(ALICE);
+        world.put("src/a.log", make::log(&["alice@example.com", "x"]));
+        world.mirror("dest", &[]).expect(0);
+        cut_after_intent(&world);
+        if !placed {
+            std::fs::remove_file(world.path("dest/a.log")).unwrap();
+        }
+        world.verify(&[]).expect(1);
+        let lines = manifest::check(&world.get("m.jsonl"));
+        let reason = lines[2]["reason"].as_str().unwrap();
+        assert_eq!(lines[2]["status"], if placed { "rewritten" } else { "failed" });
+        assert_eq!(reason.contains("never placed"), !placed, "{reason}");
+        assert!(!reason.contains("gone"), "{reason}");
+    }
+}
+
+#[test]
+fn verify_cuts_nothing_off_that_another_run_wrote() {
+    // An intent is open and the line after it is whole: nothing is torn, nothing is cut.
+    let (world, _) = crashed(false, false);
+    let before = world.get("m.jsonl");
+    world.verify(&[]);
+    assert!(world.get("m.jsonl").starts_with(&before));
+    // A manifest that somebody else holds is not settled.
+    let (world, _) = crashed(false, true);
+    let before = world.get("m.jsonl");
+    let file = std::fs::File::open(world.path("m.jsonl")).unwrap();
+    file.lock().unwrap();
+    let ran = world.verify(&[]);
+    ran.expect(1);
+    assert!(ran.err.contains("not settled"), "{}", ran.err);
+    assert_eq!(world.get("m.jsonl"), before);
+}
+
+#[test]
+fn a_torn_line_that_is_whole_json_is_torn() {
+    let world = World::new(ALICE);
+    world.put("src/a.log", make::log(&["alice@example.com", "x"]));
+    world.scrub(&[]).expect(0);
+    let text = world.get("m.jsonl");
+    world.put("m.jsonl", &text[..text.len() - 1]);
+    let ran = world.verify(&[]);
+    ran.expect(1);
+    assert!(ran.out.contains("incomplete") && !ran.out.contains("tampered"), "{}", ran.out);
+    world.scrub(&[]).expect(0);
+    world.verify(&[]).expect(0);
+}

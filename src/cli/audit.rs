@@ -1,6 +1,5 @@
 //! `verify`: the manifest, the artifacts, and with a registry the people.
 
-use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use crate::judge::Judge;
 use crate::layer::{LargeSlot, Search};
 use crate::limits::{Limits, VERIFY_WINDOW};
 use crate::manifest::writer::{self, Writer};
-use crate::manifest::{Run, settle};
+use crate::manifest::{Run, settle, shown};
 use crate::matcher::literal::Literal;
 use crate::matcher::mask::Masker;
 use crate::matcher::reference::Reference;
@@ -32,18 +31,22 @@ pub fn verify(typed: &Verify, config: Config) -> Result<Exit> {
     drop(config);
     let mut found = Audit::default();
     let index = audit::index(&typed.manifest_file, &space, &mut found)?;
-    let mut judges: HashMap<String, Eyes> = HashMap::new();
+    // Lines are grouped by run: one registry and engine at a time.
+    let mut current: Option<Eyes> = None;
     let mut new_since: Vec<String> = Vec::new();
     audit::each(&typed.manifest_file, &index, &mut |run, line| {
-        if !judges.contains_key(&run.run_id) {
-            let eyes = Eyes::new(typed, run)?;
-            new_since.clone_from(&eyes.new_since);
-            judges.insert(run.run_id.clone(), eyes);
+        if current.as_ref().is_none_or(|eyes| eyes.run_id != run.run_id) {
+            // The old one goes first: two registries at a time would be twice the memory.
+            current = None;
+            current = Some(Eyes::new(typed, run, &limits)?);
         }
-        let Some(eyes) = judges.get(&run.run_id) else { return Ok(()) };
-        eyes.with(&limits, &space, &mut |search, mask| audit::judge(run, line, search, mask, &mut found))
+        let Some(eyes) = &current else { return Ok(()) };
+        new_since.clone_from(&eyes.new_since);
+        eyes.with(&space, &mut |search, mask| audit::judge(run, line, search, mask, &mut found))
     })?;
-    settle_open(typed, &found, &space)?;
+    if !found.open.is_empty() && !found.tampered() {
+        settle_open(typed, current, &limits, &space)?;
+    }
     if !typed.say.quiet {
         print(&text(&found, &new_since, typed.registry.is_some()))?;
     }
@@ -58,6 +61,11 @@ pub fn verify(typed: &Verify, config: Config) -> Result<Exit> {
 
 /// What one run of the manifest is judged with.
 struct Eyes {
+    run_id: String,
+    /// As typed, else as the run had them.
+    limits: Limits,
+    format: Option<String>,
+    codec: Option<String>,
     registry: Option<Registry>,
     policy: Policy,
     engine: Option<Box<dyn Engine>>,
@@ -66,13 +74,30 @@ struct Eyes {
 }
 
 impl Eyes {
-    fn new(typed: &Verify, run: &Run) -> Result<Self> {
-        let policy = match &typed.policy {
-            Some(path) => policy_file::read(path)?.policy,
-            None => policy_file::of_run_line(&run.policy)?,
+    fn new(typed: &Verify, run: &Run, limits: &Limits) -> Result<Self> {
+        let mut limits = limits.clone();
+        if typed.bounds.max_record.is_none() {
+            limits.max_record = run.max_record.unwrap_or(limits.max_record);
+        }
+        let mut eyes = Self {
+            run_id: run.run_id.clone(),
+            limits,
+            format: run.format.clone(),
+            codec: run.codec.clone(),
+            registry: None,
+            policy: Policy::default(),
+            engine: None,
+            masker: None,
+            new_since: Vec::new(),
         };
-        let Some(path) = &typed.registry else {
-            return Ok(Self { registry: None, policy, engine: None, masker: None, new_since: Vec::new() });
+        let Some(path) = &typed.registry else { return Ok(eyes) };
+        eyes.policy = match &typed.policy {
+            Some(path) => policy_file::read(path)?.policy,
+            None if shown::is_masked(&run.policy) => {
+                return Err(Error::usage("the policy on the manifest's run line has masked parts")
+                    .help("name the policy that was used with --policy"));
+            }
+            None => policy_file::of_run_line(&run.policy)?,
         };
         let mut options = build::registry_options(&typed.read, audit::time(&run.as_of)?)?;
         options.as_of_seq = Some(run.registry.seq);
@@ -80,26 +105,30 @@ impl Eyes {
         options.max_age = None;
         options.allow_empty = true;
         let registry = build::registry(path, &options)?;
-        let plan = Plan { needles: Arc::clone(&registry.needles), fields: Arc::new(policy.fields.clone()) };
+        let plan = Plan { needles: Arc::clone(&registry.needles), fields: Arc::new(eyes.policy.fields.clone()) };
         let engine: Box<dyn Engine> =
             if typed.fast { Box::new(Literal::new(&plan)?) } else { Box::new(Reference::new(&plan)) };
-        let masker = Masker::new(&plan)?;
-        let new_since = registry.new_since.clone();
-        Ok(Self { registry: Some(registry), policy, engine: Some(engine), masker: Some(masker), new_since })
+        eyes.masker = Some(Masker::new(&plan)?);
+        eyes.new_since.clone_from(&registry.new_since);
+        (eyes.registry, eyes.engine) = (Some(registry), Some(engine));
+        Ok(eyes)
+    }
+
+    fn mask(&self, name: &[u8]) -> Vec<u8> {
+        self.masker.as_ref().map_or_else(|| name.to_vec(), |masker| masker.mask(name))
     }
 
     fn with(
         &self,
-        limits: &Limits,
         space: &Arc<TempSpace>,
         judge: &mut dyn FnMut(Option<&Search<'_>>, &audit::Mask<'_>) -> Result<()>,
     ) -> Result<()> {
-        let mask = |name: &[u8]| self.masker.as_ref().map_or_else(|| name.to_vec(), |masker| masker.mask(name));
+        let mask = |name: &[u8]| self.mask(name);
         let (Some(registry), Some(engine)) = (&self.registry, &self.engine) else {
             return judge(None, &mask);
         };
         let ruling = Judge::new(&registry.needles, &self.policy.fields, None);
-        let large = LargeSlot::new(limits.max_memory, 1);
+        let large = LargeSlot::new(self.limits.max_memory, 1);
         let stop = process::stop();
         let search = Search {
             engine: &**engine,
@@ -108,12 +137,12 @@ impl Eyes {
             policy: &self.policy,
             mask: &mask,
             detect: &TABLES,
-            limits,
+            limits: &self.limits,
             space,
             large: &large,
             second: true,
-            format: None,
-            codec: None,
+            format: self.format.as_deref(),
+            codec: self.codec.as_deref(),
             levels: &[],
             interrupted: &stop,
         };
@@ -121,12 +150,8 @@ impl Eyes {
     }
 }
 
-/// Closes the intents that a crash left open, if the manifest can be written.
-fn settle_open(typed: &Verify, found: &Audit, space: &Arc<TempSpace>) -> Result<()> {
-    let tampered = found.complaints.iter().any(|complaint| complaint.wrong == audit::Wrong::Tampered);
-    if found.open.is_empty() || tampered {
-        return Ok(());
-    }
+/// Closes the intents that a crash left open, if the manifest can be written. `current`: what the last lines were judged with.
+fn settle_open(typed: &Verify, current: Option<Eyes>, limits: &Limits, space: &Arc<TempSpace>) -> Result<()> {
     let file = match writer::open(&typed.manifest_file) {
         Ok(file) => file,
         Err(error) => {
@@ -134,15 +159,32 @@ fn settle_open(typed: &Verify, found: &Audit, space: &Arc<TempSpace>) -> Result<
             return Ok(());
         }
     };
-    let (prev, end) = &found.end;
-    file.set_len(*end).map_err(|e| Error::io("cutting a torn line off the manifest", &e))?;
-    let mut writer = Writer::new(Some(file), prev.clone(), false, space);
-    for intent in &found.open {
-        let plain = |name: &[u8]| name.to_vec();
-        let digest = audit::digest_of(&intent.uri, intent.output.as_deref(), intent.identity.as_ref(), &plain);
-        writer.artifact(settle::close(intent, digest.as_ref()))?;
+    // Another run may have settled them and gone on since: what counts is what stands there under the lock.
+    let mut now = Audit::default();
+    let index = audit::index(&typed.manifest_file, space, &mut now)?;
+    let (Some(run), false) = (index.run.as_deref(), now.tampered()) else { return Ok(()) };
+    let eyes = match current.filter(|eyes| eyes.run_id == run.run_id) {
+        Some(eyes) => eyes,
+        None => Eyes::new(typed, run, limits)?,
+    };
+    let closed: Vec<_> = now
+        .open
+        .iter()
+        .filter_map(|intent| settle::close(intent, audit::stands(intent, &|name| eyes.mask(name))))
+        .collect();
+    if closed.is_empty() {
+        return Ok(());
     }
-    say(&format!("unwrite: {} open intents settled", found.open.len()));
+    let (prev, end) = now.end;
+    if now.torn {
+        file.set_len(end).map_err(|e| Error::io("cutting a torn line off the manifest", &e))?;
+    }
+    let mut writer = Writer::new(Some(file), prev, false, space);
+    let count = closed.len();
+    for line in closed {
+        writer.artifact(line)?;
+    }
+    say(&format!("unwrite: {count} open intents settled"));
     Ok(())
 }
 

@@ -1,13 +1,14 @@
 //! The verification manifest: JSON Lines that an auditor can check with `sha256sum` and `jq`.
 //!
 //! This file holds the lines as types; [`writer`] chains and stores them, [`root`] makes the summary's digest, [`reader`] reads
-//! and checks a manifest, [`settle`] closes the intents that a crash left open. Every line carries the SHA-256 of the line before
+//! and checks a manifest, [`settle`] closes the intents that a crash left open, [`shown`] masks the policy of a run line. Every line carries the SHA-256 of the line before
 //! it (`prev`, without the line end; the first: 64 zeros). Nothing here knows a value of the registry: subjects appear by
 //! reference and URIs arrive masked. The schema is `docs/manifest.schema.json`.
 
 pub mod reader;
 pub mod root;
 pub mod settle;
+pub mod shown;
 pub mod writer;
 
 use std::collections::BTreeMap;
@@ -57,6 +58,15 @@ pub struct Run {
     pub sources: Vec<String>,
     /// Spellings that were searched.
     pub searched: Vec<String>,
+    /// `--format`, if it overrode detection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// `--codec`, if it overrode detection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codec: Option<String>,
+    /// `--max-record`, bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_record: Option<u64>,
     /// Id of the pseudonym key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
@@ -281,10 +291,10 @@ impl Artifact {
         }
     }
 
-    /// Whether exit code 3 follows from it (SPEC "Exit codes").
+    /// Whether exit code 3 follows from it (SPEC "Exit codes"). Own files and links have no effect on it: a link is no artifact.
     pub fn attention(&self) -> bool {
         let left = |word| self.left.get(word).is_some_and(|n| *n > 0);
-        let skipped = self.status == Status::Skipped && self.reason.as_deref() != Some("own file");
+        let skipped = self.status == Status::Skipped && !matches!(self.reason.as_deref(), Some("own file" | "symlink"));
         skipped
             || matches!(self.status, Status::Partial | Status::Failed | Status::Unsupported | Status::Pending)
             || left("held")

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Artifact;
 use crate::blob::{Blob, Spool, TempSpace};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::judge::pseudonym::hex;
 
 /// Bytes of lines sorted in memory at one time.
@@ -40,7 +40,7 @@ impl Root {
     /// Adds the line of `artifact`.
     pub fn add(&mut self, artifact: &Artifact) -> Result<()> {
         let value = serde_json::to_value(super::Line::Artifact(Box::new(artifact.clone())))
-            .map_err(|_| Error::usage("an artifact line cannot be written as JSON"))?;
+            .map_err(|_| Error::new(Kind::Io, "an artifact line cannot be written as JSON"))?;
         self.add_value(&value)
     }
 
@@ -126,7 +126,7 @@ impl RunReader<'_> {
         while !buf.is_empty() {
             let n = self.spool.read_at(self.at, buf).map_err(|e| Error::io("reading a temporary file", &e))?;
             if n == 0 {
-                return Err(Error::usage("a temporary file ended early"));
+                return Err(Error::new(Kind::Io, "a temporary file ended early"));
             }
             self.at += n as u64;
             buf = buf.get_mut(n..).unwrap_or_default();

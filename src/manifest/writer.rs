@@ -108,14 +108,20 @@ pub fn digest(line: &[u8]) -> String {
 }
 
 /// Opens the manifest at `path` for appending, creates it 0600 if it is not there, and locks it. The file is not read here.
+///
+/// The name of a new one is durable on return: a durable intent in a file without a name would be none.
 pub fn open(path: &Path) -> Result<File> {
-    let file = File::options()
-        .read(true)
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|e| Error::new(Kind::Usage, format!("cannot open the manifest: {}", e.kind())))?;
+    let mut options = File::options();
+    options.read(true).append(true).mode(0o600);
+    let (file, new) = match options.clone().create_new(true).open(path) {
+        Ok(file) => (Ok(file), true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => (options.create(true).open(path), false),
+        Err(error) => (Err(error), false),
+    };
+    let file = file.map_err(|e| Error::new(Kind::Usage, format!("cannot open the manifest: {}", e.kind())))?;
+    if new {
+        sync_folder(path)?;
+    }
     let kind = file.metadata().map_err(|e| Error::io("reading the manifest's metadata", &e))?.file_type();
     if !kind.is_file() {
         return Err(Error::usage("the manifest is not a regular file"));
@@ -124,5 +130,16 @@ pub fn open(path: &Path) -> Result<File> {
         Ok(()) => Ok(file),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::new(Kind::Locked, "another run writes this manifest")),
         Err(error) => Err(Error::io("locking the manifest", &error.into())),
+    }
+}
+
+/// Makes the name `path` durable. A folder that cannot be opened (search permission only) or synced at all is let be.
+fn sync_folder(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    match File::open(folder).map(|folder| folder.sync_all()) {
+        Ok(Err(error)) if error.kind() != io::ErrorKind::InvalidInput => {
+            Err(Error::io("syncing the manifest's folder", &error))
+        }
+        _ => Ok(()),
     }
 }

@@ -1,10 +1,11 @@
 //! The `verify` verb: a manifest is intact, artifacts are what it says, and nobody of a registry is left in them.
 //!
-//! The manifest is read twice: first its chain, roots and intents are checked and the last line of each URI is noted (32 bytes
-//! a line); then each artifact whose line is the last is looked up on disk, hashed, and with a registry searched again, as of
-//! its run's `as_of` and `seq`. An artifact behind a masked URI is found by its identity among its siblings.
+//! The manifest is read twice: first its chain, roots and intents are checked and the last run of each URI is noted (32 bytes
+//! a URI); then each artifact line of that run is looked up on disk, hashed, and with a registry searched again, as of its
+//! run's `as_of` and `seq`. Several artifacts may share a masked URI: each line goes to a file of its own, found by its
+//! identity or its digest among those whose names differ from the masked one under `*` only.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::BufReader;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -21,7 +22,8 @@ use crate::judge::pseudonym::hex;
 use crate::layer::Search;
 use crate::manifest::reader::Reader;
 use crate::manifest::root::Root;
-use crate::manifest::{Artifact, Digest, Identity, Line, Run, Status, Summary, SummaryRecords, settle};
+use crate::manifest::settle::{self, Stands};
+use crate::manifest::{Artifact, Digest, Identity, Intent, Line, Run, Status, Summary, SummaryRecords};
 use crate::store;
 
 /// Masks the identifiers in a path's bytes.
@@ -78,16 +80,25 @@ pub struct Audit {
     /// Artifacts that a run had left failed, partial, unsupported or skipped.
     pub attention: u64,
     /// Intents that were open.
-    pub open: Vec<crate::manifest::Intent>,
+    pub open: Vec<Intent>,
     /// Digest of the last line, and offset after it: where settling lines go.
     pub end: (String, u64),
+    /// The manifest ends in a torn line.
+    pub torn: bool,
     /// What is wrong.
     pub complaints: Vec<Complaint>,
+    /// Files that lines of the current run with masked URIs were found to mean, and that run.
+    taken: (String, HashSet<PathBuf>),
 }
 
 impl Audit {
     fn complain(&mut self, wrong: Wrong, uri: &str, what: impl Into<String>) {
         self.complaints.push(Complaint { wrong, uri: uri.to_owned(), what: what.into() });
+    }
+
+    /// Whether the manifest is not what was written.
+    pub fn tampered(&self) -> bool {
+        self.complaints.iter().any(|complaint| complaint.wrong == Wrong::Tampered)
     }
 
     /// Whether exit 1 follows.
@@ -96,10 +107,13 @@ impl Audit {
     }
 }
 
-/// First reading: chain, roots, intents; where each URI's last line is, and which runs there were.
+/// First reading: chain, roots, intents; which run listed each URI last, and which runs there were.
 pub struct Index {
-    last: HashMap<u128, u64>,
+    /// By the hash of a URI, the number of a run, from 1. Lines that settle belong to the run before them.
+    last: HashMap<u128, usize>,
     runs: Vec<Began>,
+    /// The last run.
+    pub run: Option<Box<Run>>,
 }
 
 /// A run of the manifest.
@@ -121,8 +135,7 @@ impl Index {
 /// Checks the manifest by itself. Tampering ends the reading; what was read before stands.
 pub fn index(path: &Path, space: &std::sync::Arc<crate::blob::TempSpace>, audit: &mut Audit) -> Result<Index> {
     let mut reader = open(path)?;
-    let mut last = HashMap::new();
-    let mut runs: Vec<Began> = Vec::new();
+    let mut found = Index { last: HashMap::new(), runs: Vec::new(), run: None };
     let (mut root, mut intents, mut sums) = (Root::new(space), settle::Open::default(), Sums::default());
     loop {
         let read = match reader.next() {
@@ -135,26 +148,27 @@ pub fn index(path: &Path, space: &std::sync::Arc<crate::blob::TempSpace>, audit:
             Err(error) => return Err(error),
         };
         intents.follow(&read.line);
-        match &read.line {
+        match read.line {
             Line::Run(run) => {
                 (root, sums) = (Root::new(space), Sums::default());
-                runs.push(Began { id: run.run_id.clone(), sources: run.sources.clone(), ended: false });
+                found.runs.push(Began { id: run.run_id.clone(), sources: run.sources.clone(), ended: false });
+                found.run = Some(run);
             }
             Line::Intent(_) => {}
             Line::Artifact(artifact) => {
-                sums.add(artifact);
+                sums.add(&artifact);
                 root.add_value(&read.json)?;
-                last.insert(xxh3_128(artifact.uri.as_bytes()), reader.number);
+                found.last.insert(xxh3_128(artifact.uri.as_bytes()), found.runs.len());
             }
             Line::Summary(summary) => {
-                if let Some(run) = runs.last_mut() {
+                if let Some(run) = found.runs.last_mut() {
                     run.ended = true;
                 }
                 if std::mem::replace(&mut root, Root::new(space)).finish()? != summary.root {
                     let what = format!("line {}: the root is not that of the artifact lines", reader.number);
                     audit.complain(Wrong::Tampered, "", what);
                 }
-                if !sums.agree(summary) {
+                if !sums.agree(&summary) {
                     let what = format!("line {}: the counts are not those of the artifact lines", reader.number);
                     audit.complain(Wrong::Tampered, "", what);
                 }
@@ -168,12 +182,13 @@ pub fn index(path: &Path, space: &std::sync::Arc<crate::blob::TempSpace>, audit:
     if reader.torn || intents.running {
         audit.complain(Wrong::Incomplete, "", "the last run has no summary");
     }
-    audit.open = intents.intents().to_vec();
+    audit.torn = reader.torn;
+    audit.open = intents.intents().cloned().collect();
     for intent in audit.open.clone() {
         audit.complain(Wrong::Incomplete, &intent.uri, "an intent was open");
     }
     audit.end = (reader.prev().to_owned(), reader.end);
-    Ok(Index { last, runs })
+    Ok(found)
 }
 
 /// Counts of a run's artifact lines, as its summary must have them.
@@ -201,23 +216,32 @@ fn open(path: &Path) -> Result<Reader<BufReader<File>>> {
     Ok(Reader::new(BufReader::new(file)))
 }
 
-/// Second reading: calls `judge` with each line that is the last of its URI and not superseded, and its run.
+/// Second reading: calls `judge` with each line of the last run that listed its URI, unless superseded, and that run. Lines are
+/// grouped by run. It ends at tampering, as the first reading did.
 pub fn each(path: &Path, index: &Index, judge: &mut dyn FnMut(&Run, &Artifact) -> Result<()>) -> Result<()> {
     let mut reader = open(path)?;
-    let mut run = None;
-    while let Ok(Some(read)) = reader.next() {
+    let (mut run, mut number) = (None, 0);
+    loop {
+        let read = match reader.next() {
+            Ok(Some(read)) => read,
+            Ok(None) => return Ok(()),
+            Err(error) if error.kind() == Kind::Verify => return Ok(()),
+            Err(error) => return Err(error),
+        };
         match read.line {
-            Line::Run(line) => run = Some(line),
+            Line::Run(line) => {
+                number += 1;
+                run = Some(line).filter(|run| !index.superseded(run));
+            }
             Line::Artifact(artifact) => {
-                let last = index.last.get(&xxh3_128(artifact.uri.as_bytes())) == Some(&reader.number);
-                if let Some(run) = run.as_deref().filter(|run| last && !index.superseded(run)) {
+                let last = index.last.get(&xxh3_128(artifact.uri.as_bytes())) == Some(&number);
+                if let Some(run) = run.as_deref().filter(|_| last) {
                     judge(run, &artifact)?;
                 }
             }
             _ => {}
         }
     }
-    Ok(())
 }
 
 /// Compares one artifact with its line; with a search, reads it again.
@@ -236,15 +260,13 @@ pub fn judge(
         _ => return Ok(()),
     };
     let uri = line.output.as_deref().unwrap_or(&line.uri);
-    let found = paths(uri, mask);
-    let mine = pick(&found, line.identity.as_ref(), said);
-    let Some(path) = mine else {
+    let Some((path, real)) = mine(run, line, said, mask, audit) else {
         audit.complain(Wrong::Changed, uri, "there is no such file");
         return Ok(());
     };
     if let Some(said) = said {
         audit.compared += 1;
-        match digest(&path) {
+        match digest(&real) {
             Ok(found) if found == *said => {}
             Ok(_) => {
                 audit.complain(Wrong::Changed, uri, "its bytes are not what the manifest says");
@@ -261,15 +283,11 @@ pub fn judge(
         return Ok(());
     };
     audit.searched += 1;
-    again(run, line, &path, search, audit)
+    again(&relative(run, &line.uri, &path), uri, &real, search, audit)
 }
 
-fn again(run: &Run, line: &Artifact, path: &Path, search: &Search<'_>, audit: &mut Audit) -> Result<()> {
-    let uri = line.output.as_deref().unwrap_or(&line.uri);
-    let seen = FileBlob::open(path).and_then(|blob| {
-        let relative = relative(run, &line.uri, path);
-        read(&blob, search, &relative, blob.modified(), &mut |_| {})
-    });
+fn again(relative: &[u8], uri: &str, path: &Path, search: &Search<'_>, audit: &mut Audit) -> Result<()> {
+    let seen = FileBlob::open(path).and_then(|blob| read(&blob, search, relative, blob.modified(), &mut |_| {}));
     match seen {
         Ok(seen) if !seen.found.is_empty() => {
             let records = seen.tally.dropped + seen.tally.edited + seen.tally.names;
@@ -282,26 +300,42 @@ fn again(run: &Run, line: &Artifact, path: &Path, search: &Search<'_>, audit: &m
     Ok(())
 }
 
-/// The way below the SOURCE that the run line names; the file's name if none fits.
+/// The way below the SOURCE that the run line names, as policy globs see it; the file's name if none fits.
 fn relative(run: &Run, uri: &str, path: &Path) -> Vec<u8> {
-    let below = run.sources.iter().filter_map(|source| uri.strip_prefix(source.as_str())?.strip_prefix('/'));
-    let shortest = below.min_by_key(|way| way.len());
-    match shortest {
-        Some(way) => {
-            // The real name's bytes, not the masked ones.
-            let parts = way.split('/').count();
-            let all: Vec<_> = path.components().collect();
-            let tail: PathBuf = all.get(all.len().saturating_sub(parts)..).unwrap_or_default().iter().collect();
-            tail.into_os_string().into_vec()
-        }
-        None => path.file_name().unwrap_or_default().as_bytes().to_vec(),
+    let below = |source: &String| uri.strip_prefix(source.trim_end_matches('/'))?.strip_prefix('/');
+    let shortest = run.sources.iter().filter_map(below).min_by_key(|way| way.len());
+    let way = shortest.or_else(|| uri.rsplit(['/', ':']).next()).unwrap_or_default();
+    let plain = store::path_of(&format!("file:{way}")).unwrap_or_default();
+    if !plain.contains(&b'*') {
+        return plain;
     }
+    // The real name's bytes, not the masked ones.
+    let parts = way.split('/').count();
+    let all: Vec<_> = path.components().collect();
+    let tail: PathBuf = all.get(all.len().saturating_sub(parts)..).unwrap_or_default().iter().collect();
+    tail.into_os_string().into_vec()
 }
 
-/// The digest of what stands where an intent said it would, for settling. `None`: no such file.
-pub fn digest_of(uri: &str, output: Option<&str>, identity: Option<&Identity>, mask: &Mask<'_>) -> Option<Digest> {
-    let found = paths(output.unwrap_or(uri), mask);
-    digest(&pick(&found, identity, None)?).ok()
+/// What stands where `intent` said that its result would be.
+pub fn stands(intent: &Intent, mask: &Mask<'_>) -> Stands {
+    let place = Place::of(intent.output.as_ref().unwrap_or(&intent.uri), mask);
+    // An artifact that is a link was named as SOURCE itself, or it would not have been read.
+    let found: Vec<(&PathBuf, Digest)> =
+        place.files.iter().filter_map(|path| Some((path, digest(&real(path)).ok()?))).collect();
+    let is = |said: &Digest| found.iter().any(|(_, digest)| digest == said);
+    // The swap takes the old inode away: if it still has the name and the bytes, a twin's result is not this one's.
+    let untouched = |(path, digest): &(&PathBuf, Digest)| {
+        *digest == intent.before && is_file(&real(path), intent.identity.as_ref())
+    };
+    match intent.output {
+        None if place.masked && found.iter().any(untouched) => Stands::Old,
+        _ if is(&intent.after) => Stands::New,
+        None if is(&intent.before) => Stands::Old,
+        Some(_) if place.files.is_empty() => Stands::Nothing,
+        _ if place.masked => Stands::Unclear,
+        _ if place.files.is_empty() => Stands::Nothing,
+        _ => Stands::Other,
+    }
 }
 
 /// SHA-256 and length of the file at `path`.
@@ -310,38 +344,77 @@ fn digest(path: &Path) -> Result<Digest> {
     Ok(Digest { bytes: crate::blob::Blob::len(&blob), sha256: hex(&store::digest(&blob)?) })
 }
 
-/// Of several files that a masked URI may mean: the one with the identity, else the one with the digest, else the only one.
-fn pick(found: &[PathBuf], identity: Option<&Identity>, said: Option<&Digest>) -> Option<PathBuf> {
-    if found.len() < 2 {
-        return found.first().cloned();
-    }
-    let same = |path: &&PathBuf| {
-        let meta = std::fs::symlink_metadata(path).ok();
-        meta.zip(identity).is_some_and(|(meta, id)| meta.dev() == id.dev && meta.ino() == id.inode)
-    };
-    let fits = |path: &&PathBuf| digest(path).ok().as_ref() == said;
-    found.iter().find(same).or_else(|| found.iter().find(fits)).cloned()
+/// `path` with links followed, if it leads anywhere.
+fn real(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// The files that `uri` may mean: one, or where parts of it are masked all whose masked name is that.
-fn paths(uri: &str, mask: &Mask<'_>) -> Vec<PathBuf> {
-    let Some(path) = store::path_of(uri) else { return Vec::new() };
-    let path = PathBuf::from(std::ffi::OsString::from_vec(path));
-    if std::fs::symlink_metadata(&path).is_ok() {
-        return vec![path];
+fn is_file(path: &Path, identity: Option<&Identity>) -> bool {
+    let meta = std::fs::symlink_metadata(path).ok();
+    meta.zip(identity).is_some_and(|(meta, id)| meta.dev() == id.dev && meta.ino() == id.inode)
+}
+
+/// The file that `line` is about, by its name and with links followed. Of several that a masked URI may mean: the one with its
+/// identity and digest, else with its digest, else with its identity; and each for one line of a run only.
+fn mine(
+    run: &Run,
+    line: &Artifact,
+    said: Option<&Digest>,
+    mask: &Mask<'_>,
+    audit: &mut Audit,
+) -> Option<(PathBuf, PathBuf)> {
+    // A link below a SOURCE is no artifact; one that was itself named as SOURCE is followed.
+    let follow = line.output.is_none() && run.sources.contains(&line.uri);
+    let followed = |path: &Path| if follow { real(path) } else { path.to_owned() };
+    let mut place = Place::of(line.output.as_ref().unwrap_or(&line.uri), mask);
+    if !place.masked {
+        let path = place.files.pop()?;
+        return Some((path.clone(), followed(&path)));
     }
-    let mut found = vec![PathBuf::new()];
-    for part in path.components() {
-        let Component::Normal(name) = part else {
-            for path in &mut found {
-                path.push(part);
-            }
-            continue;
-        };
-        found = found.into_iter().flat_map(|folder| children(&folder, name.as_bytes(), mask)).collect();
+    if audit.taken.0 != run.run_id {
+        audit.taken = (run.run_id.clone(), HashSet::new());
     }
-    found.sort();
-    found
+    place.files.retain(|path| !audit.taken.1.contains(path));
+    let same = place.files.iter().find(|path| is_file(&followed(path), line.identity.as_ref()));
+    let fits = |path: &&PathBuf| said.is_some_and(|said| digest(&followed(path)).is_ok_and(|found| found == *said));
+    let found = match said {
+        None => same.or(place.files.first()),
+        Some(_) => same.filter(fits).or_else(|| place.files.iter().find(fits)).or(same),
+    };
+    let found = found?.clone();
+    audit.taken.1.insert(found.clone());
+    Some((found.clone(), followed(&found)))
+}
+
+/// What a URI may mean.
+struct Place {
+    /// Parts of it may be masked.
+    masked: bool,
+    /// The one file, or all whose names fit; those that masking gives this name come first.
+    files: Vec<PathBuf>,
+}
+
+impl Place {
+    fn of(uri: &str, mask: &Mask<'_>) -> Self {
+        let path = store::path_of(uri).unwrap_or_default();
+        let masked = path.contains(&b'*');
+        let path = PathBuf::from(std::ffi::OsString::from_vec(path));
+        if !masked {
+            let there = std::fs::symlink_metadata(&path).is_ok();
+            return Self { masked, files: there.then_some(path).into_iter().collect() };
+        }
+        let mut files = vec![PathBuf::new()];
+        for part in path.components() {
+            let Component::Normal(name) = part else {
+                for path in &mut files {
+                    path.push(part);
+                }
+                continue;
+            };
+            files = files.into_iter().flat_map(|folder| children(&folder, name.as_bytes(), mask)).collect();
+        }
+        Self { masked, files }
+    }
 }
 
 fn children(folder: &Path, name: &[u8], mask: &Mask<'_>) -> Vec<PathBuf> {
@@ -350,17 +423,18 @@ fn children(folder: &Path, name: &[u8], mask: &Mask<'_>) -> Vec<PathBuf> {
         return if std::fs::symlink_metadata(&plain).is_ok() { vec![plain] } else { Vec::new() };
     }
     let listed = std::fs::read_dir(if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
-    let entries = listed.into_iter().flatten().flatten();
-    entries
-        .filter(|entry| mask(entry.file_name().as_bytes()) == name)
-        .map(|entry| folder.join(entry.file_name()))
-        .collect()
+    let entries = listed.into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let mut names: Vec<_> = entries
+        .filter(|entry| fits(entry.as_bytes(), name))
+        .map(|entry| (mask(entry.as_bytes()) != name, entry))
+        .collect();
+    names.sort();
+    names.into_iter().map(|(_, entry)| folder.join(entry)).collect()
 }
 
-/// Whether a file's name may be the masked `name`: masking gives it, or (without a registry) it differs only under `*`.
-fn fits(file: &[u8], name: &[u8], mask: &Mask<'_>) -> bool {
-    let under = || file.len() == name.len() && file.iter().zip(name).all(|(a, b)| a == b || *b == b'*');
-    mask(file) == name || under()
+/// Whether a file's name may be the masked `name`: masking keeps the length, so it differs under `*` only.
+fn fits(file: &[u8], name: &[u8]) -> bool {
+    file.len() == name.len() && file.iter().zip(name).all(|(a, b)| a == b || *b == b'*')
 }
 
 /// Reads a time of the manifest.
