@@ -1,5 +1,6 @@
 //! `registry add`, `import`, `cancel`, `hold`, `release` and what `check` says, through the binary.
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -32,7 +33,7 @@ fn fresh() -> World {
 fn put_people(world: &World, count: u32) {
     let mut table = "type,value,subject\n".to_owned();
     for n in 0..count {
-        table += &format!("user_id,{n},s{n}\n");
+        writeln!(table, "user_id,{n},s{n}").unwrap();
     }
     world.put("v.csv", table);
 }
