@@ -17,7 +17,7 @@ fn verb(world: &World, verb: &str, more: &[&str], stdin: &str) -> Ran {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // Who refuses early reads nothing.
     let _closed = child.stdin.take().unwrap().write_all(stdin.as_bytes());
-    let ran = world.ran(child.wait_with_output().unwrap(), &arguments);
+    let ran = world.ran(&child.wait_with_output().unwrap(), &arguments);
     assert!(!ran.out.contains("zq77") && !ran.err.contains("zq77"), "P4: {}{}", ran.out, ran.err);
     ran
 }
@@ -32,7 +32,7 @@ fn fresh() -> World {
 fn put_people(world: &World, count: u32) {
     let mut table = "type,value,subject\n".to_owned();
     for n in 0..count {
-        table += &format!("user_id,{n},s{n}\n");
+        table.extend(["user_id,", &n.to_string(), ",s", &n.to_string(), "\n"]);
     }
     world.put("v.csv", table);
 }
