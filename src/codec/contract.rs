@@ -21,6 +21,17 @@ pub fn read_sizes(codec: &dyn Codec, bytes: &[u8], all: &[u8]) -> Vec<Head> {
     heads
 }
 
+/// As [`read_sizes`], for longer streams: in one large and one odd size.
+#[cfg(feature = "xz")]
+pub fn read_sizes_few(codec: &dyn Codec, bytes: &[u8], all: &[u8]) -> Vec<Head> {
+    let (want, heads) = decode(codec, bytes, 1 << 16, 1 << 16, false).unwrap();
+    assert!(want == all);
+    for second in [false, true] {
+        assert!(decode(codec, bytes, 4099, 10_007, second).unwrap() == (want.clone(), heads.clone()));
+    }
+    heads
+}
+
 /// Cut off anywhere but at `ends`: damage, and the place is where the bytes end.
 pub fn truncated(codec: &dyn Codec, bytes: &[u8], ends: &[usize]) {
     for len in 0..bytes.len() {
@@ -71,27 +82,29 @@ pub fn any(codec: &dyn Codec, bytes: &[u8]) {
 }
 
 /// The layer reads to the last byte, finds nothing, and keeps to `--max-decoded`.
-pub fn layer(layer: &'static CodecLayer, bytes: &Vec<u8>, all: &[u8]) {
+pub fn layer(layer: &'static CodecLayer, bytes: &[u8], all: &[u8]) {
+    let blob = bytes.to_vec();
     for window in [1, 13, 4096] {
         with_cx(&Limits { window, ..Limits::default() }, None, window == 13, |cx| {
-            let mut input = Input::new(BlobSource::new(bytes), window);
+            let mut input = Input::new(BlobSource::new(&blob), window);
             assert!(layer.find(&mut input, cx).unwrap().is_empty());
             assert_eq!(input.offset(), bytes.len() as u64);
         });
     }
     with_cx(&Limits { max_decoded: all.len() as u64 - 1, ..Limits::default() }, None, false, |cx| {
-        let error = layer.find(&mut Input::new(BlobSource::new(bytes), 4096), cx).err().unwrap();
+        let error = layer.find(&mut Input::new(BlobSource::new(&blob), 4096), cx).err().unwrap();
         assert_eq!(error.kind(), Kind::Limit);
     });
 }
 
 /// Reading needs `memory` bytes, and no more.
 #[cfg(any(feature = "bzip2", feature = "xz", feature = "lz4"))]
-pub fn needs(layer: &'static CodecLayer, bytes: &Vec<u8>, memory: u64) {
+pub fn needs(layer: &'static CodecLayer, bytes: &[u8], memory: u64) {
+    let blob = bytes.to_vec();
     for second in [false, true] {
         let find = |max_memory| {
             with_cx(&Limits { max_memory, ..Limits::default() }, None, second, |cx| {
-                layer.find(&mut Input::new(BlobSource::new(bytes), 4096), cx).map(drop)
+                layer.find(&mut Input::new(BlobSource::new(&blob), 4096), cx).map(drop)
             })
         };
         find(memory).unwrap();

@@ -10,6 +10,7 @@ use crate::layer::coded::{Head, Heads};
 /// Bytes that one read of the source brings.
 const READ: usize = 64 * 1024;
 /// Longest stretch of bytes that is announced as one head.
+#[cfg(any(feature = "bzip2", feature = "lz4", feature = "snappy"))]
 const PIECE: u64 = 64 * 1024;
 
 /// The coded bytes of one stream.
@@ -52,6 +53,7 @@ impl<'a> Feed<'a> {
     }
 
     /// The next four bytes, little endian.
+    #[cfg(any(feature = "xz", feature = "lz4", feature = "snappy"))]
     pub fn word(&mut self, cut: &'static str) -> Result<u32> {
         Ok(self.exact(4, cut)?.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes)))
     }
@@ -71,6 +73,7 @@ impl<'a> Feed<'a> {
     }
 
     /// Announces the next `n` bytes as they are, in pieces, and passes over them.
+    #[cfg(any(feature = "lz4", feature = "snappy"))]
     pub fn keep(&mut self, n: u64, cut: &'static str) -> Result<()> {
         let mut left = n;
         while left > 0 {
@@ -83,7 +86,7 @@ impl<'a> Feed<'a> {
     }
 
     /// Announces NULs up to the end of the source, and passes over them; anything else is damage.
-    #[cfg(any(feature = "bzip2", feature = "xz"))]
+    #[cfg(feature = "bzip2")]
     pub fn padding(&mut self, what: &'static str) -> Result<()> {
         loop {
             let window = self.input.window(PIECE as usize)?;

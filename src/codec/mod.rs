@@ -20,6 +20,8 @@ pub mod snappy;
 #[cfg(test)]
 #[cfg(any(feature = "gzip", feature = "zstd", feature = "bzip2", feature = "xz", feature = "lz4", feature = "snappy"))]
 mod testing;
+#[cfg(feature = "xz")]
+pub mod xz;
 #[cfg(feature = "zstd")]
 pub mod zstd;
 
@@ -33,6 +35,8 @@ pub static TABLE: &[&CodecLayer] = &[
     &CodecLayer(&zstd::Zstd),
     #[cfg(feature = "bzip2")]
     &CodecLayer(&bzip2::Bzip2),
+    #[cfg(feature = "xz")]
+    &CodecLayer(&xz::Xz),
     #[cfg(feature = "lz4")]
     &CodecLayer(&lz4::Lz4),
     #[cfg(feature = "snappy")]

@@ -77,7 +77,7 @@ fn checksums_are_checked() {
 #[test]
 fn the_libraries_agree_on_large_blocks() {
     let runs: Vec<u8> = (0..3000_usize).flat_map(|n| vec![(n % 7) as u8; n % 520]).collect();
-    for text in [log(30_000), noise(250_000), runs, vec![7; 2_000_000], b"ab".repeat(300_000)] {
+    for text in [log(15_000), noise(150_000), runs, vec![7; 2_000_000], b"ab".repeat(300_000)] {
         for level in [1, 9] {
             let bytes = stream(&text, level);
             assert!(decode(&Bzip2, &bytes, 1 << 16, 1 << 16, true).unwrap().0 == text);
@@ -101,11 +101,11 @@ fn what_is_sniffed() {
 
 #[test]
 fn outside_tools_agree() {
-    let text = [log(20_000), noise(70_000)].concat();
+    let text = [log(8000), noise(70_000)].concat();
     let edits = vec![
         (0..100, vec![]),
         (1000..1100, b"ERASED".to_vec()),
-        (900_000..900_200, vec![]),
+        (400_000..400_200, vec![]),
         (text.len() - 9..text.len(), vec![]),
     ];
     for args in [["-1c"], ["-9c"]] {

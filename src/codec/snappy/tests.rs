@@ -81,8 +81,8 @@ fn foreign_bytes_are_refused() {
             (b"\xff\x05\0\0sNaPp", 0),
             (b"\xff\x07\0\0sNaPpYx", 0),
             (b"\x01\x03\0\0abc", 0),
-            (&chunk(1, &[0; 65_541]), 0),
-            (&chunk(0, &[0; 80_000]), 0),
+            (&chunk(1, &vec![0; 65_541]), 0),
+            (&chunk(0, &vec![0; 80_000]), 0),
             (&chunk(1, b"\0\0\0\0text"), 0),
         ],
     );
