@@ -59,6 +59,7 @@ impl<'a> Feed<'a> {
     }
 
     /// Whether no byte is left.
+    #[cfg(any(feature = "xz", feature = "lz4", feature = "snappy"))]
     pub fn is_end(&mut self) -> Result<bool> {
         Ok(self.input.window(1)?.is_empty())
     }

@@ -129,9 +129,9 @@ impl<'a> Streams<'a> {
         let mut filters = Filters::new();
         filters.lzma2(&options);
         let library = Stream::new_raw_encoder(&filters).map_err(wrong)?;
-        let (held, hold) = (self.like.compressed.map(|_| Vec::new()), self.like.hold());
+        let held = self.like.compressed.map(|_| Vec::new());
         let property = head::property(dictionary);
-        Ok(Coding { library, property, check, plain: 0, compressed: 0, header: 0, held, hold })
+        Ok(Coding { library, property, check, plain: 0, compressed: 0, header: 0, held, hold: self.like.hold() })
     }
 
     fn end_block(&mut self, out: &mut Vec<u8>) -> Result<()> {
