@@ -202,7 +202,7 @@ fn check_name(option: &str, value: Option<&str>, known: &[&str]) -> Result<()> {
 
 /// `--level CODEC=N`.
 pub fn levels(typed: &[String]) -> Result<Vec<(String, i32)>> {
-    let bad = || Error::usage("--level: expected CODEC=N such as gzip=6 or zstd=3");
+    let bad = || Error::usage("--level: expected CODEC=N such as gzip=6, zstd=3, bzip2=9 or xz=6");
     typed
         .iter()
         .map(|text| {
@@ -210,6 +210,9 @@ pub fn levels(typed: &[String]) -> Result<Vec<(String, i32)>> {
             let range = match codec {
                 "gzip" => 1..=9,
                 "zstd" => -7..=22,
+                "bzip2" => 1..=9,
+                "xz" => 0..=9,
+                "lz4" | "snappy" => return Err(Error::usage("--level: lz4 and snappy have no levels")),
                 _ => return Err(bad()),
             };
             let level = level.parse().ok().filter(|level| range.contains(level)).ok_or_else(bad)?;

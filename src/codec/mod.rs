@@ -4,11 +4,24 @@
 //! that begins frames with the announced heads, and a magic. [`CodecLayer`] makes a layer of it. The table is what detection,
 //! help and the test matrix read. A codec knows no container and no record format, and never sees a file.
 
+#[cfg(feature = "bzip2")]
+pub mod bzip2;
+#[cfg(test)]
+#[cfg(any(feature = "bzip2", feature = "xz", feature = "lz4", feature = "snappy"))]
+mod contract;
+#[cfg(any(feature = "bzip2", feature = "xz", feature = "lz4", feature = "snappy"))]
+mod feed;
 #[cfg(feature = "gzip")]
 pub mod gzip;
-#[cfg(any(feature = "gzip", feature = "zstd"))]
+#[cfg(feature = "lz4")]
+pub mod lz4;
+#[cfg(feature = "snappy")]
+pub mod snappy;
 #[cfg(test)]
+#[cfg(any(feature = "gzip", feature = "zstd", feature = "bzip2", feature = "xz", feature = "lz4", feature = "snappy"))]
 mod testing;
+#[cfg(feature = "xz")]
+pub mod xz;
 #[cfg(feature = "zstd")]
 pub mod zstd;
 
@@ -20,4 +33,12 @@ pub static TABLE: &[&CodecLayer] = &[
     &CodecLayer(&gzip::Gzip),
     #[cfg(feature = "zstd")]
     &CodecLayer(&zstd::Zstd),
+    #[cfg(feature = "bzip2")]
+    &CodecLayer(&bzip2::Bzip2),
+    #[cfg(feature = "xz")]
+    &CodecLayer(&xz::Xz),
+    #[cfg(feature = "lz4")]
+    &CodecLayer(&lz4::Lz4),
+    #[cfg(feature = "snappy")]
+    &CodecLayer(&snappy::Snappy),
 ];

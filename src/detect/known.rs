@@ -44,6 +44,7 @@ known! {
     "codec" "zstd" [".zst" ".zstd" ".tzst"] "any frames" is_zstd;
     "codec" "bzip2" [".bz2" ".tbz2" ".tbz"] "any streams" is_bzip2;
     "codec" "xz" [".xz" ".txz"] "any streams" |h| h.starts_with(b"\xfd7zXZ\0");
+    "codec" "lzma" [".lzma"] "the format before xz" is_lzma;
     "codec" "lz4" [".lz4" ".tlz4"] "frames" |h| h.starts_with(b"\x04\x22\x4d\x18") || h.starts_with(b"\x02\x21\x4c\x18");
     "codec" "snappy" [".sz" ".snappy"] "framed" |h| h.starts_with(b"\xff\x06\0\0sNaPpY");
     "container" "tar" [".tar"] "ustar, PAX, GNU long names and sparse" |h| h.get(257..262) == Some(b"ustar");
@@ -99,6 +100,16 @@ fn is_bzip2(head: &[u8]) -> bool {
     let magic = head.get(4..10);
     head.starts_with(b"BZh")
         && (magic == Some(b"\x31\x41\x59\x26\x53\x59") || magic == Some(b"\x17\x72\x45\x38\x50\x90"))
+}
+
+/// The usual properties, a dictionary of 4 KiB or more that is a power of two or half as much again, and a length that is not
+/// told or below 256 GiB (`xz`'s own test).
+fn is_lzma(head: &[u8]) -> bool {
+    let &[0x5d, a, b, c, d, ref rest @ ..] = head else { return false };
+    let dictionary = u32::from_le_bytes([a, b, c, d]);
+    let round = dictionary.is_power_of_two() || (dictionary.count_ones() == 2 && dictionary & (dictionary >> 1) != 0);
+    let len = rest.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    rest.len() > 8 && dictionary >= 4096 && (round || dictionary == u32::MAX) && (len == u64::MAX || len < 1 << 38)
 }
 
 /// A member, an empty archive, or a split one.

@@ -134,11 +134,9 @@ fn wide_text() {
 #[test]
 fn known_by_magic() {
     for (bytes, name) in [
-        (&b"BZh91AY&SY"[..], "bzip2"),
-        (b"\xfd7zXZ\0\0\x04", "xz"),
-        (b"\x04\x22\x4d\x18d", "lz4"),
-        (b"\xff\x06\0\0sNaPpY", "snappy"),
-        (b"PK\x03\x04\x14", "zip"),
+        (&b"PK\x03\x04\x14"[..], "zip"),
+        (b"\x5d\0\0\x80\0\xff\xff\xff\xff\xff\xff\xff\xff\0", "lzma"),
+        (b"\x5d\0\0\x18\0\x10\0\0\0\0\0\0\0\0", "lzma"),
         (b"7z\xbc\xaf\x27\x1c\0", "7z"),
         (b"Rar!\x1a\x07\x01", "rar"),
         (b"PGDMP\x01\x0e", "pg_dump custom"),
@@ -168,7 +166,22 @@ fn what_is_left_out_is_unsupported_by_name() {
     assert_eq!(tell(b"\x1f\x8b\x08"), "Unsupported(gzip)");
     assert_eq!(tell(b"\x28\xb5\x2f\xfd"), "Unsupported(zstd)");
     assert_eq!(tell(b"\x52\x2a\x4d\x18"), "Unsupported(zstd)");
+    assert_eq!(tell(b"BZh91AY&SY"), "Unsupported(bzip2)");
+    assert_eq!(tell(b"\xfd7zXZ\0\0\x04"), "Unsupported(xz)");
+    assert_eq!(tell(b"\x04\x22\x4d\x18d"), "Unsupported(lz4)");
+    assert_eq!(tell(b"\xff\x06\0\0sNaPpY"), "Unsupported(snappy)");
     assert_eq!(tell(&tar), "Unsupported(tar)");
+}
+
+#[test]
+#[cfg(all(feature = "bzip2", feature = "xz", feature = "lz4", feature = "snappy"))]
+fn codecs_by_magic() {
+    assert_eq!(fit("a.tbz2", b"BZh91AY&SY"), "Layer(bzip2)");
+    assert_eq!(fit("a.TXZ", b"\xfd7zXZ\0\0\x04"), "Layer(xz)");
+    assert_eq!(fit("a.tlz4", b"\x04\x22\x4d\x18d"), "Layer(lz4)");
+    assert_eq!(fit("a.log.lz4", b"\x50\x2a\x4d\x18\x01\0\0\0x\x04\x22\x4d\x18d"), "Layer(lz4)");
+    assert_eq!(fit("a.sz", b"\xff\x06\0\0sNaPpY"), "Layer(snappy)");
+    assert_eq!(fit("a.xz", b"BZh91AY&SY"), "Mismatch(name says xz)");
 }
 
 #[test]
@@ -211,7 +224,7 @@ fn what_the_command_line_says() {
     };
     assert_eq!(with(None, None, b"\x1f\x8b\x08", "x.gz"), "Layer(gzip)");
     assert_eq!(with(None, Some("gzip"), b"a\n", "x"), "Layer(gzip)");
-    assert_eq!(with(None, Some("bzip2"), b"a\n", "x"), "Unsupported(bzip2)");
+    assert_eq!(with(None, Some("lzma"), b"a\n", "x"), "Unsupported(lzma)");
     assert_eq!(with(None, Some("none"), b"INFO a\n", "x.gz"), "Layer(log)");
     assert_eq!(with(None, Some("none"), b"\x1f\x8b\x08\x01\x02\x03", "x"), "Unknown");
     assert_eq!(with(Some("csv"), None, b"INFO a\n", "x"), "Layer(csv)");

@@ -12,7 +12,7 @@ mod scanners;
 mod tests;
 
 pub use inputs::{policy, registry_csv, registry_jsonl};
-pub use pipeline::{gzip, tar, whole, zstd};
+pub use pipeline::{bzip2, gzip, lz4, snappy, tar, whole, xz, zstd};
 pub use scanners::{csv, edit_list, json, spelling, text};
 
 /// One body.
@@ -25,6 +25,10 @@ pub static BODIES: &[(&str, Body)] = &[
     ("policy", policy),
     ("gzip", gzip),
     ("zstd", zstd),
+    ("bzip2", bzip2),
+    ("xz", xz),
+    ("lz4", lz4),
+    ("snappy", snappy),
     ("tar", tar),
     ("json", json),
     ("csv", csv),

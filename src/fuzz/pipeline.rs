@@ -30,6 +30,26 @@ pub fn zstd(data: &[u8]) {
     codec("zstd", data);
 }
 
+/// bzip2 streams through both decoders.
+pub fn bzip2(data: &[u8]) {
+    codec("bzip2", data);
+}
+
+/// xz streams through both decoders.
+pub fn xz(data: &[u8]) {
+    codec("xz", data);
+}
+
+/// LZ4 frames through both decoders.
+pub fn lz4(data: &[u8]) {
+    codec("lz4", data);
+}
+
+/// Snappy's chunks through both decoders.
+pub fn snappy(data: &[u8]) {
+    codec("snappy", data);
+}
+
 /// The bytes as they are through both decoders in small and large reads; and as an artifact.
 fn codec(name: &str, data: &[u8]) {
     let (first, rest) = choice(data);
@@ -61,7 +81,14 @@ fn codec(name: &str, data: &[u8]) {
             assert!(one == other, "the libraries differ");
         }
     }
-    artifact(if name == "gzip" { b"x.log.gz" } else { b"x.log.zst" }, rest, first);
+    let extension = match name {
+        "gzip" => "gz",
+        "zstd" => "zst",
+        "bzip2" => "bz2",
+        "snappy" => "sz",
+        name => name,
+    };
+    artifact(format!("x.log.{extension}").as_bytes(), rest, first);
 }
 
 fn most(bytes: u64) -> Result<()> {

@@ -63,6 +63,42 @@ fn seeds() -> Vec<Vec<u8>> {
         let frame = ::zstd::encode_all(log.as_slice(), level).unwrap();
         seeds.push([frame.clone(), b"\x50\x2a\x4d\x18\x03\0\0\0abc".to_vec(), frame].concat());
     }
+    #[cfg(feature = "bzip2")]
+    {
+        let mut bz = ::bzip2::read::BzEncoder::new(log.as_slice(), ::bzip2::Compression::new(1));
+        let mut stream = Vec::new();
+        std::io::Read::read_to_end(&mut bz, &mut stream).unwrap();
+        seeds.push([stream.clone(), stream].concat());
+    }
+    #[cfg(feature = "xz")]
+    for check in [liblzma::stream::Check::Crc32, liblzma::stream::Check::Sha256] {
+        let mut options = liblzma::stream::LzmaOptions::new_preset(0).unwrap();
+        let mut filters = liblzma::stream::Filters::new();
+        filters.lzma2(options.dict_size(4096));
+        let coder = liblzma::stream::Stream::new_stream_encoder(&filters, check).unwrap();
+        let mut stream = Vec::new();
+        let mut xz = liblzma::read::XzEncoder::new_stream(log.as_slice(), coder);
+        std::io::Read::read_to_end(&mut xz, &mut stream).unwrap();
+        seeds.push([stream.clone(), vec![0; 4], stream].concat());
+    }
+    #[cfg(feature = "lz4")]
+    {
+        // One linked block without checksums.
+        let mut frame = vec![0x04, 0x22, 0x4d, 0x18, 0x40, 0x40, 0xc0];
+        let block = lz4_flex::block::compress(&log);
+        frame.extend_from_slice(&(block.len() as u32).to_le_bytes());
+        frame.extend_from_slice(&block);
+        frame.extend_from_slice(&[0; 4]);
+        seeds.push([frame.clone(), b"\x50\x2a\x4d\x18\x03\0\0\0abc".to_vec(), frame].concat());
+    }
+    #[cfg(feature = "snappy")]
+    {
+        use std::io::Write;
+        let mut chunks = snap::write::FrameEncoder::new(Vec::new());
+        chunks.write_all(&log).unwrap();
+        let stream = chunks.into_inner().unwrap();
+        seeds.push([stream.clone(), b"\xfe\x03\0\0abc".to_vec(), stream].concat());
+    }
     seeds
 }
 
