@@ -208,9 +208,8 @@ pub fn levels(typed: &[String]) -> Result<Vec<(String, i32)>> {
         .map(|text| {
             let (codec, level) = text.split_once('=').ok_or_else(bad)?;
             let range = match codec {
-                "gzip" => 1..=9,
+                "gzip" | "bzip2" => 1..=9,
                 "zstd" => -7..=22,
-                "bzip2" => 1..=9,
                 "xz" => 0..=9,
                 "lz4" | "snappy" => return Err(Error::usage("--level: lz4 and snappy have no levels")),
                 _ => return Err(bad()),

@@ -11,10 +11,10 @@ mod tests;
 
 use bzip2::{Action, Compress, Compression, Decompress, Status};
 
-use super::feed::Feed;
 use crate::error::{Error, Kind, Result};
 use crate::input::Source;
 use crate::layer::coded::{Codec, Encoder, Head, Heads, Need};
+use crate::layer::feed::Feed;
 
 /// The codec's name.
 const NAME: &str = "bzip2";

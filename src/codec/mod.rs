@@ -6,11 +6,6 @@
 
 #[cfg(feature = "bzip2")]
 pub mod bzip2;
-#[cfg(test)]
-#[cfg(any(feature = "bzip2", feature = "xz", feature = "lz4", feature = "snappy"))]
-mod contract;
-#[cfg(any(feature = "bzip2", feature = "xz", feature = "lz4", feature = "snappy"))]
-mod feed;
 #[cfg(feature = "gzip")]
 pub mod gzip;
 #[cfg(feature = "lz4")]

@@ -1,5 +1,8 @@
 //! What the tests of all codecs share: sources that drip, a whole lift with nothing searched, and outside tools.
 
+#[cfg(any(feature = "bzip2", feature = "xz", feature = "lz4", feature = "snappy"))]
+pub mod contract;
+
 use std::io::Write;
 use std::ops::Range;
 use std::process::{Command, Stdio};

@@ -9,6 +9,8 @@
 pub mod binary;
 pub mod coded;
 pub mod cx;
+#[cfg(any(feature = "bzip2", feature = "xz", feature = "lz4", feature = "snappy"))]
+pub mod feed;
 pub mod pass;
 pub mod raw;
 pub mod records;

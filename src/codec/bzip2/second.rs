@@ -8,8 +8,8 @@
 use crc::{CRC_32_BZIP2, Crc, Digest, Table};
 
 use super::{CUT, INVALID, STEP};
-use crate::codec::feed::Feed;
 use crate::error::{Error, Result};
+use crate::layer::feed::Feed;
 
 static CRC: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_BZIP2);
 

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::codec::contract;
+use crate::codec::testing::contract;
 use crate::codec::testing::{decode, edits, log, model, noise, plain, tool};
 use crate::layer::coded::CodecLayer;
 

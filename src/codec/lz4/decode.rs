@@ -6,10 +6,10 @@ use xxhash_rust::xxh32::{Xxh32, xxh32};
 
 use super::head::{self, Frame};
 use super::{NAME, WINDOW, second};
-use crate::codec::feed::Feed;
 use crate::error::{Error, Result};
 use crate::input::Source;
 use crate::layer::coded::{Heads, Need};
+use crate::layer::feed::Feed;
 
 /// The bit of a block's size that says that it is not compressed.
 const RAW: u32 = 1 << 31;

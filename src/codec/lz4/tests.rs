@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::head::Frame;
 use super::*;
-use crate::codec::contract;
+use crate::codec::testing::contract;
 use crate::codec::testing::{decode, edits, log, model, noise, plain, tool};
 use crate::error::Kind;
 use crate::layer::coded::{CodecLayer, Head};

@@ -3,7 +3,7 @@ use std::io::Write;
 use proptest::prelude::*;
 
 use super::*;
-use crate::codec::contract;
+use crate::codec::testing::contract;
 use crate::codec::testing::{decode, edits, lift, log, model, noise, plain, tool};
 use crate::layer::coded::CodecLayer;
 use crate::limits::Limits;

@@ -12,10 +12,10 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::head::{self, Block, Role, STREAM};
 use super::{Check, NAME, padding};
-use crate::codec::feed::Feed;
 use crate::error::{Error, Kind, Result};
 use crate::input::Source;
 use crate::layer::coded::{Heads, Need};
+use crate::layer::feed::Feed;
 
 /// Bytes that the libraries keep besides the dictionary.
 const BESIDES: u64 = 256 << 10;

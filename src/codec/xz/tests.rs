@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::head::Role;
 use super::*;
-use crate::codec::contract;
+use crate::codec::testing::contract;
 use crate::codec::testing::{decode, edits, lift, log, model, noise, plain, tool, with_cx};
 use crate::error::Kind;
 use crate::input::{BlobSource, Input};
