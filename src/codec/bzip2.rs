@@ -1,6 +1,6 @@
 //! bzip2: any number of streams, NUL padding after the last.
 //!
-//! Streams are decoded by libbz2 (its Rust port) and for the second look by a decoder of our own ([`second`]); both check the
+//! Streams are decoded by libbz2 (its Rust port) and for the second look by a decoder of our own (`second`); both check the
 //! CRC of each block and of each stream. A stream is a frame: it is written again as one, with the block size that its header
 //! tells of, unless the option says another. There is nothing else in a header, and no name. Blocks stand at bit offsets;
 //! splicing at them is not done here. Blocks that bzip2 before 0.9.5 randomised are read, but not by the second decoder.

@@ -1,9 +1,9 @@
 //! gzip (RFC 1952): any number of members, NUL padding after the last.
 //!
-//! Headers and trailers are read here ([`head`], [`decode`]); the deflate stream by flate2 (zlib-rs), and for the second look
+//! Headers and trailers are read here (`head`, `decode`); the deflate stream by flate2 (zlib-rs), and for the second look
 //! by `miniz_oxide`. The encoder writes a member's header back as it was, name, time and all; the compressed part and the
 //! trailer are new. BGZF members carry their own size, so they are cut anew at 65280 plain bytes and get the right one
-//! ([`bgzf`]); an index beside the file (`.gzi`, `.bai`) goes stale. dictzip files are read, but not rewritten: their
+//! (`bgzf`); an index beside the file (`.gzi`, `.bai`) goes stale. dictzip files are read, but not rewritten: their
 //! table of chunks would point to the wrong places. Splicing inside a member is not done here.
 
 mod bgzf;

@@ -1,7 +1,7 @@
 //! LZ4 frames (`lz4_Frame_format.md` of the project, v1.6): any number of frames and skippable frames.
 //!
-//! Frames, their checksums and their blocks are read here ([`head`], [`decode`]); what is in a compressed block by `lz4_flex`,
-//! and for the second look by a decoder of our own ([`second`]). The encoder ([`encode`]) writes each frame as a frame of its
+//! Frames, their checksums and their blocks are read here (`head`, `decode`); what is in a compressed block by `lz4_flex`,
+//! and for the second look by a decoder of our own (`second`). The encoder (`encode`) writes each frame as a frame of its
 //! own with the same block size, linking and checksums and, where the length is known, the content size. Skippable frames stay
 //! as they are. Levels are not recorded in a frame, and there is one way to compress: `lz4_flex` has no other. The legacy
 //! format and dictionaries are refused by name.

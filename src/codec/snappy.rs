@@ -1,6 +1,6 @@
 //! Snappy's framing format (`framing_format.txt` of the project): stream identifiers and chunks.
 //!
-//! Chunks are read here; what is in a compressed one by `snap`, and for the second look by a decoder of our own ([`second`]).
+//! Chunks are read here; what is in a compressed one by `snap`, and for the second look by a decoder of our own (`second`).
 //! A stream identifier begins a frame. Padding and skippable chunks stay where they are, byte for byte; data is cut anew into
 //! chunks of 64 KiB, each with its masked CRC-32C. The format has no end: a stream that is cut off between two chunks cannot be
 //! told from a whole one. Raw Snappy has no magic number and no checksum, and is not known.

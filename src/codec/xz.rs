@@ -1,8 +1,8 @@
 //! xz (`xz-file-format.txt` of the project, v1.2.1): any number of streams of any number of blocks, and stream padding.
 //!
-//! Stream headers, block headers, checks, indexes and footers are read here ([`head`], [`decode`]); the LZMA2 data of a block
+//! Stream headers, block headers, checks, indexes and footers are read here (`head`, `decode`); the LZMA2 data of a block
 //! by liblzma, and for the second look by `lzma-rust2`. Memory for the dictionary is asked for before a block is decoded. The
-//! encoder ([`encode`]) writes each stream with the same check and each block as a block, with its sizes in its header where it
+//! encoder (`encode`) writes each stream with the same check and each block as a block, with its sizes in its header where it
 //! had them, so that what was made for parallel or random access stays so. Filters for machine code are read and not written
 //! again: data is LZMA2 alone. The older `.lzma` format is refused by name, as are chains of several filters before LZMA2.
 

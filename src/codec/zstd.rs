@@ -1,8 +1,8 @@
 //! Zstandard (RFC 8878): any number of frames and skippable frames.
 //!
-//! Frame headers are read here ([`head`]), so that frame boundaries, windows and checksums are known; the blocks by libzstd, and
-//! for the second look by ruzstd, whose content checksum and length are compared here ([`decode`]). Memory is asked for before
-//! a frame is decoded. The encoder ([`encode`]) writes each frame as a frame of its own with the same window, checksum and, where
+//! Frame headers are read here (`head`), so that frame boundaries, windows and checksums are known; the blocks by libzstd, and
+//! for the second look by ruzstd, whose content checksum and length are compared here (`decode`). Memory is asked for before
+//! a frame is decoded. The encoder (`encode`) writes each frame as a frame of its own with the same window, checksum and, where
 //! the length is known, content size. Skippable frames stay as they are, but for the two that tell of their neighbours: the
 //! seek table at the end and pzstd's sizes, which are made anew. Dictionaries and the formats before v0.8 are refused by name.
 

@@ -1,6 +1,6 @@
 //! Streams that nothing reads: kept byte for byte, and searched as raw bytes for the anywhere-types (SPEC "The unit of failure").
 //!
-//! The search runs over windows that overlap by [`OVERLAP`], more than any value and its spellings take.
+//! The search runs over windows that overlap by `OVERLAP`, more than any value and its spellings take.
 
 use super::cx::{Cx, Leaf, Search};
 use super::{Found, Layer};

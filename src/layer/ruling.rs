@@ -93,7 +93,7 @@ pub trait Parse {
 /// The rulings on `records` of the unit `text`, in their order; `None` without a hit.
 ///
 /// An edit can bring a hit about: `192.0.2.1a@x.example` holds an address and no e-mail until the address is masked. So an edited
-/// record is judged again until nothing changes; what still does after [`ROUNDS`] is left to verification to refuse.
+/// record is judged again until nothing changes; what still does after `ROUNDS` is left to verification to refuse.
 pub fn rulings(
     text: &[u8],
     records: &[(Range<usize>, Part)],

@@ -1,6 +1,6 @@
 //! One event of the registry, as every reader hands it on.
 //!
-//! A reader turns a line or a row into an [`Event`]; [`super::resolve`] plays events in file order. Values are canonical
+//! A reader turns a line or a row into an `Event`; `super::resolve` plays events in file order. Values are canonical
 //! already, so that nothing after this point can find fault with an identifier.
 
 use std::fmt;

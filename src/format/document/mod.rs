@@ -1,7 +1,7 @@
 //! JSON documents: the elements of the outermost arrays of objects are records.
 //!
 //! A [`Layer`] of its own, because an element does not own its separator: one that goes takes a comma with it, and which one is
-//! not known before the next element is. [`walk`] cuts the document into pieces, this file judges them, and [`Commas`] says
+//! not known before the next element is. [`walk`] cuts the document into pieces, this file judges them, and `Commas` says
 //! what stays between elements. A hit outside of records is edited in its place: a name or a scalar by itself, so that no
 //! structure changes. A document is read to its end however it goes on; one that is no JSON is damaged. Memory: the window
 //! (`--max-record` bounds one element, and one scalar), and the blanks around elements that go.

@@ -1,7 +1,7 @@
 //! The engine that `scan` and `scrub` use.
 //!
-//! [`Literal::candidates`] goes over raw windows: the finder ([`scan`]) over the text as it stands, and over what the
-//! spellings make of the stretches that hold escapes ([`levels`]). It judges only as far as is free, and never says no where
+//! [`Literal::candidates`] goes over raw windows: the finder (`scan`) over the text as it stands, and over what the
+//! spellings make of the stretches that hold escapes (`levels`). It judges only as far as is free, and never says no where
 //! the record alone could say yes. [`Literal::hits`] then judges one record exactly: boundaries ([`super::boundary`]), names in
 //! text ([`super::names`]), named fields, quoted cells, every level. Formats, subjects and actions are not its business.
 
