@@ -221,8 +221,9 @@ fn formats_of_later_are_not_taken_for_text() {
         ("wide.log", &wide),
         ("a.zip", b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0"),
         ("a.parquet", b"PAR1\x15\x04\x15\x04PAR1"),
-        ("a.bz2", b"BZh91AY&SY\0\0"),
-        ("a.xz", b"\xfd7zXZ\0\0\x04"),
+        ("a.7z", b"7z\xbc\xaf\x27\x1c\0\x04"),
+        ("a.deb", b"!<arch>\na.log/          1769000000  0     0     100644  28        `\n2026 alice@example.com\n"),
+        ("a.warc", b"WARC/1.0\r\nContent-Length: 23\r\n\r\n2026 alice@example.com\n"),
         ("a.db", b"SQLite format 3\0\x10\0\x01\x01"),
         ("a.avro", b"Obj\x01\x04"),
     ] {
