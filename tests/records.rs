@@ -265,3 +265,23 @@ fn format_and_codec_can_be_told() {
     out.expect(2);
     assert!(out.err.contains("jsonl") && !out.err.contains("nonsense"), "{}", out.err);
 }
+
+/// What stands behind or beside text and is none is named, never passed over as clean.
+#[test]
+fn bytes_that_are_no_text_are_not_clean() {
+    let log = make::log(&["a", "b", "c"].repeat(400));
+    let noise: Vec<u8> = (0..400u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let wide: Vec<u8> = "2026 alice@example.com\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let aside = [&b"\x51\x2a\x4d\x18\x11\0\0\0alice@example.com"[..], &make::zst(&log)].concat();
+    for (name, data, want) in [
+        ("tail.log", [&log[..], &noise].concat(), "partial: unsupported members"),
+        ("wide.log", [&log[..], &wide].concat(), "partial: unsupported members"),
+        ("aside.log.zst", aside, "partial: holds matches"),
+        ("whole.log", log.clone(), "clean"),
+    ] {
+        assert_eq!(status(name, data), want, "{name}");
+    }
+    let (got, _) =
+        World::scrubbed(ALICE, "", "p.jsonl", b"[\n{\"uid\":48213,\"e\":\"alice@example.com\"},\n{\"uid\":1}\n]\n", 0);
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&got).unwrap(), serde_json::json!([{"uid": 1}]));
+}
