@@ -196,7 +196,7 @@ fn lines(text: &[u8]) -> Vec<Range<usize>> {
 pub fn edit_list(data: &[u8]) {
     let (first, rest) = choice(data);
     let base: Vec<u8> = (0..u16::from(first) * 3).map(|i| (i % 251) as u8).collect();
-    let space = TempSpace::new(std::env::temp_dir(), 1 << 20);
+    let space = TempSpace::new(std::env::temp_dir(), 1 << 30);
     let (mut list, mut model, mut at, mut copied) = (EditList::new(&space), Vec::new(), 0, 0);
     for op in rest.chunks_exact(3) {
         let [gap, len, fill] = [op[0], op[1], op[2]].map(usize::from);
