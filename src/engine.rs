@@ -315,7 +315,12 @@ impl Fleet<'_> {
             },
             policy: shown::masked(&given.policy.shown, &|text| (self.search.mask)(text)),
             sources: sources.iter().map(|source| (self.uri)(source.place())).collect(),
-            searched: SPELLINGS.iter().copied().chain(given.policy.fields.variants.names()).map(str::to_owned).collect(),
+            searched: SPELLINGS
+                .iter()
+                .copied()
+                .chain(given.policy.fields.variants.names())
+                .map(str::to_owned)
+                .collect(),
             format: job.format.clone(),
             codec: job.codec.clone(),
             max_record: Some(job.limits.max_record),

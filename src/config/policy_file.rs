@@ -511,8 +511,14 @@ include = ["*.log", "*.gz"]
             ("[[rule]]\nalice@example.com = 1\n", "line 2: not valid TOML"),
             ("[[rule]]\n\"alice@example.com\" = 1\n", "line 2: unknown key"),
             ("[[rule]]\nerase_fields = { x = \"remove\" }\n", "erase_fields needs an action"),
-            ("[identifiers.email]\nvariants = [\"base64\",\n\"sha-1\"]\n", "line 3: unknown variant; did you mean `sha1`"),
-            ("[identifiers.email]\nvariants = [\"alice@example.com\"]\n", "line 2: unknown variant; known for this type: base64"),
+            (
+                "[identifiers.email]\nvariants = [\"base64\",\n\"sha-1\"]\n",
+                "line 3: unknown variant; did you mean `sha1`",
+            ),
+            (
+                "[identifiers.email]\nvariants = [\"alice@example.com\"]\n",
+                "line 2: unknown variant; known for this type: base64",
+            ),
             ("[identifiers.token]\nvariants = [\"md5\"]\n", "line 2: unknown variant; "),
             ("[identifiers.user_id]\nvariants = [\"base64\"]\n", "line 2: unknown key; "),
             ("[[rule]]\ncontinuation = \"alice@example.com(\"\n", "line 2: expected \"auto\""),

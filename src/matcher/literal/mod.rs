@@ -10,9 +10,9 @@ mod levels;
 mod phone;
 mod scan;
 mod table;
-mod variants;
 #[cfg(test)]
 mod tests;
+mod variants;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -26,7 +26,7 @@ use self::scan::Finder;
 use self::variants::{Ground, Lift, Spot, Up, Variants};
 use super::names::Names;
 use super::spelling::halve_quotes;
-use super::{Chain, Engine, Hit, Needles, Plan, Type, Unit, ValueId, boundary};
+use super::{Chain, Engine, Hit, Needles, Plan, Spelling, Type, Unit, ValueId, boundary};
 use crate::error::Result;
 use crate::limits::SPELLING_DEPTH;
 use crate::policy::{USER_TABLES, fold};
@@ -274,7 +274,11 @@ impl Inner {
             self.judge_level(level, ground, &mut |id, span, chain| {
                 let spot = up(span);
                 if spot.counts {
-                    found(id, spot.clipped(text), chain);
+                    found(
+                        id,
+                        if chain.iter().any(|step| step == Spelling::Qp) { spot.clipped(text) } else { spot.span },
+                        chain,
+                    );
                 }
             });
         });

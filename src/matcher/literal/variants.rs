@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use md5::Md5;
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr, memchr_iter, memchr2, memrchr, memrchr2};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
@@ -84,13 +84,22 @@ impl Spot {
         Self { span: at.clone(), at, counts: true }
     }
 
-    /// The hit's span in `text`: a token ends at a line's end, even where a soft break joins two of them.
+    /// The hit's span in `text`. Read as quoted-printable a token may seem to go on before a `=` (`id=2BYW…`) or on the next line;
+    /// neither is of Base64, so that it begins after one, and ends at one but for its padding.
     pub(super) fn clipped(&self, text: &[u8]) -> Range<usize> {
         let Range { start, end } = self.at;
         let before = text.get(self.span.start..start).unwrap_or_default();
         let after = text.get(end..self.span.end).unwrap_or_default();
-        self.span.start + memrchr(b'\n', before).map_or(0, |feed| feed + 1)
-            ..memchr(b'\n', after).map_or(self.span.end, |feed| end + feed)
+        let start = self.span.start + memrchr2(b'\n', b'=', before).map_or(0, |sign| sign + 1);
+        let mut end = memchr2(b'\n', b'=', after).map_or(self.span.end, |sign| end + sign);
+        for _ in 0..2 {
+            end += match text.get(end..self.span.end).unwrap_or_default() {
+                [b'=', b'3', b'D' | b'd', ..] => 3,
+                [b'=', ..] => 1,
+                _ => 0,
+            };
+        }
+        start..end
     }
 }
 
@@ -318,14 +327,7 @@ impl Stretch {
 
 /// Calls `visit` with the stretches of UTF-16 without U+0000 and lone surrogates in `text`, from `parity` on, that hold a NUL byte
 /// and `least` bytes or more. `base`: the offset of `text`.
-fn stretches(
-    text: &[u8],
-    base: usize,
-    parity: usize,
-    big: bool,
-    least: usize,
-    visit: &mut dyn FnMut(&Stretch),
-) {
+fn stretches(text: &[u8], base: usize, parity: usize, big: bool, least: usize, visit: &mut dyn FnMut(&Stretch)) {
     let mut stretch = Stretch { text: String::new(), marks: Vec::new(), zero: false };
     let (pairs, _) = text.get(parity..).unwrap_or_default().as_chunks::<2>();
     let units = pairs.iter().map(|pair| if big { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) });
