@@ -21,3 +21,4 @@ mod registry;
 mod registry_verbs;
 mod settle;
 mod support;
+mod variants;
