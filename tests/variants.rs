@@ -122,6 +122,8 @@ fn spelled_in_turn() {
         ("t=eyJlIjoiYWxpY2VcdTAwNDBleGFtcGxlLmNvbSJ9", "t=ERASED"),
         // A token that begins like an escape of quoted-printable (`=2B`).
         ("data=2BAgYWxpY2VAZXhhbXBsZS5jb20g&x", "data=ERASED&x"),
+        ("https://www.shop.example/api/v2/YWxpY2VAZXhhbXBsZS5jb20/x", "https://www.shop.example/api/v2/ERASED/x"),
+        ("https://shop.example.com/a/YWxpY2VAZXhhbXBsZS5jb20/x", "https://shop.example.com/a/ERASED/x"),
         ("data=3DYWxpY2VAZXhhbXBsZS5jb20=3D, x", "data=3DERASED, x"),
     ] {
         let log = make::log(&["start", text, "stop"]);

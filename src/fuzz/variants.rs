@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use super::pipeline::through;
 use super::scanners::{agree, plan};
 use super::{choice, expand};
 use crate::matcher::Plan;
@@ -19,7 +20,7 @@ static ENGINES: LazyLock<(Literal, Reference)> = LazyLock::new(|| {
     (Literal::new(&plan).unwrap_or_else(|error| panic!("{error}")), Reference::new(&plan))
 });
 
-/// Bytes that are made to text, of which each piece may be encoded, against both engines.
+/// Bytes that are made to text, of which each piece may be encoded: against both engines, and as an artifact.
 pub fn variants(data: &[u8]) {
     let (first, rest) = choice(data);
     // Each level of a stretch is a text; a long one takes long.
@@ -30,7 +31,10 @@ pub fn variants(data: &[u8]) {
         let raw = if first & 1 == 0 || i % 2 == 0 { expand(piece) } else { piece.to_vec() };
         text.extend(encoded(raw, how));
     }
-    agree(&ENGINES.0, &ENGINES.1, &encoded(text, first >> 1));
+    let text = encoded(text, first >> 1);
+    agree(&ENGINES.0, &ENGINES.1, &text);
+    let name: &[u8] = if first & 1 == 0 { b"x.log" } else { b"x.txt" };
+    through(name, &text, first, &ENGINES.0, &ENGINES.1);
 }
 
 /// `text` after up to two encodings, two bits each.

@@ -256,10 +256,11 @@ fn read_bits(run: &[u8], shift: usize, out: &mut Vec<u8>) {
 /// The token that hides the characters `at` of `run`, with its padding.
 ///
 /// `/` is of the alphabet and divides paths as well. So a run whose bytes do not begin where the value's do, or which starts with
-/// `/`, is a path if its segment's bytes do; then the segment is the token.
+/// `/` or behind a dot (`https://www.example/a/b`), is a path if its segment's bytes do; then the segment is the token.
 fn token(text: &[u8], run: &Range<usize>, shift: usize, at: &Range<usize>) -> Range<usize> {
     let mut token = run.clone();
-    if shift != 0 || text.get(run.start) == Some(&b'/') {
+    let dot = run.start.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'.');
+    if shift != 0 || dot || text.get(run.start) == Some(&b'/') {
         let before = text.get(run.start..at.start).unwrap_or_default();
         let after = text.get(at.end..run.end).unwrap_or_default();
         let start = memrchr(b'/', before).map_or(0, |slash| slash + 1);

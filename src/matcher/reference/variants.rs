@@ -7,7 +7,7 @@
 //!   counts if a NUL is among the bytes that spell it.
 //! - Each is one of the three decodings of a chain. In its text those types count that were asked for on every such step.
 //! - What stands in Base64 is hidden by a token, and that is the hit's span: the run and its padding; or, if it is a path (it starts with
-//!   `/`, or its bytes do not begin where the run does), the segment whose bytes do. `=` is in no token but as padding, nor is a
+//!   `/` or behind a `.`, or its bytes do not begin where the run does), the segment whose bytes do. `=` is in no token but as padding, nor is a
 //!   line's end, though quoted-printable may hide them.
 //! - A digest is a whole run of letters and digits. It is a token too.
 
@@ -184,7 +184,7 @@ impl Run {
     /// The token around `chars`.
     pub(super) fn token(&self, text: &[u8], chars: &Range<usize>) -> Range<usize> {
         let mut token = self.range.clone();
-        if self.bit > 0 || text.get(token.start) == Some(&b'/') {
+        if self.bit > 0 || text.get(token.start) == Some(&b'/') || upto(text, token.start).ends_with(b".") {
             let mut segment = chars.clone();
             while segment.start > self.range.start && text.get(segment.start - 1) != Some(&b'/') {
                 segment.start -= 1;
