@@ -41,8 +41,8 @@ pub fn variants(data: &[u8]) {
 fn encoded(mut text: Vec<u8>, how: u8) -> Vec<u8> {
     for step in [how & 3, how >> 2 & 3] {
         text = match step {
-            1 => base64(&text, b"+/", true),
-            2 => base64(&text, b"-_", false),
+            1 => base64(&text, *b"+/", true),
+            2 => base64(&text, *b"-_", false),
             3 => String::from_utf8_lossy(&text)
                 .encode_utf16()
                 .flat_map(if how & 16 == 0 { u16::to_le_bytes } else { u16::to_be_bytes })
@@ -54,7 +54,7 @@ fn encoded(mut text: Vec<u8>, how: u8) -> Vec<u8> {
 }
 
 /// RFC 4648 §4, with these last two characters.
-fn base64(bytes: &[u8], last: &[u8; 2], pad: bool) -> Vec<u8> {
+fn base64(bytes: &[u8], last: [u8; 2], pad: bool) -> Vec<u8> {
     let letter = |six: u8| match six {
         0..26 => b'A' + six,
         26..52 => b'a' + six - 26,

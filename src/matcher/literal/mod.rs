@@ -165,7 +165,7 @@ impl Inner {
                 return;
             };
             expand(piece, SPELLING_DEPTH, &mut |level, map, chain| {
-                let ground = Ground::TOP.below(&chain);
+                let ground = Ground::TOP.below(chain);
                 let raw = |span: Range<usize>| {
                     let raw = map.range(span.start, span.end);
                     Spot::of(region.start + raw.start..region.start + raw.end)
@@ -217,7 +217,7 @@ impl Inner {
                 return;
             };
             expand(piece, most, &mut |level, map, chain| {
-                let ground = ground.below(&chain);
+                let ground = ground.below(chain);
                 // Near a cut the context is not whole; what stands there is judged in another region or the text above.
                 let first = if open.0 { CONTEXT } else { 0 };
                 let last = if open.1 { level.len().saturating_sub(CONTEXT) } else { level.len() };

@@ -58,7 +58,7 @@ impl Ground {
     pub(super) const TOP: Self = Self { chain: Chain::NONE, depth: 0, types: Types::ALL, inside: false };
 
     /// After the decodings of `chain` as well.
-    pub(super) fn below(self, chain: &Chain) -> Self {
+    pub(super) fn below(self, chain: Chain) -> Self {
         let joined = chain.iter().fold(self.chain, |all, step| all.then(step).unwrap_or(all));
         Self { chain: joined, depth: self.depth + chain.depth(), ..self }
     }
@@ -197,17 +197,13 @@ fn least(value: &[u8]) -> usize {
 }
 
 /// What a character of either alphabet of Base64 stands for (RFC 4648 §4, §5); 64: none.
+#[expect(clippy::indexing_slicing, reason = "evaluated when it is compiled")]
 const SEXTET: [u8; 256] = {
-    let mut table = [64; 256];
     let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut table = [64; 256];
     let mut i = 0;
     while i < 64 {
-        #[expect(clippy::indexing_slicing, reason = "evaluated when it is compiled")]
-        let letter = letters[i] as usize;
-        #[expect(clippy::indexing_slicing, reason = "evaluated when it is compiled")]
-        {
-            table[letter] = i as u8;
-        }
+        table[letters[i] as usize] = i as u8;
         i += 1;
     }
     table[b'-' as usize] = 62;

@@ -85,10 +85,7 @@ impl Asked {
 
     /// Calls `visit` with each text that Base64 in `text` may stand for, with where it stands and what counts in it.
     pub(super) fn base64(&self, text: &[u8], wanted: &Wanted, visit: &mut dyn FnMut(&[u8], &Run, &Wanted)) {
-        let wanted = both(wanted, &self.base64);
-        if wanted.as_ref().is_some_and(Vec::is_empty) {
-            return;
-        }
+        let Some(wanted) = both(wanted, &self.base64) else { return };
         let mut start = 0;
         for chars in text.split(|b| sextet(*b).is_none()) {
             let range = start..start + chars.len();
@@ -106,10 +103,7 @@ impl Asked {
 
     /// Calls `visit` with each text that stands in `text` in UTF-16, whether in big-endian order, and what counts in it.
     pub(super) fn utf16(&self, text: &[u8], wanted: &Wanted, visit: &mut dyn FnMut(&Wide, bool, &Wanted)) {
-        let wanted = both(wanted, &self.utf16);
-        if wanted.as_ref().is_some_and(Vec::is_empty) || memchr(0, text).is_none() {
-            return;
-        }
+        let Some(wanted) = both(wanted, &self.utf16).filter(|_| memchr(0, text).is_some()) else { return };
         for first in [0, 1] {
             for (big, unit) in [(false, u16::from_le_bytes as fn([u8; 2]) -> u16), (true, u16::from_be_bytes)] {
                 let units: Vec<u16> = tail(text, first).as_chunks().0.iter().map(|pair| unit(*pair)).collect();
@@ -135,10 +129,11 @@ impl Asked {
     }
 }
 
-/// The types of `asked` that are wanted.
-fn both(wanted: &Wanted, asked: &[Type]) -> Wanted {
+/// The types of `asked` that are wanted, if there are any.
+fn both(wanted: &Wanted, asked: &[Type]) -> Option<Wanted> {
     let counts = |kind: &&Type| wanted.as_ref().is_none_or(|types| types.contains(kind));
-    Some(asked.iter().filter(counts).copied().collect())
+    let both: Vec<Type> = asked.iter().filter(counts).copied().collect();
+    (!both.is_empty()).then_some(Some(both))
 }
 
 /// The bytes that `word` spells in hex, if it does.
