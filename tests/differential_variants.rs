@@ -208,3 +208,29 @@ proptest! {
         agree(&text)?;
     }
 }
+
+/// Texts of several windows, in which escapes, Base64 and NULs are rare or everywhere: the fast engine reads them in pieces.
+#[test]
+fn engines_agree_on_long_texts() {
+    let wide: String = utf16(b"of words ", false).iter().map(|b| char::from(*b)).collect();
+    for filler in ["of words ", "%41b words of text ", "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo= ", &wide] {
+        let mut text = filler.repeat(270_000 / filler.len()).into_bytes();
+        let mut want = 0;
+        for at in [0, text.len() / 3, text.len() / 2, text.len() - 1] {
+            let hidden: [&[u8]; 3] = [
+                b" IGFsaWNl%51GV4YW1wbGUuY29t ",
+                b" eyJlIjoiYWxpY2VcdTAwNDBleGFtcGxlLmNvbSJ9 ",
+                &[b"  <", &utf16(b"alice%40example.com", true)[..], b"> "].concat(),
+            ];
+            for hidden in hidden {
+                let at = at / filler.len() * filler.len();
+                text.splice(at..at, hidden.iter().copied());
+                want += 1;
+            }
+        }
+        let (fast, slow) = &ENGINES[1];
+        let (fast, slow) = (hits(fast, &text), hits(slow, &text));
+        assert!(fast == slow, "{filler}: {:?} {:?}", fast.difference(&slow), slow.difference(&fast));
+        assert_eq!(fast.len(), want, "{filler}");
+    }
+}
