@@ -1,4 +1,5 @@
-//! The four spellings that are always searched: how text is decoded, where each decoded byte came from, and how a replacement is spelled.
+//! The four spellings that are always searched: how text is decoded, where each decoded byte came from, and how a replacement
+//! is spelled.
 //!
 //! One decoding step goes over a whole text from left to right and is not recursive (`%2540` becomes `%40`). What it
 //! changed is kept as a sparse [`Map`], with entries at escapes only, so that a place in the decoded text can be told in
