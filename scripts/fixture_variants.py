@@ -36,7 +36,7 @@ CASES = [
     Case(
         "variants",
         "log",
-        "The policy asks for Base64 and digests of e-mails. The e-mail of a record that goes stands in Base64: alone; after one and"
+        "The policy asks for Base64, digests and UTF-16 of e-mails. The e-mail of a record that goes stands in Base64: alone; after one and"
         " after two other characters (so that no two of the three look alike); in capitals; in the URL alphabet inside JSON;"
         " percent-encoded; as UTF-16; or as MD5, SHA-1 or SHA-256, in either case. What stays: the same of a longer e-mail, digests"
         " in longer words, and a line after one that ends in padding, which is no soft line break here.",
@@ -63,7 +63,7 @@ CASES = [
             keep(at(18, "the next line is nobody's")),
             keep(at(19, "stop")),
         ],
-        '[identifiers.email]\nvariants = ["base64", "md5", "sha1", "sha256"]\n',
+        '[identifiers.email]\nvariants = ["base64", "md5", "sha1", "sha256", "utf16"]\n',
     ),
     Case(
         "variants-redact",
