@@ -40,6 +40,8 @@ use crate::verify::{self, Blind};
 
 /// Inodes with several names whose line is remembered for the other names; past it they are read again.
 const MAX_LINKED: usize = 1 << 16;
+/// What is always searched, as the run line names it; the policy's variants come after.
+const SPELLINGS: [&str; 5] = ["raw", "percent", "json", "html", "qp"];
 
 /// What a run is given besides its options.
 pub struct Given<'g> {
@@ -313,7 +315,12 @@ impl Fleet<'_> {
             },
             policy: shown::masked(&given.policy.shown, &|text| (self.search.mask)(text)),
             sources: sources.iter().map(|source| (self.uri)(source.place())).collect(),
-            searched: ["raw", "percent", "json", "html", "qp"].map(str::to_owned).to_vec(),
+            searched: SPELLINGS
+                .iter()
+                .copied()
+                .chain(given.policy.fields.variants.names())
+                .map(str::to_owned)
+                .collect(),
             format: job.format.clone(),
             codec: job.codec.clone(),
             max_record: Some(job.limits.max_record),

@@ -8,6 +8,7 @@
 mod bad;
 mod differential;
 mod differential_records;
+mod differential_variants;
 mod job;
 mod json;
 mod leaks;
@@ -20,3 +21,4 @@ mod registry;
 mod registry_verbs;
 mod settle;
 mod support;
+mod variants;

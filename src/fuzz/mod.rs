@@ -10,10 +10,12 @@ mod pipeline;
 mod scanners;
 #[cfg(test)]
 mod tests;
+mod variants;
 
 pub use inputs::{policy, registry_csv, registry_jsonl};
 pub use pipeline::{bzip2, gzip, lz4, snappy, tar, whole, xz, zstd};
 pub use scanners::{csv, edit_list, json, spelling, text};
+pub use variants::variants;
 
 /// One body.
 pub type Body = fn(&[u8]);
@@ -34,6 +36,7 @@ pub static BODIES: &[(&str, Body)] = &[
     ("csv", csv),
     ("text", text),
     ("spelling", spelling),
+    ("variants", variants),
     ("edit_list", edit_list),
     ("whole", whole),
 ];

@@ -14,6 +14,8 @@ use crate::layer::coded::Heads;
 use crate::layer::{BlobPass, Cx, LargeSlot, Search};
 use crate::limits::Limits;
 use crate::matcher::Engine;
+use crate::matcher::literal::Literal;
+use crate::matcher::reference::Reference;
 use crate::policy::{Action, Policy, Rule};
 use crate::verify::{self, Seen};
 
@@ -123,9 +125,13 @@ pub fn whole(data: &[u8]) {
     artifact(names[usize::from(second / 4) % names.len()], &text, first);
 }
 
+fn artifact(name: &[u8], data: &[u8], first: u8) {
+    through(name, data, first, &LITERAL, &REFERENCE);
+}
+
 /// One artifact, start to finish: what is found does not depend on windows; the result is what was foretold, holds nothing that
 /// would still change by either engine, and is not changed by a second run.
-fn artifact(name: &[u8], data: &[u8], first: u8) {
+pub(super) fn through(name: &[u8], data: &[u8], first: u8, fast: &Literal, slow: &Reference) {
     let actions = [Action::Drop, Action::Redact, Action::Mask, Action::Drop, Action::Report];
     let action = actions[usize::from(first) % actions.len()];
     let rule = Rule { action: Some(action), ..Rule::default() };
@@ -160,10 +166,10 @@ fn artifact(name: &[u8], data: &[u8], first: u8) {
         interrupted: &stop,
     };
     let read = |search: &Search<'_>, bytes: &Vec<u8>| verify::read(bytes, search, name, None, &mut |_| {});
-    let one = search(&*LITERAL as &dyn Engine, &wide, false);
+    let one = search(fast as &dyn Engine, &wide, false);
     let looks = name.ends_with(b"sv") || name == b"x";
     let seen = read(&one, &data);
-    let again = read(&search(&*LITERAL, &narrow, false), &data);
+    let again = read(&search(fast, &narrow, false), &data);
     let (seen, again) = match (seen, again) {
         (Ok(one), Ok(other)) => (one, other),
         (Err(one), Err(other)) => {
@@ -179,8 +185,8 @@ fn artifact(name: &[u8], data: &[u8], first: u8) {
         return;
     }
     let result = lift(&one, &seen, &data, name);
-    let second = search(&*LITERAL, &narrow, true);
-    for search in [&second, &search(&*REFERENCE as &dyn Engine, &narrow, true)] {
+    let second = search(fast, &narrow, true);
+    for search in [&second, &search(slow as &dyn Engine, &narrow, true)] {
         match verify::look(&result, search, name, None, &seen.foretold) {
             // The other library may refuse what this one reads: then nothing is committed.
             Err(error) if error.to_string().contains("cannot be read: gzip") => return,

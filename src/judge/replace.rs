@@ -2,14 +2,15 @@
 //!
 //! `ERASED`, `*` and pseudonyms are chosen so that few places need escaping. Where a place cannot hold text (a bare JSON number),
 //! `null` comes, or a negative integer for a pseudonymised id. An edit never takes a line's end: a hit that a soft break or
-//! a line feed divides is replaced in its first piece, and its other pieces are emptied (or masked).
+//! a line feed divides is replaced in its first piece, and its other pieces are emptied (or masked). A token that hides a value
+//! (Base64, a digest) is replaced whole; its pseudonym is one without `@`, since an opaque token stood there.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::pseudonym::Pseudonym;
 use super::{Judge, text};
-use crate::matcher::{Chain, Hit, SubjectId, Type, Unit, Value, ValueId, spelling};
+use crate::matcher::{Chain, Hit, Spelling, SubjectId, Type, Unit, Value, ValueId, spelling};
 use crate::policy::{Action, Erase, FieldName};
 use crate::record::{Field, Place};
 
@@ -177,7 +178,7 @@ impl Job<'_> {
     fn replace(&self, piece: &Range<usize>, first: bool, hit: &Hit, subject: SubjectId, out: &mut Edits) {
         let place = if json_number(self.unit.text, piece) { Place::JsonBare } else { self.place(piece) };
         if self.action == Action::Mask && place != Place::JsonBare {
-            out.push((piece.clone(), vec![b'*'; piece.len()]));
+            out.push((piece.clone(), stars(hit.chain, piece.len())));
             return;
         }
         if !first && place != Place::JsonBare && !self.starts_field(piece) {
@@ -186,6 +187,9 @@ impl Job<'_> {
         }
         let value = self.judge.needles.values.get(hit.value as usize);
         let text = match (self.action, self.pseudonym(subject)) {
+            (Action::Pseudonymize, Some(pseudonym)) if hit.chain.is_token() && place != Place::JsonBare => {
+                pseudonym.token().into_bytes()
+            }
             (Action::Pseudonymize, Some(pseudonym)) => {
                 value.map_or_else(|| ERASED.to_vec(), |value| alias(&pseudonym, value, place))
             }
@@ -376,6 +380,13 @@ fn clean(field: &Field<'_>, erase: Erase, alias: Option<&Pseudonym>) -> Option<(
             Some((field.span.clone(), text.into_bytes()))
         }
     }
+}
+
+/// `len` bytes that mask; in UTF-16 they are characters of it.
+fn stars(chain: Chain, len: usize) -> Vec<u8> {
+    let wide = chain.iter().all(|step| matches!(step, Spelling::Utf16Le | Spelling::Utf16Be));
+    let stars = spelling::encode(&chain, &vec![b'*'; len / 2]);
+    if wide && stars.len() == len { stars } else { vec![b'*'; len] }
 }
 
 /// The pseudonym's form for `value`; in a bare place only a number, else `null`.
