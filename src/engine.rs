@@ -29,11 +29,12 @@ use crate::manifest::{
 use crate::matcher::literal::Literal;
 use crate::matcher::mask::Masker;
 use crate::matcher::reference::Reference;
-use crate::matcher::{Engine, Plan};
+use crate::matcher::{Engine, Needles, Plan};
 use crate::policy::Policy;
 use crate::progress::Progress;
 use crate::registry::Registry;
 use crate::scrub::{self, Blast, Outcome, Task};
+use crate::since::{At, Since};
 use crate::store::disk::{Dest, Disk, Filter, Listing, Own, RootLock, Source, link, sweep};
 use crate::store::{self, Listed, Object};
 use crate::verify::{self, Blind};
@@ -47,6 +48,8 @@ pub struct Given<'g> {
     pub registry: &'g Registry,
     /// Where that was read, as typed.
     pub registry_path: &'g Path,
+    /// Reads it again as of an earlier point, for `--since`; `None` where it has no history.
+    pub registry_at: Option<&'g At<'g>>,
     /// By which rules.
     pub policy: &'g Policy,
     /// For pseudonyms.
@@ -128,7 +131,8 @@ pub fn run(job: &Job, given: &Given<'_>) -> Result<Report> {
     let second: Vec<Search<'_>> =
         engines.into_iter().map(|engine| Search { engine, second: true, limits: &limits, ..copy(&search) }).collect();
     let second: Vec<&Search<'_>> = second.iter().collect();
-    Fleet { job, given, search: &search, second: &second, space: &space, uri: &|path| masked(&search, path) }.go()
+    Fleet { job, given, search: &search, second: &second, space: &space, uri: &|path| masked(&search, path), plan: &plan }
+        .go()
 }
 
 /// A search like another one: all its parts are references.
@@ -148,6 +152,7 @@ struct Fleet<'f> {
     second: &'f [&'f Search<'f>],
     space: &'f Arc<TempSpace>,
     uri: &'f dyn Fn(&Path) -> String,
+    plan: &'f Plan,
 }
 
 impl Fleet<'_> {
@@ -166,12 +171,26 @@ impl Fleet<'_> {
         let locks = RootLock::take(&sources, in_place)?;
         report.notes.extend(locks.notes.iter().map(|note| note.text().to_owned()));
         self.refuse_nothing(&sources, &filter, &own)?;
-        let manifest = self.open_manifest(&sources, &mut report, &mut own)?;
+        let mut line = self.run_line(&report.run_id, &sources);
+        let (since, fresh) = self.since(&mut line, &mut report.notes)?;
+        let fresh = fresh.map(|needles| Plan { needles: Arc::new(needles), ..self.plan.clone() });
+        let engine = fresh.as_ref().map(Literal::new).transpose()?;
+        let judge = fresh.as_ref().map(|plan| Judge::new(&plan.needles, &given.policy.fields, given.key));
+        let parts = fresh.as_ref().zip(engine.as_ref()).zip(judge.as_ref());
+        let fresh = parts.map(|((plan, engine), judge)| Search {
+            engine,
+            needles: &plan.needles,
+            judge,
+            ..copy(self.search)
+        });
+        let manifest = self.open_manifest(line, &mut report, &mut own)?;
         let manifest = Mutex::new(manifest);
         self.sweep(&sources, dest.as_ref(), &mut report);
         let blast = Blast::new(job.max_dropped);
         let run = scrub::Run {
             search: self.search,
+            since: since.as_ref(),
+            fresh: fresh.as_ref(),
             second: self.second,
             disk: &Disk::default(),
             mode: &job.mode,
@@ -247,7 +266,7 @@ impl Fleet<'_> {
     }
 
     /// Opens or continues the manifest, settles what a crash left open, and writes the run line.
-    fn open_manifest(&self, sources: &[Source], report: &mut Report, own: &mut Own) -> Result<Writer> {
+    fn open_manifest(&self, line: RunLine, report: &mut Report, own: &mut Own) -> Result<Writer> {
         let job = self.job;
         let default = || PathBuf::from(format!("unwrite-{}.manifest.jsonl", report.run_id));
         let path = match (&job.manifest, &job.mode) {
@@ -265,8 +284,20 @@ impl Fleet<'_> {
         };
         let shown = |path: PathBuf| crate::judge::shown(&(self.search.mask)(path.as_os_str().as_bytes()));
         report.manifest = path.map(shown);
-        writer.append(&Line::Run(Box::new(self.run_line(&report.run_id, sources))), true)?;
+        writer.append(&Line::Run(Box::new(line)), true)?;
         Ok(writer)
+    }
+
+    /// `--since`: what is vouched for, and who is new. Nothing is touched yet.
+    fn since(&self, line: &mut RunLine, notes: &mut Vec<String>) -> Result<(Option<Since>, Option<Needles>)> {
+        let (job, given) = (self.job, self.given);
+        let Some(at) = given.registry_at.filter(|_| !job.since.is_empty()) else { return Ok((None, None)) };
+        let by_path = given.policy.rules.iter().any(|r| !(r.files.is_empty() && r.accept_unsupported.is_empty()));
+        let mut since = Since::read(&job.since, line, by_path, &|name| (self.search.mask)(name))?;
+        let fresh = since.compare(&given.registry.needles, at)?;
+        notes.append(&mut since.notes);
+        line.since = std::mem::take(&mut since.said);
+        Ok((Some(since), fresh))
     }
 
     fn continue_manifest(&self, file: File) -> Result<Writer> {
@@ -310,6 +341,7 @@ impl Fleet<'_> {
                 in_force: registry.in_force,
                 held: registry.held,
                 pending: registry.pending,
+                kind: registry.txt_type.map(|kind| kind.name().to_owned()),
             },
             policy: shown::masked(&given.policy.shown, &|text| (self.search.mask)(text)),
             sources: sources.iter().map(|source| (self.uri)(source.place())).collect(),
@@ -318,6 +350,7 @@ impl Fleet<'_> {
             codec: job.codec.clone(),
             max_record: Some(job.limits.max_record),
             key: given.key.map(Key::id),
+            since: Vec::new(),
         }
     }
 
@@ -434,7 +467,7 @@ impl Fleet<'_> {
                 Err(line) => Outcome { line: *line, hit: false, locked: false, interrupted: false },
             };
         };
-        line.uri = (self.uri)(&object.shown);
+        line.same_file = Some(std::mem::replace(&mut line.uri, (self.uri)(&object.shown)));
         line.duration_ms = 0;
         let through = matches!(line.status, Status::Copied | Status::Rewritten | Status::Partial);
         if let (Some(dest), true) = (dest, through) {

@@ -137,6 +137,8 @@ pub struct Job {
     pub codec: Option<String>,
     /// `--level CODEC=N`.
     pub levels: Vec<(String, i32)>,
+    /// `--since`: manifests that are relied on, as files.
+    pub since: Vec<PathBuf>,
     /// `--manifest`.
     pub manifest: Option<PathBuf>,
     /// `--json`.

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
@@ -24,6 +24,7 @@ use crate::layer::{BlobPass, Cx, Search, Tally};
 use crate::manifest::writer::Writer;
 use crate::manifest::{Artifact, Digest, Identity, Intent, Line, Member, Records, Status};
 use crate::progress::Progress;
+use crate::since::{Known, Since};
 use crate::store::{self, Object, Original, Purpose, To};
 use crate::verify;
 
@@ -31,6 +32,10 @@ use crate::verify;
 pub struct Run<'r> {
     /// How originals are searched.
     pub search: &'r Search<'r>,
+    /// What earlier manifests vouch for (`--since`).
+    pub since: Option<&'r Since>,
+    /// How originals are searched that are vouched for: only for who is new. `None`: nobody is.
+    pub fresh: Option<&'r Search<'r>>,
     /// How results are searched, each in turn; empty for `--verify none`.
     pub second: &'r [&'r Search<'r>],
     /// Where artifacts lie.
@@ -167,7 +172,13 @@ fn failed(uri: String, error: &Error) -> Outcome {
 
 /// The manifest's identity of a version.
 pub fn identity(of: &store::Identity) -> Identity {
-    Identity { dev: of.dev, inode: of.ino, ctime: time(of.ctime).map_or_else(String::new, |t| t.to_string()) }
+    Identity {
+        dev: of.dev,
+        inode: of.ino,
+        ctime: time(of.ctime).map_or_else(String::new, |t| t.to_string()),
+        size: Some(of.size),
+        mtime: time(of.mtime).map(|t| t.to_string()),
+    }
 }
 
 fn time(nanos: i128) -> Option<Timestamp> {
@@ -187,11 +198,15 @@ impl Work<'_> {
         if *run.mode != Mode::Scan && run.blast.tripped() {
             return Err(Error::new(Kind::Skipped, "max-dropped"));
         }
+        if let Some(line) = self.unchanged() {
+            return Ok(Outcome { line, hit: false, locked: false, interrupted: false });
+        }
         let purpose = match run.mode {
             Mode::InPlace => Purpose::Replace { break_hardlinks: run.break_hardlinks },
             _ => Purpose::Read,
         };
         let original = self.run.disk.open(&self.task.object, purpose)?;
+        settle_clock(original.identity().ctime);
         let outcome = self.read(&original);
         // A layer's complaint may be about a writer: then that is the reason.
         match &outcome {
@@ -203,13 +218,39 @@ impl Work<'_> {
         outcome
     }
 
+    /// The line of an artifact that need not be read: it is vouched for, and nobody is new. A mirror needs its bytes.
+    fn unchanged(&self) -> Option<Artifact> {
+        let run = self.run;
+        if run.since.is_none() || matches!(run.mode, Mode::Output(_)) {
+            return None;
+        }
+        let found = run.disk.look(&self.task.object)?;
+        let known = self.known(&found).filter(|known| known.nothing_new)?;
+        let mut line = Artifact::new(self.uri.to_owned(), Status::Unchanged, None);
+        line.since = Some(known.run_id.to_owned());
+        line.before = known.sha256.map(|sha256| Digest { bytes: found.size, sha256 });
+        line.identity = Some(identity(&found));
+        line.left = self.named().map(|n| ("name".to_owned(), n)).into_iter().collect();
+        Some(line)
+    }
+
+    /// What an earlier manifest says of this version of the artifact.
+    fn known(&self, found: &store::Identity) -> Option<Known<'_>> {
+        self.run.since?.known(&identity(found), self.uri, &self.run.search.mask)
+    }
+
     fn read(&self, original: &dyn Original) -> Result<Outcome> {
         let (run, object) = (self.run, &self.task.object);
+        let known = self.known(&original.identity());
+        let (search, since) = match known.zip(run.fresh) {
+            Some((known, fresh)) => (fresh, Some(known.run_id.to_owned())),
+            None => (run.search, None),
+        };
         let relative = object.relative.as_os_str().as_bytes();
         let mtime = time(original.identity().mtime);
         let hashed = *run.mode != Mode::Scan;
         let mut sha = Sha256::new();
-        let seen = verify::read(original, run.search, relative, mtime, &mut |bytes| {
+        let seen = verify::read(original, search, relative, mtime, &mut |bytes| {
             if hashed {
                 sha.update(bytes);
             }
@@ -219,7 +260,8 @@ impl Work<'_> {
         #[cfg(debug_assertions)]
         test_panic(original);
         let mut line = Artifact::new(self.uri.to_owned(), Status::Clean, None);
-        self.describe(&seen.tally, &mut line);
+        self.describe(&seen.tally, search, &mut line);
+        line.since = since;
         line.notes = original.notes().iter().map(|note| note.text().to_owned()).collect();
         line.notes.extend(masked(&seen.tally));
         let hit = !seen.found.is_empty();
@@ -243,15 +285,14 @@ impl Work<'_> {
                 }
             }
             Mode::InPlace if !hit => run.blast.saw(seen.tally.read),
-            Mode::InPlace | Mode::Output(_) => self.commit(original, &seen, mtime, &mut line)?,
+            Mode::InPlace | Mode::Output(_) => self.commit(original, &seen, search, mtime, &mut line)?,
         }
         partial(&seen.tally, &mut line);
         Ok(Outcome { line, hit, locked: false, interrupted: false })
     }
 
     /// Copies the tally to the manifest's line.
-    fn describe(&self, tally: &Tally, line: &mut Artifact) {
-        let search = self.run.search;
+    fn describe(&self, tally: &Tally, search: &Search<'_>, line: &mut Artifact) {
         line.layers = tally.layers.iter().map(|name| (*name).to_owned()).collect();
         line.records = Some(Records { read: tally.read, dropped: tally.dropped, edited: tally.edited });
         for (subject, n) in &tally.subjects {
@@ -259,10 +300,8 @@ impl Work<'_> {
                 *line.subjects.entry(subject.reference.clone()).or_default() += n;
             }
         }
-        let mut own_name = NameHits::default();
-        let path = self.task.object.shown.as_os_str().as_bytes();
-        let named = search.mask_name(path, &mut own_name).is_some() || own_name.held;
-        line.left = [("report", tally.left_report), ("held", tally.left_held), ("name", u64::from(named))]
+        let named = self.named().unwrap_or_default();
+        line.left = [("report", tally.left_report), ("held", tally.left_held), ("name", named)]
             .into_iter()
             .filter(|(_, n)| *n > 0)
             .map(|(word, n)| (word.to_owned(), n))
@@ -270,11 +309,20 @@ impl Work<'_> {
         line.members = members(tally);
     }
 
-    /// Lift, draft, verify, intent, swap.
+    /// 1 if somebody is named in the artifact's own path.
+    fn named(&self) -> Option<u64> {
+        let mut own_name = NameHits::default();
+        let path = self.task.object.shown.as_os_str().as_bytes();
+        let named = self.run.search.mask_name(path, &mut own_name).is_some() || own_name.held;
+        named.then_some(1)
+    }
+
+    /// Lift, draft, verify, intent, swap. `search` is the one that `seen` was seen with.
     fn commit(
         &self,
         original: &dyn Original,
         seen: &verify::Seen,
+        search: &Search<'_>,
         mtime: Option<Timestamp>,
         line: &mut Artifact,
     ) -> Result<()> {
@@ -286,7 +334,7 @@ impl Work<'_> {
             return Ok(());
         }
         let relative = self.task.object.relative.as_os_str().as_bytes();
-        let patch = self.lift(original, seen, relative, mtime)?;
+        let patch = self.lift(original, seen, search, mtime)?;
         let to = match &self.task.target {
             Some(target) => To::Mirror { target, overwrite: run.overwrite },
             None => To::InPlace,
@@ -297,6 +345,7 @@ impl Work<'_> {
             return Err(Error::new(Kind::Verify, "the draft has not the length that was foretold"));
         }
         if changes {
+            // For everybody, also where only who is new was looked for: what was relied on is proved again.
             for search in run.second {
                 verify::look(draft.blob(), search, relative, mtime, &seen.foretold)?;
             }
@@ -331,8 +380,14 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn lift(&self, blob: &dyn Blob, seen: &verify::Seen, relative: &[u8], mtime: Option<Timestamp>) -> Result<Patch> {
-        let search = self.run.search;
+    fn lift(
+        &self,
+        blob: &dyn Blob,
+        seen: &verify::Seen,
+        search: &Search<'_>,
+        mtime: Option<Timestamp>,
+    ) -> Result<Patch> {
+        let relative = self.task.object.relative.as_os_str().as_bytes();
         let mut pass = BlobPass::new(blob, search.space);
         if !seen.found.is_empty() {
             let mut cx = Cx::new(search, relative, mtime);
@@ -343,6 +398,22 @@ impl Work<'_> {
 
     fn shown(&self, path: &Path) -> String {
         store::uri(&(self.run.search.mask)(path.as_os_str().as_bytes()))
+    }
+}
+
+/// Waits until a change of a file would get another time than its last one, `ctime` in nanoseconds since the epoch. File systems
+/// tell time by the tick (at most 10 ms), some by the second or two: without the wait a file that was made just now could be
+/// changed while it is read, or right after, and look the same to this run and to `--since`.
+fn settle_clock(ctime: i128) {
+    const TICK: Duration = Duration::from_millis(20);
+    const SECONDS: Duration = Duration::from_millis(2020);
+    let tick = if ctime % 1_000_000_000 == 0 { SECONDS } else { TICK };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let age = u64::try_from(now.as_nanos() as i128 - ctime).map(Duration::from_nanos);
+    if let Ok(age) = age
+        && age < tick
+    {
+        std::thread::sleep(tick.saturating_sub(age));
     }
 }
 

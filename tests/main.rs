@@ -19,4 +19,5 @@ mod records;
 mod registry;
 mod registry_verbs;
 mod settle;
+mod since;
 mod support;

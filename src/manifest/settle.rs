@@ -110,7 +110,7 @@ mod tests {
     }
 
     fn intent(inode: u64) -> Intent {
-        let identity = Some(Identity { dev: 1, inode, ctime: String::new() });
+        let identity = Some(Identity { dev: 1, inode, ctime: String::new(), size: None, mtime: None });
         Intent { uri: "file:*".to_owned(), output: None, identity, before: digest("old"), after: digest("new") }
     }
 
