@@ -131,8 +131,16 @@ pub fn run(job: &Job, given: &Given<'_>) -> Result<Report> {
     let second: Vec<Search<'_>> =
         engines.into_iter().map(|engine| Search { engine, second: true, limits: &limits, ..copy(&search) }).collect();
     let second: Vec<&Search<'_>> = second.iter().collect();
-    Fleet { job, given, search: &search, second: &second, space: &space, uri: &|path| masked(&search, path), plan: &plan }
-        .go()
+    Fleet {
+        job,
+        given,
+        search: &search,
+        second: &second,
+        space: &space,
+        uri: &|path| masked(&search, path),
+        plan: &plan,
+    }
+    .go()
 }
 
 /// A search like another one: all its parts are references.
@@ -177,12 +185,8 @@ impl Fleet<'_> {
         let engine = fresh.as_ref().map(Literal::new).transpose()?;
         let judge = fresh.as_ref().map(|plan| Judge::new(&plan.needles, &given.policy.fields, given.key));
         let parts = fresh.as_ref().zip(engine.as_ref()).zip(judge.as_ref());
-        let fresh = parts.map(|((plan, engine), judge)| Search {
-            engine,
-            needles: &plan.needles,
-            judge,
-            ..copy(self.search)
-        });
+        let fresh =
+            parts.map(|((plan, engine), judge)| Search { engine, needles: &plan.needles, judge, ..copy(self.search) });
         let manifest = self.open_manifest(line, &mut report, &mut own)?;
         let manifest = Mutex::new(manifest);
         self.sweep(&sources, dest.as_ref(), &mut report);

@@ -112,7 +112,8 @@ impl Since {
     pub fn read(paths: &[PathBuf], today: &Run, by_path: bool, mask: &Mask<'_>) -> Result<Self> {
         let mut since = Self { by_path, ..Self::default() };
         for path in paths {
-            let said = lines::read(path, today, &mut since, mask).map_err(|error| Error::usage(format!("--since: {error}")))?;
+            let said = lines::read(path, today, &mut since, mask)
+                .map_err(|error| Error::usage(format!("--since: {error}")))?;
             since.said.push(said);
         }
         since.settle();
@@ -146,7 +147,8 @@ impl Since {
         let bases = &self.bases;
         self.known.retain(|_, entry| bases.get(usize::from(entry.base)).is_some_and(|base| base.fresh.is_some()));
         if self.known.is_empty() && !self.said.is_empty() {
-            let why = "no artifact of a run with this tool, policy, options and registry (or its beginning) is listed there";
+            let why =
+                "no artifact of a run with this tool, policy, options and registry (or its beginning) is listed there";
             self.notes.push(format!("--since: everything is read: {why}"));
         }
         Ok(fresh.needles())

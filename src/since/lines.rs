@@ -14,8 +14,7 @@ use crate::manifest::{Artifact, Identity, Line, Run, SinceLine, Status};
 use crate::store;
 
 /// Keys of a run line on which no search depends. Any other key must be the same, those of later versions too.
-const NO_MATTER: [&str; 9] =
-    ["run_id", "started_at", "as_of", "mode", "verify", "registry", "policy", "key", "since"];
+const NO_MATTER: [&str; 9] = ["run_id", "started_at", "as_of", "mode", "verify", "registry", "policy", "key", "since"];
 
 /// Reads one manifest into `since`.
 pub(super) fn read(path: &Path, today: &Run, since: &mut Since, mask: &Mask<'_>) -> Result<SinceLine> {

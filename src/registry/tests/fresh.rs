@@ -92,7 +92,11 @@ fn said(needles: &Needles) -> (BTreeSet<Identifier>, BTreeSet<Identifier>) {
     for claim in &needles.claims {
         let id = |id: &u32| String::from_utf8_lossy(&needles.values[*id as usize].bytes).parse::<u8>().unwrap();
         let identifier = (claim.values.iter().map(id).collect(), claim.before.is_some());
-        if needles.subjects[claim.subject as usize].held { held.insert(identifier) } else { in_force.insert(identifier) };
+        if needles.subjects[claim.subject as usize].held {
+            held.insert(identifier)
+        } else {
+            in_force.insert(identifier)
+        };
     }
     (in_force, held)
 }
@@ -153,7 +157,8 @@ fn a_registry_is_grown_only_from_its_own_beginning() {
     let whole = lines.concat();
     let grown = |form, old: &str, new: &str| {
         let first = load(form, old, &Options { allow_empty: true, ..options() }).unwrap();
-        let then = Options { as_of_seq: Some(first.seq), as_of_sha256: Some(first.sha256), allow_empty: true, ..options() };
+        let then =
+            Options { as_of_seq: Some(first.seq), as_of_sha256: Some(first.sha256), allow_empty: true, ..options() };
         load(form, new, &then).unwrap().grown
     };
     for cut in 0..=lines.len() {
