@@ -4,6 +4,8 @@
 //! to the manifest as they are done. Names of one inode wait until its first name is done. A signal stops workers between
 //! windows; what was not committed stays as it was, and the run has no summary.
 
+mod turns;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::BufReader;
@@ -16,6 +18,7 @@ use jiff::Timestamp;
 
 use crate::blob::TempSpace;
 use crate::detect::TABLES;
+use crate::detect::beside::Watch;
 use crate::error::{Error, Kind, Result};
 use crate::job::{Job, MaxDropped, Mode, Verify};
 use crate::judge::Judge;
@@ -38,6 +41,7 @@ use crate::since::{At, Since};
 use crate::store::disk::{Dest, Disk, Filter, Listing, Own, RootLock, Source, link, sweep};
 use crate::store::{self, Listed, Object};
 use crate::verify::{self, Blind};
+use turns::Turns;
 
 /// Inodes with several names whose line is remembered for the other names; past it they are read again.
 const MAX_LINKED: usize = 1 << 16;
@@ -190,7 +194,7 @@ impl Fleet<'_> {
         let manifest = self.open_manifest(line, &mut report, &mut own)?;
         let manifest = Mutex::new(manifest);
         self.sweep(&sources, dest.as_ref(), &mut report);
-        let blast = Blast::new(job.max_dropped);
+        let (blast, sums) = (Blast::new(job.max_dropped), scrub::sums::Ledger::default());
         let run = scrub::Run {
             search: self.search,
             since: since.as_ref(),
@@ -201,6 +205,8 @@ impl Fleet<'_> {
             verify: job.verify,
             overwrite: job.overwrite,
             break_hardlinks: job.break_hardlinks,
+            break_checksums: job.break_checksums,
+            sums: &sums,
             blast: &blast,
             manifest: &manifest,
             progress: given.progress,
@@ -364,13 +370,14 @@ impl Fleet<'_> {
         let dry = scrub::Run { mode: &Mode::Scan, ..copy_run(run) };
         let (mut changed, mut read) = (0, 0);
         let mut listing = Listing::new(sources, filter, own);
+        let mut watch = Watch::new(run.disk);
         loop {
             let batch: Vec<Listed> = listing.by_ref().take(LIST_BATCH).collect();
             if batch.is_empty() {
                 break;
             }
             let tasks = batch.into_iter().filter_map(|listed| match listed {
-                Listed::Object(object) => Some(Task { object, target: None }),
+                Listed::Object(object) => self.task(object, None, &mut watch).ok(),
                 _ => None,
             });
             self.fan_out(&largest_first(tasks.collect()), &dry, &mut |_, outcome| {
@@ -398,17 +405,22 @@ impl Fleet<'_> {
         books: &mut Books,
     ) -> Result<()> {
         let mut listing = Listing::new(sources, filter, own);
+        let (mut watch, mut turns) = (Watch::new(run.disk), Turns::default());
         let mut linked: HashMap<(u64, u64), (Artifact, bool)> = HashMap::new();
         loop {
             let batch: Vec<Listed> = listing.by_ref().take(LIST_BATCH).collect();
             if batch.is_empty() || self.given.interrupted.load(Ordering::Relaxed) {
-                return Ok(());
+                self.sums(turns.ready(None), run, books)?;
+                return sums_outside(run, books);
             }
-            let (mut tasks, mut later) = (Vec::new(), Vec::new());
+            let (mut tasks, mut later, mut last) = (Vec::new(), Vec::new(), None);
             for listed in batch {
                 match listed {
-                    Listed::Object(object) => match self.task(object, dest) {
-                        Ok(task) => tasks.push(task),
+                    Listed::Object(object) => match self.task(object, dest, &mut watch) {
+                        Ok(task) => {
+                            last = Some(task.object.path.clone());
+                            tasks.extend(if run.break_checksums { turns.keep(task) } else { Some(task) });
+                        }
                         Err(line) => books.enter(run, *line, false, false)?,
                     },
                     Listed::SameInode { object, first } => later.push((object, first)),
@@ -439,17 +451,35 @@ impl Fleet<'_> {
                 books.enter(run, outcome.line, outcome.hit, outcome.locked)
             })?;
             for (object, first) in later {
-                let outcome = self.other_name(object, &first, dest, run, &linked);
+                let outcome = self.other_name(object, &first, dest, run, &linked, &mut watch);
                 if !outcome.interrupted {
                     books.enter(run, outcome.line, outcome.hit, outcome.locked)?;
                 }
             }
+            self.sums(turns.ready(last.as_deref()), run, books)?;
         }
     }
 
-    fn task(&self, object: Object, dest: Option<&Dest>) -> std::result::Result<Task, Box<Artifact>> {
+    /// The turn of checksum files whose own files are done.
+    fn sums(&self, tasks: Vec<Task>, run: &scrub::Run<'_>, books: &mut Books) -> Result<()> {
+        for task in tasks.iter().take_while(|_| !self.given.interrupted.load(Ordering::Relaxed)) {
+            let outcome = scrub::sums::turn(task, run);
+            if !outcome.interrupted {
+                books.enter(run, outcome.line, outcome.hit, outcome.locked)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn task(
+        &self,
+        object: Object,
+        dest: Option<&Dest>,
+        watch: &mut Watch<'_>,
+    ) -> std::result::Result<Task, Box<Artifact>> {
+        let beside = watch.judge(&object.path, object.relative.components().count());
         match dest.map(|dest| dest.target(&object)).transpose() {
-            Ok(target) => Ok(Task { object, target }),
+            Ok(target) => Ok(Task { object, target, beside }),
             Err(error) => Err(Box::new(Artifact::new((self.uri)(&object.shown), Status::Failed, Some(error.reason())))),
         }
     }
@@ -462,11 +492,12 @@ impl Fleet<'_> {
         dest: Option<&Dest>,
         run: &scrub::Run<'_>,
         linked: &HashMap<(u64, u64), (Artifact, bool)>,
+        watch: &mut Watch<'_>,
     ) -> Outcome {
         let key = (first.identity.dev, first.identity.ino);
         let known = linked.get(&key).cloned();
         let Some((mut line, hit)) = known.filter(|_| self.job.mode != Mode::InPlace) else {
-            return match self.task(object, dest) {
+            return match self.task(object, dest, watch) {
                 Ok(task) => scrub::scrub(&task, run),
                 Err(line) => Outcome { line: *line, hit: false, locked: false, interrupted: false },
             };
@@ -557,6 +588,11 @@ impl Books {
         }
         run.manifest.lock().unwrap_or_else(PoisonError::into_inner).artifact(line)
     }
+}
+
+/// Lines of rewritten checksum files that were not listed.
+fn sums_outside(run: &scrub::Run<'_>, books: &mut Books) -> Result<()> {
+    run.sums.rest().into_iter().try_for_each(|line| books.enter(run, line, false, false))
 }
 
 fn largest_first(mut tasks: Vec<Task>) -> Vec<Task> {

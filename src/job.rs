@@ -119,6 +119,8 @@ pub struct Job {
     pub overwrite: bool,
     /// `--break-hardlinks`.
     pub break_hardlinks: bool,
+    /// `--break-checksums`.
+    pub break_checksums: bool,
     /// `--verify`.
     pub verify: Verify,
     /// `--max-dropped`.

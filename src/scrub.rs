@@ -4,6 +4,8 @@
 //! its original stands. The order of the last steps is promise P3: the result is complete and verified before the manifest's
 //! `intent` is durable, the `intent` before the swap, the swap before the `artifact` line.
 
+pub mod sums;
+
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,6 +17,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use crate::blob::Blob;
+use crate::detect::beside::{Beside, Sum};
 use crate::edit::Patch;
 use crate::error::{Error, Kind, Result};
 use crate::job::{MaxDropped, Mode, Verify};
@@ -48,6 +51,10 @@ pub struct Run<'r> {
     pub overwrite: bool,
     /// `--break-hardlinks`.
     pub break_hardlinks: bool,
+    /// `--break-checksums`.
+    pub break_checksums: bool,
+    /// What was done to checksum files.
+    pub sums: &'r sums::Ledger,
     /// The blast-radius limit.
     pub blast: &'r Blast,
     /// Where intents go.
@@ -62,6 +69,8 @@ pub struct Task {
     pub object: Object,
     /// Its place in the mirror, under `--output`.
     pub target: Option<PathBuf>,
+    /// What stands beside it.
+    pub beside: Option<Beside>,
 }
 
 /// The line of one artifact, and whether something of it is to be changed (a scan's exit 1).
@@ -198,6 +207,11 @@ impl Work<'_> {
         if *run.mode != Mode::Scan && run.blast.tripped() {
             return Err(Error::new(Kind::Skipped, "max-dropped"));
         }
+        match &self.task.beside {
+            Some(Beside::Sums(_) | Beside::Signed(_)) if run.break_checksums => {}
+            Some(beside) => return Err(Error::unsupported(beside.reason())),
+            None => {}
+        }
         if let Some(line) = self.unchanged() {
             return Ok(Outcome { line, hit: false, locked: false, interrupted: false });
         }
@@ -278,6 +292,9 @@ impl Work<'_> {
             line.before = Some(Digest { bytes: original.len(), sha256: hex(&sha.finalize()) });
         }
         line.identity = Some(identity(&original.identity()));
+        if !hit && !self.sums().is_empty() {
+            sums::check(self.sums(), self.own_name(), original, run)?;
+        }
         match run.mode {
             Mode::Scan => {
                 if hit {
@@ -370,14 +387,52 @@ impl Work<'_> {
             let mut manifest = run.manifest.lock().unwrap_or_else(PoisonError::into_inner);
             manifest.append(&Line::Intent(intent), true)?;
         }
-        let committed = draft.commit()?;
+        let committed = if changes { self.with_sums(original, draft, line)? } else { draft.commit()? };
         line.status = if changes { Status::Rewritten } else { Status::Copied };
         line.after = Some(after);
         line.kept_bytes = Some(applied.kept);
         line.encoded_bytes = Some(applied.bytes - applied.kept);
         line.identity = Some(identity(&committed.identity));
+        let broken = std::mem::take(&mut line.notes);
         line.notes = committed.notes.iter().map(|note| note.text().to_owned()).chain(masked(tally)).collect();
+        line.notes.extend(broken);
         Ok(())
+    }
+
+    /// Checksum files of the artifact.
+    fn sums(&self) -> &[Sum] {
+        match &self.task.beside {
+            Some(Beside::Sums(sums)) => sums,
+            _ => &[],
+        }
+    }
+
+    fn own_name(&self) -> &std::ffi::OsStr {
+        self.task.object.path.file_name().unwrap_or_default()
+    }
+
+    /// Commits the draft, and what holds its checksum; `line` gets notes of these only.
+    fn with_sums(
+        &self,
+        original: &dyn Original,
+        draft: Box<dyn store::Draft + '_>,
+        line: &mut Artifact,
+    ) -> Result<store::Committed> {
+        let (run, object, own) = (self.run, &self.task.object, self.sums());
+        line.notes = Vec::new();
+        if let Some(Beside::Signed(_)) = self.task.beside {
+            line.notes.push("CloudTrail's digest of it is signed and fits no more".to_owned());
+        }
+        if own.is_empty() {
+            return draft.commit();
+        }
+        line.notes.push(format!("its checksum was rewritten in files beside it: {}", own.len()));
+        if self.task.target.is_some() {
+            sums::remember(own, object, original, draft.blob(), run)?;
+            return draft.commit();
+        }
+        let done = sums::update(own, object, original, draft.blob(), run)?;
+        draft.commit().or_else(|error| sums::undo(done, object, run).and(Err(error)))
     }
 
     fn lift(

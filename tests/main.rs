@@ -16,6 +16,7 @@ mod mirror;
 mod policy;
 mod readme;
 mod records;
+mod refused;
 mod registry;
 mod registry_verbs;
 mod settle;

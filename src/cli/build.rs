@@ -170,6 +170,7 @@ pub fn job(walk: &Walk, say: &Say, mode: Mode) -> Result<Job> {
         allow_no_source: walk.allow_no_source,
         overwrite: false,
         break_hardlinks: false,
+        break_checksums: walk.break_checksums,
         verify: Verify::Full,
         max_dropped: None,
         two_pass: false,

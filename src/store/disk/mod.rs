@@ -65,6 +65,13 @@ impl Disk {
         Some(Identity::of(&meta))
     }
 
+    /// The path of `object` with its folder's links followed.
+    pub fn real_path(&self, object: &Object) -> Option<std::path::PathBuf> {
+        let folder = object.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = std::fs::canonicalize(folder.unwrap_or(std::path::Path::new("."))).ok()?;
+        Some(folder.join(object.path.file_name()?))
+    }
+
     /// Opens `object` for `purpose`. Errors: skipped (`vanished`, `changed`, `special file`, `hard links`, `open for
     /// writing`), locked, or the operating system's.
     pub fn open(&self, object: &Object, purpose: Purpose) -> Result<Opened> {
