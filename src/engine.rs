@@ -4,6 +4,7 @@
 //! to the manifest as they are done. Names of one inode wait until its first name is done. A signal stops workers between
 //! windows; what was not committed stays as it was, and the run has no summary.
 
+mod night;
 mod turns;
 
 use std::collections::HashMap;
@@ -32,12 +33,12 @@ use crate::manifest::{
 use crate::matcher::literal::Literal;
 use crate::matcher::mask::Masker;
 use crate::matcher::reference::Reference;
-use crate::matcher::{Engine, Needles, Plan};
+use crate::matcher::{Engine, Plan};
 use crate::policy::Policy;
 use crate::progress::Progress;
 use crate::registry::Registry;
 use crate::scrub::{self, Blast, Outcome, Task};
-use crate::since::{At, Since};
+use crate::since::At;
 use crate::store::disk::{Dest, Disk, Filter, Listing, Own, RootLock, Source, link, sweep};
 use crate::store::{self, Listed, Object};
 use crate::verify::{self, Blind};
@@ -298,18 +299,6 @@ impl Fleet<'_> {
         Ok(writer)
     }
 
-    /// `--since`: what is vouched for, and who is new. Nothing is touched yet.
-    fn since(&self, line: &mut RunLine, notes: &mut Vec<String>) -> Result<(Option<Since>, Option<Needles>)> {
-        let (job, given) = (self.job, self.given);
-        let Some(at) = given.registry_at.filter(|_| !job.since.is_empty()) else { return Ok((None, None)) };
-        let by_path = given.policy.rules.iter().any(|r| !(r.files.is_empty() && r.accept_unsupported.is_empty()));
-        let mut since = Since::read(&job.since, line, by_path, &|name| (self.search.mask)(name))?;
-        let fresh = since.compare(&given.registry.needles, at)?;
-        notes.append(&mut since.notes);
-        line.since = std::mem::take(&mut since.said);
-        Ok((Some(since), fresh))
-    }
-
     fn continue_manifest(&self, file: File) -> Result<Writer> {
         let copy = file.try_clone().map_err(|e| Error::io("opening the manifest", &e))?;
         let mut reader = crate::manifest::reader::Reader::new(BufReader::new(copy));
@@ -410,17 +399,14 @@ impl Fleet<'_> {
         loop {
             let batch: Vec<Listed> = listing.by_ref().take(LIST_BATCH).collect();
             if batch.is_empty() || self.given.interrupted.load(Ordering::Relaxed) {
-                self.sums(turns.ready(None), run, books)?;
-                return sums_outside(run, books);
+                return self.last_turns(&mut turns, run, books);
             }
-            let (mut tasks, mut later, mut last) = (Vec::new(), Vec::new(), None);
+            let (mut tasks, mut later) = (Vec::new(), Vec::new());
+            turns.reach(&batch);
             for listed in batch {
                 match listed {
                     Listed::Object(object) => match self.task(object, dest, &mut watch) {
-                        Ok(task) => {
-                            last = Some(task.object.path.clone());
-                            tasks.extend(if run.break_checksums { turns.keep(task) } else { Some(task) });
-                        }
+                        Ok(task) => tasks.extend(if run.break_checksums { turns.keep(task) } else { Some(task) }),
                         Err(line) => books.enter(run, *line, false, false)?,
                     },
                     Listed::SameInode { object, first } => later.push((object, first)),
@@ -456,19 +442,8 @@ impl Fleet<'_> {
                     books.enter(run, outcome.line, outcome.hit, outcome.locked)?;
                 }
             }
-            self.sums(turns.ready(last.as_deref()), run, books)?;
+            self.sums(&turns.ready(false), run, books)?;
         }
-    }
-
-    /// The turn of checksum files whose own files are done.
-    fn sums(&self, tasks: Vec<Task>, run: &scrub::Run<'_>, books: &mut Books) -> Result<()> {
-        for task in tasks.iter().take_while(|_| !self.given.interrupted.load(Ordering::Relaxed)) {
-            let outcome = scrub::sums::turn(task, run);
-            if !outcome.interrupted {
-                books.enter(run, outcome.line, outcome.hit, outcome.locked)?;
-            }
-        }
-        Ok(())
     }
 
     fn task(
@@ -588,11 +563,6 @@ impl Books {
         }
         run.manifest.lock().unwrap_or_else(PoisonError::into_inner).artifact(line)
     }
-}
-
-/// Lines of rewritten checksum files that were not listed.
-fn sums_outside(run: &scrub::Run<'_>, books: &mut Books) -> Result<()> {
-    run.sums.rest().into_iter().try_for_each(|line| books.enter(run, line, false, false))
 }
 
 fn largest_first(mut tasks: Vec<Task>) -> Vec<Task> {

@@ -240,6 +240,10 @@ impl Work<'_> {
         }
         let found = run.disk.look(&self.task.object)?;
         let known = self.known(&found).filter(|known| known.nothing_new)?;
+        // A checksum that was written to since may be what a crash left.
+        if !self.sums().iter().all(|sum| self.is_known(sum)) {
+            return None;
+        }
         let mut line = Artifact::new(self.uri.to_owned(), Status::Unchanged, None);
         line.since = Some(known.run_id.to_owned());
         line.before = known.sha256.map(|sha256| Digest { bytes: found.size, sha256 });
@@ -251,6 +255,14 @@ impl Work<'_> {
     /// What an earlier manifest says of this version of the artifact.
     fn known(&self, found: &store::Identity) -> Option<Known<'_>> {
         self.run.since?.known(&identity(found), self.uri, &self.run.search.mask)
+    }
+
+    /// Whether an earlier manifest vouches for this version of a checksum file, too.
+    fn is_known(&self, sum: &Sum) -> bool {
+        let run = self.run;
+        let Ok(object) = sums::object(sum, &self.task.object) else { return false };
+        let uri = store::uri(&(run.search.mask)(object.shown.as_os_str().as_bytes()));
+        run.since.is_some_and(|since| since.known(&identity(&object.identity), &uri, &run.search.mask).is_some())
     }
 
     fn read(&self, original: &dyn Original) -> Result<Outcome> {
@@ -426,7 +438,7 @@ impl Work<'_> {
         if own.is_empty() {
             return draft.commit();
         }
-        line.notes.push(format!("its checksum was rewritten in files beside it: {}", own.len()));
+        line.notes.push(format!("its checksum changes in files beside it: {}", own.len()));
         if self.task.target.is_some() {
             sums::remember(own, object, original, draft.blob(), run)?;
             return draft.commit();

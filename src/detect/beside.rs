@@ -7,7 +7,7 @@
 //!
 //! Each folder is looked at once while a listing is below it: the looks of a folder and those above it are kept, and no others.
 //! A folder within SOURCE costs one listing and a dozen questions for names, one above it the questions. Memory: the looks of one
-//! way down; a list of checksums 16 bytes a name, at most [`sums::MAX_NAMES`].
+//! way down; a list of checksums 16 bytes a name, at most [`sums::MAX_NAMES`] of [`sums::MAX_LISTS`] lists.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -22,7 +22,7 @@ pub mod sums;
 #[cfg(test)]
 mod tests;
 
-use sums::{List, Sidecar};
+use sums::{List, MAX_LISTS, Sidecar};
 
 /// Folders, as a store has them. What cannot be looked at is an error of the listing, not of this: it counts as not there.
 pub trait Folders {
@@ -90,7 +90,7 @@ struct Look {
     path: PathBuf,
     /// Everything below it is part of that.
     refused: Option<&'static str>,
-    /// CloudTrail's digests are here.
+    /// Digests of AWS trails are here.
     digests: bool,
     /// What a listing tells; `None`: it was asked for names only.
     listed: Option<Listed>,
@@ -244,14 +244,17 @@ fn list(folders: &dyn Folders, path: &Path) -> Listed {
                 if !listed.sidecars.iter().any(|known| std::ptr::eq(*known, sidecar)) {
                     listed.sidecars.push(sidecar);
                 }
-            } else {
+            } else if lists.len() <= MAX_LISTS {
                 lists.push((name.to_owned(), sidecar.reason));
             }
         }
         true
     });
     listed.database = current && manifest && tables;
-    listed.lists = lists.into_iter().map(|(name, reason)| List::read(folders, path, name, reason)).collect();
+    let one = |(at, (name, reason)): (usize, (std::ffi::OsString, _))| {
+        if at < MAX_LISTS { List::read(folders, path, name, reason) } else { List::any(name, reason) }
+    };
+    listed.lists = lists.into_iter().take(MAX_LISTS + 1).enumerate().map(one).collect();
     listed
 }
 

@@ -11,7 +11,7 @@ mod scanners;
 #[cfg(test)]
 mod tests;
 
-pub use inputs::{policy, registry_csv, registry_jsonl};
+pub use inputs::{checksums, policy, registry_csv, registry_jsonl};
 pub use pipeline::{bzip2, gzip, lz4, snappy, tar, whole, xz, zstd};
 pub use scanners::{csv, edit_list, json, spelling, text};
 
@@ -23,6 +23,7 @@ pub static BODIES: &[(&str, Body)] = &[
     ("registry_jsonl", registry_jsonl),
     ("registry_csv", registry_csv),
     ("policy", policy),
+    ("checksums", checksums),
     ("gzip", gzip),
     ("zstd", zstd),
     ("bzip2", bzip2),

@@ -29,6 +29,7 @@ use crate::detect::beside::Sum;
 use crate::detect::beside::sums::{MAX_BYTES, entries};
 use crate::edit::{EditList, Patch};
 use crate::error::{Error, Kind, Result};
+use crate::job::Verify;
 use crate::judge::pseudonym::hex;
 use crate::layer::{BlobPass, pass};
 use crate::manifest::{Artifact, Digest, Identity, Intent, Line, Status};
@@ -205,8 +206,7 @@ fn rewrite(
     run: &Run<'_>,
     ledger: &mut HashMap<PathBuf, Updated>,
 ) -> Result<()> {
-    let shown = shown(sum, object);
-    let found = object_of(&sum.path, &shown)?;
+    let found = self::object(sum, object)?;
     let original = run.disk.open(&found, Purpose::Replace { break_hardlinks: run.break_hardlinks })?;
     let text = text(&original)?;
     let edits = change.places(&text)?;
@@ -217,7 +217,7 @@ fn rewrite(
     let mut draft = original.draft(To::InPlace, patch.len())?;
     let applied = draft.apply(&patch)?;
     prove(&text, &edits, draft.blob())?;
-    let uri = store::uri(&(run.search.mask)(shown.as_os_str().as_bytes()));
+    let uri = store::uri(&(run.search.mask)(found.shown.as_os_str().as_bytes()));
     let before = Digest { bytes: original.len(), sha256: hex(&store::digest(&original)?) };
     let after = Digest { bytes: applied.bytes, sha256: hex(&applied.sha256) };
     let intent = Intent {
@@ -250,6 +250,8 @@ pub fn turn(task: &Task, run: &Run<'_>) -> Outcome {
         if line.status == Status::Clean {
             line.status = Status::Rewritten;
             line.after = Some(after);
+            // Compared with what was meant before the exchange, and searched just now.
+            line.verified = Some(Verify::Full.name().to_owned());
         }
         line.before = Some(before);
         line.notes.push(note(updated.files));
@@ -376,22 +378,19 @@ fn digests(blob: &dyn Blob, wanted: &BTreeSet<usize>) -> Result<Digests> {
     Ok(all.into_iter().map(|(digits, digest)| (digits, hex(&digest.finalize()))).collect())
 }
 
-/// The checksum file's path as the artifact's is shown.
-fn shown(sum: &Sum, object: &Object) -> PathBuf {
-    let folder = object.shown.ancestors().nth(sum.above + 1).unwrap_or(Path::new(""));
-    folder.join(sum.path.file_name().unwrap_or_default())
-}
-
-fn object_of(path: &Path, shown: &Path) -> Result<Object> {
-    let meta = std::fs::symlink_metadata(path).map_err(|e| Error::io("looking at a checksum file", &e))?;
+/// The checksum file, shown as the artifact that it stands beside is.
+pub fn object(sum: &Sum, artifact: &Object) -> Result<Object> {
+    let name = sum.path.file_name().unwrap_or_default();
+    let folder = artifact.shown.ancestors().nth(sum.above + 1).unwrap_or(Path::new(""));
+    let meta = std::fs::symlink_metadata(&sum.path).map_err(|e| Error::io("looking at a checksum file", &e))?;
     if !meta.is_file() {
         return Err(Error::new(Kind::Io, "the checksum beside it is no regular file"));
     }
     Ok(Object {
-        source: 0,
-        path: path.to_owned(),
-        shown: shown.to_owned(),
-        relative: PathBuf::from(path.file_name().unwrap_or_default()),
+        source: artifact.source,
+        path: sum.path.clone(),
+        shown: folder.join(name),
+        relative: PathBuf::from(name),
         identity: store::Identity::of(&meta),
         links: std::os::unix::fs::MetadataExt::nlink(&meta),
     })

@@ -58,8 +58,8 @@ fn only_what_was_searched_whole_and_left_nothing() {
         assert_eq!(known(&[(0, rewritten)]).is_some(), good, "{level}");
     }
     let change: [fn(&mut Artifact); 6] = [
-        |line| drop(line.left.insert("held".to_owned(), 1)),
-        |line| drop(line.left.insert("report".to_owned(), 1)),
+        |line| line.left = [("held".to_owned(), 1)].into(),
+        |line| line.left = [("report".to_owned(), 1)].into(),
         |line| line.reason = Some("settled after an interrupted run".to_owned()),
         |line| line.same_file = Some("file:a/y.log".to_owned()),
         |line| line.identity = None,

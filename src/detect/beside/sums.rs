@@ -19,6 +19,10 @@ use crate::error::{Error, Kind, Result};
 
 /// Names of one list that are remembered, 16 bytes each. A list with more stands beside everything at and below it.
 pub const MAX_NAMES: usize = 1 << 22;
+/// Most bytes of a list that are read for its names; a longer one may have any.
+const MAX_LIST: u64 = 1 << 30;
+/// Most lists of one folder; with more, the rest may have any name.
+pub const MAX_LISTS: usize = 256;
 /// Longest checksum file that is rewritten, bytes: it is read as a whole.
 pub const MAX_BYTES: u64 = 64 << 20;
 /// Longest line of a list: a name of 4 KiB, escaped, and a digest.
@@ -58,8 +62,8 @@ pub fn sidecar(name: &[u8]) -> Option<(&'static Sidecar, &[u8])> {
     })
 }
 
-/// The reason, if `name` is that of a list: `SHA256SUMS`, `md5sum.txt`, `checksums.txt`, `tool_1.0_checksums.txt`, BagIt's
-/// `manifest-sha256.txt`.
+/// The reason, if `name` is that of a list: `SHA256SUMS`, `md5sum.txt`, `checksums.txt`, `tool_1.0_checksums.txt`, and
+/// `manifest-sha256.txt` of a bag (RFC 8493).
 pub fn list_named(name: &[u8]) -> Option<&'static str> {
     const ALGORITHMS: [(&str, &str); 6] = [
         ("sha256", "checksum beside it (SHA256SUMS)"),
@@ -105,6 +109,11 @@ impl List {
         Self { name, reason, names }
     }
 
+    /// A list of which nothing is known.
+    pub(super) fn any(name: OsString, reason: &'static str) -> Self {
+        Self { name, reason, names: None }
+    }
+
     /// Whether it has the file with this way from its folder.
     pub(super) fn has(&self, way: &[u8]) -> bool {
         use std::os::unix::ffi::OsStrExt;
@@ -119,6 +128,9 @@ fn key(way: &[u8]) -> [u8; 16] {
 }
 
 fn names(blob: &dyn Blob) -> Result<Option<HashSet<[u8; 16]>>> {
+    if blob.len() > MAX_LIST {
+        return Ok(None);
+    }
     let mut input = BufReader::with_capacity(1 << 16, Bytes { blob, at: 0 });
     let (mut names, mut line) = (HashSet::new(), Vec::new());
     loop {

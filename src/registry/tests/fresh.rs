@@ -71,8 +71,8 @@ fn plainly(events: &[Played], today: u8) -> (BTreeSet<Identifier>, BTreeSet<Iden
     let (mut in_force, mut held) = (BTreeSet::new(), BTreeSet::new());
     for who in 0..3 {
         let own: Vec<&What> = events.iter().filter(|event| event.who == who).map(|event| &event.what).collect();
-        let hold = own.iter().rev().find(|what| matches!(what, What::Hold(_) | What::Release));
-        let is_held = matches!(hold, Some(What::Hold(until)) if until.is_none_or(|until| until > today));
+        let newest = own.iter().rev().find(|what| matches!(what, What::Hold(_) | What::Release));
+        let is_held = matches!(newest, Some(What::Hold(until)) if until.is_none_or(|until| until > today));
         let after = own.iter().rposition(|what| matches!(what, What::Cancel)).map_or(0, |at| at + 1);
         for what in &own[after..] {
             let What::Erase(ids, from, before) = what else { continue };
