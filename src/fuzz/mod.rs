@@ -23,7 +23,6 @@ pub static BODIES: &[(&str, Body)] = &[
     ("registry_jsonl", registry_jsonl),
     ("registry_csv", registry_csv),
     ("policy", policy),
-    ("checksums", checksums),
     ("gzip", gzip),
     ("zstd", zstd),
     ("bzip2", bzip2),
@@ -37,6 +36,7 @@ pub static BODIES: &[(&str, Body)] = &[
     ("spelling", spelling),
     ("edit_list", edit_list),
     ("whole", whole),
+    ("checksums", checksums),
 ];
 
 /// What bytes above 0x7f stand for in [`expand`]: what scanners and matchers stumble over.
