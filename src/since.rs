@@ -3,7 +3,7 @@
 //! An artifact that is still the version that a line names (device, inode, change time, size, mtime, and its name), and whose
 //! line says `clean`, `rewritten`, `copied` or `unchanged` by the same tool, policy and options, holds nobody who was in force
 //! at that line's (`seq`, `as_of`). It is searched only for who is new since ([`crate::registry::fresh`]); if nobody is, it is
-//! not read at all. [`lines`] reads manifests and keeps, for each version of a file, the newest line about it.
+//! not read at all. `lines` reads manifests and keeps, for each version of a file, the newest line about it.
 //!
 //! Fail closed: what does not fit to the last detail is read in full. Not relied on are lines with anything left (`report`, `held`,
 //! `name`), results that were not searched again (`--verify none` and `decode`), runs of another tool, policy, `--format`,

@@ -264,6 +264,15 @@ fn what_a_crash_between_the_two_leaves_is_finished() {
     assert_eq!(ran.status("/side.log"), "rewritten");
     assert_eq!(ran.status("/side.log.sha256"), "clean");
     all_fit(&world, "src");
+    // The second night sees it too, though nobody is new: the checksum file is not the one that was vouched for.
+    let sums = world.get("src/clean.log.sha256");
+    world.scrub(&["--break-checksums"]).expect(0);
+    world.put("src/clean.log.sha256", "0".repeat(64));
+    let ran = world.scrub(&["--break-checksums", "--since", "m.jsonl"]);
+    ran.expect(3);
+    assert!(ran.status("/clean.log").starts_with("failed: the checksum beside it"), "{}", ran.status("/clean.log"));
+    assert_eq!(ran.status("/side.log"), "unchanged");
+    world.put("src/clean.log.sha256", sums);
     // Somebody else is erased by now: the digest is that of a result that never was.
     world.put("src/side.log", &old);
     world.put(REGISTRY, "{\"subject\":\"z\",\"identifiers\":[{\"type\":\"email\",\"value\":\"zoe@example.org\"}]}\n");
