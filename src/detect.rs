@@ -5,6 +5,7 @@
 //! command line names; what is no text is unknown; then the text formats in the SPEC's order ([`text`]). What is known but
 //! not read is `unsupported` by its name ([`known`]), and never taken for text. Nothing here reads beyond the head.
 
+pub mod beside;
 pub mod known;
 pub mod text;
 

@@ -4,6 +4,9 @@
 //! to the manifest as they are done. Names of one inode wait until its first name is done. A signal stops workers between
 //! windows; what was not committed stays as it was, and the run has no summary.
 
+mod night;
+mod turns;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::BufReader;
@@ -16,6 +19,7 @@ use jiff::Timestamp;
 
 use crate::blob::TempSpace;
 use crate::detect::TABLES;
+use crate::detect::beside::Watch;
 use crate::error::{Error, Kind, Result};
 use crate::job::{Job, MaxDropped, Mode, Verify};
 use crate::judge::Judge;
@@ -34,9 +38,11 @@ use crate::policy::Policy;
 use crate::progress::Progress;
 use crate::registry::Registry;
 use crate::scrub::{self, Blast, Outcome, Task};
+use crate::since::At;
 use crate::store::disk::{Dest, Disk, Filter, Listing, Own, RootLock, Source, link, sweep};
 use crate::store::{self, Listed, Object};
 use crate::verify::{self, Blind};
+use turns::Turns;
 
 /// Inodes with several names whose line is remembered for the other names; past it they are read again.
 const MAX_LINKED: usize = 1 << 16;
@@ -49,6 +55,8 @@ pub struct Given<'g> {
     pub registry: &'g Registry,
     /// Where that was read, as typed.
     pub registry_path: &'g Path,
+    /// Reads it again as of an earlier point, for `--since`; `None` where it has no history.
+    pub registry_at: Option<&'g At<'g>>,
     /// By which rules.
     pub policy: &'g Policy,
     /// For pseudonyms.
@@ -130,7 +138,16 @@ pub fn run(job: &Job, given: &Given<'_>) -> Result<Report> {
     let second: Vec<Search<'_>> =
         engines.into_iter().map(|engine| Search { engine, second: true, limits: &limits, ..copy(&search) }).collect();
     let second: Vec<&Search<'_>> = second.iter().collect();
-    Fleet { job, given, search: &search, second: &second, space: &space, uri: &|path| masked(&search, path) }.go()
+    Fleet {
+        job,
+        given,
+        search: &search,
+        second: &second,
+        space: &space,
+        uri: &|path| masked(&search, path),
+        plan: &plan,
+    }
+    .go()
 }
 
 /// A search like another one: all its parts are references.
@@ -150,6 +167,7 @@ struct Fleet<'f> {
     second: &'f [&'f Search<'f>],
     space: &'f Arc<TempSpace>,
     uri: &'f dyn Fn(&Path) -> String,
+    plan: &'f Plan,
 }
 
 impl Fleet<'_> {
@@ -168,18 +186,30 @@ impl Fleet<'_> {
         let locks = RootLock::take(&sources, in_place)?;
         report.notes.extend(locks.notes.iter().map(|note| note.text().to_owned()));
         self.refuse_nothing(&sources, &filter, &own)?;
-        let manifest = self.open_manifest(&sources, &mut report, &mut own)?;
+        let mut line = self.run_line(&report.run_id, &sources);
+        let (since, fresh) = self.since(&mut line, &mut report.notes)?;
+        let fresh = fresh.map(|needles| Plan { needles: Arc::new(needles), ..self.plan.clone() });
+        let engine = fresh.as_ref().map(Literal::new).transpose()?;
+        let judge = fresh.as_ref().map(|plan| Judge::new(&plan.needles, &given.policy.fields, given.key));
+        let parts = fresh.as_ref().zip(engine.as_ref()).zip(judge.as_ref());
+        let fresh =
+            parts.map(|((plan, engine), judge)| Search { engine, needles: &plan.needles, judge, ..copy(self.search) });
+        let manifest = self.open_manifest(line, &mut report, &mut own)?;
         let manifest = Mutex::new(manifest);
         self.sweep(&sources, dest.as_ref(), &mut report);
-        let blast = Blast::new(job.max_dropped);
+        let (blast, sums) = (Blast::new(job.max_dropped), scrub::sums::Ledger::default());
         let run = scrub::Run {
             search: self.search,
+            since: since.as_ref(),
+            fresh: fresh.as_ref(),
             second: self.second,
             disk: &Disk::default(),
             mode: &job.mode,
             verify: job.verify,
             overwrite: job.overwrite,
             break_hardlinks: job.break_hardlinks,
+            break_checksums: job.break_checksums,
+            sums: &sums,
             blast: &blast,
             manifest: &manifest,
             progress: given.progress,
@@ -249,7 +279,7 @@ impl Fleet<'_> {
     }
 
     /// Opens or continues the manifest, settles what a crash left open, and writes the run line.
-    fn open_manifest(&self, sources: &[Source], report: &mut Report, own: &mut Own) -> Result<Writer> {
+    fn open_manifest(&self, line: RunLine, report: &mut Report, own: &mut Own) -> Result<Writer> {
         let job = self.job;
         let default = || PathBuf::from(format!("unwrite-{}.manifest.jsonl", report.run_id));
         let path = match (&job.manifest, &job.mode) {
@@ -267,7 +297,7 @@ impl Fleet<'_> {
         };
         let shown = |path: PathBuf| crate::judge::shown(&(self.search.mask)(path.as_os_str().as_bytes()));
         report.manifest = path.map(shown);
-        writer.append(&Line::Run(Box::new(self.run_line(&report.run_id, sources))), true)?;
+        writer.append(&Line::Run(Box::new(line)), true)?;
         Ok(writer)
     }
 
@@ -312,6 +342,7 @@ impl Fleet<'_> {
                 in_force: registry.in_force,
                 held: registry.held,
                 pending: registry.pending,
+                kind: registry.txt_type.map(|kind| kind.name().to_owned()),
             },
             policy: shown::masked(&given.policy.shown, &|text| (self.search.mask)(text)),
             sources: sources.iter().map(|source| (self.uri)(source.place())).collect(),
@@ -325,6 +356,7 @@ impl Fleet<'_> {
             codec: job.codec.clone(),
             max_record: Some(job.limits.max_record),
             key: given.key.map(Key::id),
+            since: Vec::new(),
         }
     }
 
@@ -334,13 +366,14 @@ impl Fleet<'_> {
         let dry = scrub::Run { mode: &Mode::Scan, ..copy_run(run) };
         let (mut changed, mut read) = (0, 0);
         let mut listing = Listing::new(sources, filter, own);
+        let mut watch = Watch::new(run.disk);
         loop {
             let batch: Vec<Listed> = listing.by_ref().take(LIST_BATCH).collect();
             if batch.is_empty() {
                 break;
             }
             let tasks = batch.into_iter().filter_map(|listed| match listed {
-                Listed::Object(object) => Some(Task { object, target: None }),
+                Listed::Object(object) => self.task(object, None, &mut watch).ok(),
                 _ => None,
             });
             self.fan_out(&largest_first(tasks.collect()), &dry, &mut |_, outcome| {
@@ -368,17 +401,19 @@ impl Fleet<'_> {
         books: &mut Books,
     ) -> Result<()> {
         let mut listing = Listing::new(sources, filter, own);
+        let (mut watch, mut turns) = (Watch::new(run.disk), Turns::default());
         let mut linked: HashMap<(u64, u64), (Artifact, bool)> = HashMap::new();
         loop {
             let batch: Vec<Listed> = listing.by_ref().take(LIST_BATCH).collect();
             if batch.is_empty() || self.given.interrupted.load(Ordering::Relaxed) {
-                return Ok(());
+                return self.last_turns(&mut turns, run, books);
             }
             let (mut tasks, mut later) = (Vec::new(), Vec::new());
+            turns.reach(&batch);
             for listed in batch {
                 match listed {
-                    Listed::Object(object) => match self.task(object, dest) {
-                        Ok(task) => tasks.push(task),
+                    Listed::Object(object) => match self.task(object, dest, &mut watch) {
+                        Ok(task) => tasks.extend(if run.break_checksums { turns.keep(task) } else { Some(task) }),
                         Err(line) => books.enter(run, *line, false, false)?,
                     },
                     Listed::SameInode { object, first } => later.push((object, first)),
@@ -409,17 +444,24 @@ impl Fleet<'_> {
                 books.enter(run, outcome.line, outcome.hit, outcome.locked)
             })?;
             for (object, first) in later {
-                let outcome = self.other_name(object, &first, dest, run, &linked);
+                let outcome = self.other_name(object, &first, dest, run, &linked, &mut watch);
                 if !outcome.interrupted {
                     books.enter(run, outcome.line, outcome.hit, outcome.locked)?;
                 }
             }
+            self.sums(&turns.ready(false), run, books)?;
         }
     }
 
-    fn task(&self, object: Object, dest: Option<&Dest>) -> std::result::Result<Task, Box<Artifact>> {
+    fn task(
+        &self,
+        object: Object,
+        dest: Option<&Dest>,
+        watch: &mut Watch<'_>,
+    ) -> std::result::Result<Task, Box<Artifact>> {
+        let beside = watch.judge(&object.path, object.relative.components().count());
         match dest.map(|dest| dest.target(&object)).transpose() {
-            Ok(target) => Ok(Task { object, target }),
+            Ok(target) => Ok(Task { object, target, beside }),
             Err(error) => Err(Box::new(Artifact::new((self.uri)(&object.shown), Status::Failed, Some(error.reason())))),
         }
     }
@@ -432,16 +474,17 @@ impl Fleet<'_> {
         dest: Option<&Dest>,
         run: &scrub::Run<'_>,
         linked: &HashMap<(u64, u64), (Artifact, bool)>,
+        watch: &mut Watch<'_>,
     ) -> Outcome {
         let key = (first.identity.dev, first.identity.ino);
         let known = linked.get(&key).cloned();
         let Some((mut line, hit)) = known.filter(|_| self.job.mode != Mode::InPlace) else {
-            return match self.task(object, dest) {
+            return match self.task(object, dest, watch) {
                 Ok(task) => scrub::scrub(&task, run),
                 Err(line) => Outcome { line: *line, hit: false, locked: false, interrupted: false },
             };
         };
-        line.uri = (self.uri)(&object.shown);
+        line.same_file = Some(std::mem::replace(&mut line.uri, (self.uri)(&object.shown)));
         line.duration_ms = 0;
         let through = matches!(line.status, Status::Copied | Status::Rewritten | Status::Partial);
         if let (Some(dest), true) = (dest, through) {

@@ -119,6 +119,8 @@ pub struct Job {
     pub overwrite: bool,
     /// `--break-hardlinks`.
     pub break_hardlinks: bool,
+    /// `--break-checksums`.
+    pub break_checksums: bool,
     /// `--verify`.
     pub verify: Verify,
     /// `--max-dropped`.
@@ -137,6 +139,8 @@ pub struct Job {
     pub codec: Option<String>,
     /// `--level CODEC=N`.
     pub levels: Vec<(String, i32)>,
+    /// `--since`: manifests that are relied on, as files.
+    pub since: Vec<PathBuf>,
     /// `--manifest`.
     pub manifest: Option<PathBuf>,
     /// `--json`.

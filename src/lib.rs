@@ -28,6 +28,7 @@ pub mod progress;
 pub mod record;
 pub mod registry;
 pub mod scrub;
+pub mod since;
 pub mod span;
 pub mod store;
 pub mod verify;

@@ -194,6 +194,14 @@ pub struct Walk {
     /// Outermost codec to take instead of what is detected; `none` for none.
     #[arg(long, value_name = "C", env = "UNWRITE_CODEC")]
     pub codec: Option<String>,
+    /// Also files whose checksum stands beside them (.sha256, SHA256SUMS and the like), which is rewritten along; the
+    /// signed digests of AWS trails then fit no more.
+    #[arg(long, env = "UNWRITE_BREAK_CHECKSUMS")]
+    pub break_checksums: bool,
+    /// Manifests of earlier runs, or quoted globs of them: what they say is clean and did not change since is searched only
+    /// for who came in force after that, and not read if nobody did.
+    #[arg(long, value_name = "M", env = "UNWRITE_SINCE", value_delimiter = ',')]
+    pub since: Vec<PathBuf>,
     /// Bounds.
     #[command(flatten)]
     pub bounds: Bounds,

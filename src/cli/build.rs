@@ -17,6 +17,7 @@ use crate::judge::pseudonym::Key;
 use crate::limits::Limits;
 use crate::matcher::Type;
 use crate::registry::{self, Form, Options, Registry};
+use crate::since::{self, Then};
 
 /// The config file of a run.
 #[derive(Debug, Default)]
@@ -169,6 +170,7 @@ pub fn job(walk: &Walk, say: &Say, mode: Mode) -> Result<Job> {
         allow_no_source: walk.allow_no_source,
         overwrite: false,
         break_hardlinks: false,
+        break_checksums: walk.break_checksums,
         verify: Verify::Full,
         max_dropped: None,
         two_pass: false,
@@ -178,6 +180,7 @@ pub fn job(walk: &Walk, say: &Say, mode: Mode) -> Result<Job> {
         format: walk.format.clone(),
         codec: walk.codec.clone(),
         levels: Vec::new(),
+        since: since::files(&walk.since, say.manifest.as_deref())?,
         manifest: say.manifest.clone(),
         json: say.json,
         quiet: say.quiet,
@@ -264,6 +267,15 @@ pub fn registry(path: &Path, options: &Options) -> Result<Registry> {
     }
     let input = std::io::BufReader::with_capacity(1 << 16, file);
     registry::read(input, form, mtime, options).map_err(|error| error.layer("registry"))
+}
+
+/// Reads the registry at `path` again, as an earlier run saw it. Age and emptiness are judged as of today.
+pub fn registry_at(path: &Path, typed: &ReadRegistry, then: Then<'_>) -> Result<Registry> {
+    let mut options = registry_options(typed, then.as_of)?;
+    options.as_of_seq = Some(then.seq);
+    options.as_of_sha256 = Some(then.sha256.to_owned());
+    (options.max_age, options.min_seq, options.allow_empty) = (None, None, true);
+    registry(path, &options)
 }
 
 /// Waits a moment for whoever appends to the log, with a shared lock until `file` is closed. Without the lock (another

@@ -10,6 +10,7 @@ use super::{Exit, bar, print, process, say, summary};
 use crate::engine::{self, Given, Report};
 use crate::error::{Error, Kind, Result};
 use crate::job::{Job, MaxDropped, Mode};
+use crate::since::Then;
 
 /// `unwrite scan`.
 pub fn scan(typed: &Scan, config: Config) -> Result<Exit> {
@@ -49,11 +50,14 @@ fn go(mut job: Job, who: &Who, config: Config) -> Result<Exit> {
     job.own_files.extend(
         [Some(path), who.key_file.as_deref(), job.manifest.as_deref()].into_iter().flatten().map(PathBuf::from),
     );
+    job.own_files.extend(job.since.iter().cloned());
+    let at = |then: Then<'_>| build::registry_at(path, &who.read, then);
     let bar = bar::Bar::new(job.progress, job.quiet);
     let stop = process::stop();
     let given = Given {
         registry: &registry,
         registry_path: path,
+        registry_at: Some(&at),
         policy: &file.policy,
         key: key.as_ref(),
         now,

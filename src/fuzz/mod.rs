@@ -12,7 +12,7 @@ mod scanners;
 mod tests;
 mod variants;
 
-pub use inputs::{policy, registry_csv, registry_jsonl};
+pub use inputs::{checksums, policy, registry_csv, registry_jsonl};
 pub use pipeline::{bzip2, gzip, lz4, snappy, tar, whole, xz, zstd};
 pub use scanners::{csv, edit_list, json, spelling, text};
 pub use variants::variants;
@@ -39,6 +39,7 @@ pub static BODIES: &[(&str, Body)] = &[
     ("variants", variants),
     ("edit_list", edit_list),
     ("whole", whole),
+    ("checksums", checksums),
 ];
 
 /// What bytes above 0x7f stand for in [`expand`]: what scanners and matchers stumble over.

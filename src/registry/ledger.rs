@@ -31,6 +31,8 @@ pub(super) struct Ledger<'o> {
     pub newest_at: Option<Timestamp>,
     /// Identifiers that a cancel cleared, each with its subject, if they are to be kept.
     pub cleared: Option<Vec<(usize, Draft)>>,
+    /// The lines so far were once all of it: see [`Options::as_of_sha256`].
+    pub grown: bool,
     events: u64,
 }
 
@@ -80,6 +82,7 @@ impl<'o> Ledger<'o> {
             seq: 0,
             newest_at: None,
             cleared: None,
+            grown: false,
             events: 0,
         }
     }

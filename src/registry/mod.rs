@@ -13,6 +13,7 @@ pub mod chain;
 mod delimited;
 pub mod event;
 pub mod findings;
+pub mod fresh;
 pub mod intake;
 mod intern;
 mod json;
@@ -85,6 +86,9 @@ pub struct Options {
     pub min_seq: Option<u64>,
     /// Judges events up to this sequence number only, as a manifest's run did; later ones make [`Registry::new_since`].
     pub as_of_seq: Option<u64>,
+    /// SHA-256 (hex) of the registry as it was when [`Options::as_of_seq`] was its newest number: says
+    /// [`Registry::grown`].
+    pub as_of_sha256: Option<String>,
     /// What [`Registry::listing`] holds.
     pub listing: Listing,
     /// Whether [`Registry::findings`] is filled.
@@ -102,6 +106,7 @@ impl Options {
             max_age: None,
             min_seq: None,
             as_of_seq: None,
+            as_of_sha256: None,
             listing: Listing::None,
             findings: false,
         }
@@ -116,6 +121,10 @@ pub struct Registry {
     pub needles: Arc<Needles>,
     /// SHA-256 of the source's bytes, 64 hex digits.
     pub sha256: String,
+    /// `--type`, if the registry was read with it.
+    pub txt_type: Option<Type>,
+    /// Whether it is the registry of [`Options::as_of_sha256`], or with `.jsonl` that one with more lines after it.
+    pub grown: bool,
     /// The newest event's sequence number, whatever [`Options::as_of_seq`] says; 0 without events.
     pub seq: u64,
     /// The newest `at` of any event.
@@ -145,8 +154,10 @@ pub fn read(input: impl BufRead, form: Form, mtime: Timestamp, options: &Options
     let mut ledger = ledger::Ledger::new(options);
     play(&mut lines, form, options, &mut ledger)?;
     let findings = if options.findings { findings::of(&ledger) } else { Vec::new() };
+    let grown = ledger.grown;
     let mut registry = resolve::resolve(ledger, lines.finish())?;
     registry.findings = findings;
+    registry.grown = grown || options.as_of_sha256.as_ref() == Some(&registry.sha256);
     if registry.seq == 0 && !options.allow_empty {
         return Err(Error::usage("the registry is empty").help("--allow-empty-registry takes it all the same"));
     }

@@ -24,6 +24,8 @@ pub(super) fn resolve(ledger: Ledger<'_>, sha256: String) -> Result<Registry> {
     let mut registry = Registry {
         needles: Arc::default(),
         sha256,
+        txt_type: ledger.options.txt_type,
+        grown: false,
         seq: ledger.seq,
         newest_at: ledger.newest_at,
         in_force: 0,

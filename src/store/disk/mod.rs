@@ -34,7 +34,7 @@ pub use open::Opened;
 pub use source::Source;
 pub use sweep::{Swept, sweep};
 
-use super::{Object, Purpose};
+use super::{Identity, Object, Purpose};
 use crate::error::Result;
 
 /// The disk store.
@@ -59,6 +59,19 @@ impl Default for Means {
 }
 
 impl Disk {
+    /// What `object` is now, without opening it; `None` if it is gone or no regular file.
+    pub fn look(&self, object: &Object) -> Option<Identity> {
+        let meta = std::fs::symlink_metadata(&object.path).ok().filter(std::fs::Metadata::is_file)?;
+        Some(Identity::of(&meta))
+    }
+
+    /// The path of `object` with its folder's links followed.
+    pub fn real_path(&self, object: &Object) -> Option<std::path::PathBuf> {
+        let folder = object.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = std::fs::canonicalize(folder.unwrap_or(std::path::Path::new("."))).ok()?;
+        Some(folder.join(object.path.file_name()?))
+    }
+
     /// Opens `object` for `purpose`. Errors: skipped (`vanished`, `changed`, `special file`, `hard links`, `open for
     /// writing`), locked, or the operating system's.
     pub fn open(&self, object: &Object, purpose: Purpose) -> Result<Opened> {
