@@ -214,6 +214,58 @@ PLAIN: List[Case] = [
     ),
 ]
 
+def frame(message: str) -> bytes:
+    """A frame of RFC 6587: the length in bytes, a blank, the message. rsyslog counts the line feed at its end."""
+    data = message.encode()
+    return b"%d %s" % (len(data), data)
+
+
+def rsyslog(second: int, name: str, text: str) -> bytes:
+    return frame(f"<14>1 2026-11-21T10:00:{second:02d}.547690+00:00 web1 {name} 71 - -  {text}\n")
+
+
+FRAMES: List[Case] = [
+    Case(
+        "syslog-frames",
+        "log",
+        "Octet-counted frames as rsyslog sends them over TCP (RFC 6587): each starts with its length, so a message may span"
+        " lines or end without a line feed. A frame is a record and goes whole. A length that looks like the user_id, and"
+        " digits elsewhere, name nobody.",
+        [ALICE],
+        [
+            keep(rsyslog(0, "worker", "started")),
+            gone(rsyslog(1, "worker", "no mailbox for alice@example.com")),
+            keep(rsyslog(2, "worker", "two#012lines")),
+            gone(frame("<11>1 2026-11-21T10:00:03Z web1 worker 71 - - failed\nfor Alice@Example.COM\n\n")),
+            gone(frame('<165>1 2026-11-21T10:00:04Z web1 shop 311 LOGIN [user@32473 userid="48213"] signed in')),
+            keep(frame('<165>1 2026-11-21T10:00:05Z web1 shop 311 LOGIN [user@32473 seq="48213"] signed in')),
+            gone(frame("<38>Nov 21 10:00:06 web1 sshd[311]: Accepted publickey for deploy from 203.0.113.7 port 22 ssh2")),
+            keep(frame("<38>Nov 21 10:00:07 web1 sshd[311]: 12 <34> Größe 48213") + b"\n"),
+        ],
+    ),
+    Case(
+        "redact-syslog-frames",
+        "log",
+        "The policy says `redact`: a frame that changes has its length written anew, in bytes, also where it gets one digit"
+        " less.",
+        [ALICE],
+        [
+            keep(rsyslog(0, "worker", "started")),
+            turn(rsyslog(1, "worker", "no mailbox for alice@example.com"), rsyslog(1, "worker", "no mailbox for ERASED")),
+            turn(
+                frame("<11>1 2026-11-21T10:00:03Z web1 größe 71 - - alice@example.com,\nalice@example.com, it is the third time"),
+                frame("<11>1 2026-11-21T10:00:03Z web1 größe 71 - - ERASED,\nERASED, it is the third time"),
+            ),
+            turn(
+                frame('<165>1 - web1 shop 311 LOGIN [user@32473 userid="48213" ip="203.0.113.7"] signed in') + b"\n",
+                frame('<165>1 - web1 shop 311 LOGIN [user@32473 userid="ERASED" ip="ERASED"] signed in') + b"\n",
+            ),
+            keep(rsyslog(9, "worker", "stopped")),
+        ],
+        '[[rule]]\naction = "redact"\n',
+    ),
+]
+
 TRACES: List[Case] = [
     Case(
         "trace-java",
@@ -425,4 +477,4 @@ TRACES: List[Case] = [
     ),
 ]
 
-RECORD_CASES: List[Case] = PLAIN + TRACES
+RECORD_CASES: List[Case] = PLAIN + FRAMES + TRACES

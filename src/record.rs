@@ -103,6 +103,12 @@ pub trait Cursor: Send {
         None
     }
 
+    /// Makes right what `record` says of its own bytes (a length) once `edits` are applied to it: sorted, disjoint ranges of the
+    /// record and what comes there. Edits of such places themselves are taken back.
+    fn mend(&self, record: &[u8], edits: &mut Vec<(Range<usize>, Vec<u8>)>) {
+        let _ = (record, edits);
+    }
+
     /// Whether a cell may hold its text with doubled quotes, so that it must be searched decoded as well.
     fn doubles_quotes(&self) -> bool {
         false

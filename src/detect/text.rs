@@ -1,11 +1,11 @@
 //! Which text format a stream's head is (SPEC "Records", "Detection, first fit").
 //!
-//! JSON Lines, JSON document, SQL dump, CSV, logfmt, and what is left: a log or other text. Only whole lines of the head count,
+//! JSON Lines, JSON document, syslog frames, SQL dump, CSV, logfmt, and what is left: a log or other text. Only whole lines of the head count,
 //! unless it holds none. What this build does not read is told apart all the same, by name.
 
 use super::known::{SQL_DUMP, UTF_16, UTF_32};
 use crate::format::json::{self, Bad, Event, Inside, Scanner};
-use crate::format::{self, body, csv, logfmt, look};
+use crate::format::{self, body, csv, frames, logfmt, look};
 use crate::layer::coded::strip_suffix_fold;
 use crate::layer::{Hint, binary};
 
@@ -32,6 +32,9 @@ pub fn choose(head: &[u8], whole: bool, hint: &Hint<'_>) -> Choice {
     };
     if let Some(choice) = json(text, whole, &says) {
         return choice;
+    }
+    if frames::is_framed(head, whole) {
+        return Choice::Format("syslog-frames");
     }
     if is_sql(text) {
         return Choice::Unsupported(SQL_DUMP);

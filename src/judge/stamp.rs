@@ -63,7 +63,7 @@ pub fn value(text: &[u8]) -> Option<Timestamp> {
 
 fn start(line: &[u8]) -> Option<(usize, Option<When>)> {
     let mut scan = Scan { text: line.get(..line.len().min(REACH)).unwrap_or_default(), at: 0 };
-    let version = scan.attempt(Scan::priority);
+    let version = scan.attempt(Scan::counted).or_else(|| scan.attempt(Scan::priority));
     if version == Some(true) && scan.eat(b"- ") {
         return Some((scan.at - 1, None));
     }
@@ -227,6 +227,14 @@ impl Scan<'_> {
         let index = names.iter().position(|name| word.eq_ignore_ascii_case(name))?;
         self.at += 3;
         (!self.peek().is_some_and(|b| b.is_ascii_alphabetic())).then_some(index)
+    }
+
+    /// The length of an octet-counted frame (RFC 6587 §3.4.1) before the priority.
+    fn counted(&mut self) -> Option<bool> {
+        let digits = self.rest().iter().take(10).take_while(|b| b.is_ascii_digit()).count();
+        self.at += digits;
+        self.one_of(b" ")?;
+        self.priority()
     }
 
     /// `<PRI>`, at most 191 and without leading zeros; whether RFC 5424's version and a blank follow, which belong to it.

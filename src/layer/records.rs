@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use super::cx::Cx;
-use super::ruling::{self, Batch, Candidates, Parse, Sheet};
+use super::ruling::{self, Batch, Candidates, Edits, Parse, Sheet};
 use super::{Found, Hint, Layer, Records, binary, raw};
 use crate::error::{Error, Result};
 use crate::input::Input;
@@ -57,6 +57,10 @@ impl Parse for Fields {
 
     fn table(&self) -> Option<&str> {
         self.0.table()
+    }
+
+    fn mend(&self, record: &[u8], edits: &mut Edits) {
+        self.0.mend(record, edits);
     }
 }
 
