@@ -214,6 +214,95 @@ PLAIN: List[Case] = [
     ),
 ]
 
+def long_line(seam: str, rest: str) -> List[str]:
+    """A line of more than 16 KiB as Docker divides it: `seam` is a pair `before|after` around the cut."""
+    before, after = seam.split("|")
+    start = "request body: " + "0123456789abcdef " * 963
+    return [start[: 16384 - len(before) - 1] + " " + before, after + rest]
+
+
+def split(second: int, seam: str, rest: str, between: str = "") -> str:
+    first, last = long_line(seam, rest)
+    return docker(second, first) + between + docker(second, last + "\\n")
+
+
+DIVIDED: List[Case] = [
+    Case(
+        "docker-16k",
+        "log",
+        "Docker divides lines at 16 KiB: a record whose `log` does not end in a line feed goes on in the next one of its stream."
+        " The fragments are one line for the search, and all of them go: for an e-mail across the seam, for a user_id whose name"
+        " stands before the seam. The e-mail that goes on as `…community` behind the seam is another one. What stderr"
+        " writes in between is a line of its own.",
+        [ALICE_ID_AND_MAIL],
+        [
+            keep(docker(0, "listening on :8080\\n")),
+            gone(split(1, "mail=alice@exa|mple.com;", " and so on")),
+            gone(docker(2, long_line("user_id=|48213", "")[0])),
+            keep(docker(2, "slow request\\n", "stderr")),
+            gone(docker(2, long_line("user_id=|48213", " and so on")[1] + "\\n")),
+            keep(split(3, "mail=alice@example.com|munity", " and so on")),
+            keep(docker(4, "bytes=48213\\n")),
+        ],
+    ),
+    Case(
+        "redact-docker",
+        "log",
+        "The policy says `redact`: what stands across a seam is replaced where it starts, and taken out behind the seam. The lines"
+        " here are short; the driver's log has ends on its lines, so one without goes on.",
+        [ALICE_ID_AND_MAIL],
+        [
+            keep(docker(0, "listening on :8080\\n")),
+            turn(
+                docker(1, "from alice@exa") + docker(1, "slow\\n", "stderr") + docker(1, "mple.com, \\u003cAlice@Example.com\\u003e\\n"),
+                docker(1, "from ERASED") + docker(1, "slow\\n", "stderr") + docker(1, ", \\u003cERASED\\u003e\\n"),
+            ),
+            turn(
+                docker(2, "one ali") + docker(2, "ce@example.") + docker(2, "com\\n"),
+                docker(2, "one ERASED") + docker(2, "") + docker(2, "\\n"),
+            ),
+            keep(docker(3, "alice@") + docker(3, "example.com is no line\\n", "stderr") + docker(3, "example.org\\n")),
+            keep(docker(4, "stopped\\n")),
+        ],
+        '[[rule]]\naction = "redact"\n',
+    ),
+    Case(
+        "kubernetes-cri-parts",
+        "log",
+        "The tag `P` says that a line goes on in the next record of its stream, up to one with `F`. All records of a line that"
+        " names the person go, wherever in it that is, and those of the other stream between them stay.",
+        [ALICE_ID_AND_MAIL],
+        [
+            keep(cri(0, "F", "listening on :8080")),
+            gone(cri(1, "P", "request body: alice@exa")),
+            keep(cri(1, "F", "slow request", "stderr")),
+            gone(cri(1, "P", "mple.com and")),
+            gone(cri(1, "F", " so on")),
+            keep(cri(2, "P", "request body: alice@example.com")),
+            keep(cri(2, "P", "", "stdout")),
+            keep(cri(2, "F", "munity")),
+            keep(cri(3, "P", "bob@exa") + cri(3, "P", "alice@exam", "stderr") + cri(3, "F", "mple.org") + cri(3, "F", "ple.org", "stderr")),
+            keep(cri(4, "P", "the log ends before the line: user_id=")),
+        ],
+    ),
+    Case(
+        "mask-kubernetes-cri",
+        "log",
+        "The policy says `mask`: each piece of a divided value gets as many `*` as it has bytes.",
+        [ALICE_ID_AND_MAIL],
+        [
+            keep(cri(0, "F", "listening on :8080")),
+            turn(
+                cri(1, "P", "body: alice@exa") + cri(1, "F", "mple.com and") + cri(2, "F", "mple.com"),
+                cri(1, "P", "body: *********") + cri(1, "F", "******** and") + cri(2, "F", "mple.com"),
+            ),
+            turn(cri(3, "P", "GET /users/48") + cri(3, "F", "213/cart"), cri(3, "P", "GET /users/**") + cri(3, "F", "***/cart")),
+        ],
+        '[[rule]]\naction = "mask"\n',
+    ),
+]
+
+
 def frame(message: str) -> bytes:
     """A frame of RFC 6587: the length in bytes, a blank, the message. rsyslog counts the line feed at its end."""
     data = message.encode()
@@ -477,4 +566,4 @@ TRACES: List[Case] = [
     ),
 ]
 
-RECORD_CASES: List[Case] = PLAIN + FRAMES + TRACES
+RECORD_CASES: List[Case] = PLAIN + DIVIDED + FRAMES + TRACES

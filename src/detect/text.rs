@@ -5,7 +5,7 @@
 
 use super::known::{SQL_DUMP, UTF_16, UTF_32};
 use crate::format::json::{self, Bad, Event, Inside, Scanner};
-use crate::format::{self, body, csv, frames, logfmt, look};
+use crate::format::{self, body, cri, csv, frames, logfmt, look};
 use crate::layer::coded::strip_suffix_fold;
 use crate::layer::{Hint, binary};
 
@@ -35,6 +35,10 @@ pub fn choose(head: &[u8], whole: bool, hint: &Hint<'_>) -> Choice {
     }
     if frames::is_framed(head, whole) {
         return Choice::Format("syslog-frames");
+    }
+    // Containers write JSON, tables and pairs, too; the line around them is a log's.
+    if look::nine_of_ten(text, whole, cri::is_line) {
+        return Choice::Format("log");
     }
     if is_sql(text) {
         return Choice::Unsupported(SQL_DUMP);

@@ -6,7 +6,9 @@
 //! common to all of them stands here: the byte order mark and the run of NUL bytes that log rotation by copy and truncate
 //! leaves at the start of a file. Formats do not search, decide or write.
 
+pub(crate) mod cri;
 pub mod csv;
+pub(crate) mod docker;
 pub mod document;
 pub mod frames;
 pub mod json;

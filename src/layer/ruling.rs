@@ -17,13 +17,13 @@ use crate::judge::{Ruling, Verdict};
 use crate::limits::WINDOW;
 use crate::matcher::{Hit, Unit};
 use crate::policy::Rule;
-use crate::record::{Field, Part};
+use crate::record::{Field, Fragment, Part, Place};
 use crate::span::Span;
 
 /// Bytes that a field of a record that is being judged takes, about.
 const FIELD_BYTES: usize = 256;
 /// How often an edited record is judged again.
-const ROUNDS: usize = 4;
+pub(super) const ROUNDS: usize = 4;
 
 /// Ranges that give way to bytes: sorted, disjoint.
 pub type Edits = Vec<(Range<usize>, Vec<u8>)>;
@@ -89,6 +89,18 @@ pub trait Parse {
         None
     }
 
+    /// As [`crate::record::Cursor::fragment`].
+    fn fragment(&self, record: &[u8]) -> Option<Fragment> {
+        let _ = record;
+        None
+    }
+
+    /// As [`crate::record::Cursor::may_hide`].
+    fn may_hide(&self, record: &[u8]) -> bool {
+        let _ = record;
+        false
+    }
+
     /// As [`crate::record::Cursor::mend`].
     fn mend(&self, record: &[u8], edits: &mut Edits) {
         let _ = (record, edits);
@@ -127,6 +139,7 @@ fn once(
     let unit = Unit { text, fields: &fields, table: parse.table() };
     let mut hits: Vec<Hit> = Vec::new();
     cx.search.engine.hits(&unit, &mut hits);
+    hidden(&unit, cx, &mut hits);
     if hits.is_empty() {
         return Ok(None);
     }
@@ -134,7 +147,7 @@ fn once(
 }
 
 /// The fields of all records, spans relative to `text`.
-fn fields<'r>(
+pub(super) fn fields<'r>(
     text: &'r [u8],
     records: &[(Range<usize>, Part)],
     parse: &'r dyn Parse,
@@ -157,6 +170,55 @@ fn fields<'r>(
         return Err(Error::limit(format!("--max-memory: a record has more than {most} fields")));
     }
     Ok(fields)
+}
+
+/// Whether a candidate is in what `record` stands for and its bytes do not show.
+pub fn hides(record: &[u8], parse: &dyn Parse, cx: &Cx<'_>) -> Result<bool> {
+    let mut found = Vec::new();
+    if parse.may_hide(record) {
+        parse.fields(record, &mut |field| {
+            if field.place == Place::JsonBytes && found.is_empty() {
+                cx.search.engine.candidates(&field.text, &mut found);
+            }
+        })?;
+    }
+    Ok(!found.is_empty())
+}
+
+/// Adds the hits in arrays of byte values: each covers the values that spell it.
+pub(super) fn hidden(unit: &Unit<'_>, cx: &Cx<'_>, hits: &mut Vec<Hit>) {
+    let before = hits.len();
+    for field in unit.fields.iter().filter(|field| field.place == Place::JsonBytes) {
+        let mut inside = Vec::new();
+        cx.search.engine.hits(&Unit { text: &field.text, fields: &[], table: None }, &mut inside);
+        let raw = unit.text.get(field.span.clone()).unwrap_or_default();
+        hits.extend(inside.into_iter().filter_map(|hit| {
+            let values = values(raw, &hit.span)?;
+            Some(Hit { span: values.start + field.span.start..values.end + field.span.start, ..hit })
+        }));
+    }
+    if hits.len() > before {
+        hits.sort_by_key(|hit| (hit.span.start, hit.span.end, hit.value));
+        hits.dedup_by_key(|hit| (hit.span.start, hit.span.end, hit.value));
+    }
+}
+
+/// From the first to the last of the numbers in `raw` whose ordinals are in `which`.
+fn values(raw: &[u8], which: &Range<usize>) -> Option<Range<usize>> {
+    let (mut at, mut count, mut start) = (0, 0, 0);
+    for run in raw.chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit()) {
+        if run.first().is_some_and(u8::is_ascii_digit) {
+            if count == which.start {
+                start = at;
+            }
+            count += 1;
+            if count == which.end {
+                return Some(start..at + run.len());
+            }
+        }
+        at += run.len();
+    }
+    None
 }
 
 type Judged<'j> = &'j dyn Fn(&[u8], &[(Range<usize>, Part)]) -> Result<Option<Vec<Ruling>>>;
