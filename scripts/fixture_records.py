@@ -6,7 +6,7 @@ containerd, PostgreSQL 15, OpenJDK 17, CPython 3.11, Go 1.19, .NET 8, Node 20); 
 
 from typing import List
 
-from fixture_cases import ALICE, ALICE_ID_AND_MAIL, ALICE_UUID, Case, gone, keep, turn  # noqa: F401
+from fixture_cases import ALICE, ALICE_ID_AND_MAIL, ALICE_UUID, Case, Piece, gone, keep, turn  # noqa: F401
 
 BOOT = "bdd9d1b4a2b84a0a8bf5ab9e4dfd1a2b"
 
@@ -355,6 +355,78 @@ FRAMES: List[Case] = [
     ),
 ]
 
+def wide(pieces: List[Piece], encoding: str) -> List[Piece]:
+    """The same in UTF-16."""
+    return [Piece(*(text.decode("utf-8", "surrogatepass").encode(encoding, "surrogatepass") for text in piece)) for piece in pieces]
+
+
+def surrogate(text: str) -> Piece:
+    """A line that stays, with half a character in it."""
+    return Piece(*[text.encode("utf-8", "surrogatepass")] * 2)
+
+
+WIDE: List[Case] = [
+    Case(
+        "utf16-le",
+        "log",
+        "A log as Windows writes it: UTF-16, the low byte first, with a byte order mark and CR LF. It is searched as text; the mark"
+        " and every byte that stays are as they were, also half of an emoji that a program cut off.",
+        [ALICE],
+        wide(
+            [
+                keep("\ufeff"),
+                keep("2026-11-21 10:00:00 INFO Dienst gestartet, größte Datei 48213\r\n"),
+                gone("2026-11-21 10:00:01 WARN Kein Postfach für Alice@Example.COM\r\n   Wiederholung in 30 s\r\n"),
+                keep("2026-11-21 10:00:02 INFO 日本語 😀 bob@example.org\r\n"),
+                surrogate("2026-11-21 10:00:03 INFO cut \ud83d\r\n"),
+                gone("2026-11-21 10:00:04 INFO user_id=48213 😀\r\n"),
+                keep("2026-11-21 10:00:05 INFO Dienst beendet\r\n"),
+            ],
+            "utf-16-le",
+        ),
+    ),
+    Case(
+        "utf16-be",
+        "jsonl",
+        "JSON Lines in UTF-16, the high byte first and without a mark: the zero bytes of the ASCII in it tell. A record is a line,"
+        " as in UTF-8.",
+        [ALICE_ID_AND_MAIL],
+        wide(
+            [
+                keep('{"ts":"2026-11-21T10:00:00Z","msg":"started"}\n'),
+                gone('{"ts":"2026-11-21T10:00:01Z","user":{"id":48213,"plan":"größer"}}\n'),
+                keep('{"ts":"2026-11-21T10:00:02Z","bytes":48213}\n'),
+                gone('{"ts":"2026-11-21T10:00:03Z","to":"alice\\u0040example.com"}\n'),
+                keep('{"ts":"2026-11-21T10:00:04Z","to":"bob@example.org"}'),
+            ],
+            "utf-16-be",
+        ),
+    ),
+    Case(
+        "redact-utf16",
+        "csv",
+        "A table as a spreadsheet saves it as “Unicode text”: tabs, UTF-16, a mark. The policy says `redact`: the word is written in"
+        " the same order of bytes.",
+        [ALICE_ID_AND_MAIL],
+        wide(
+            [
+                keep("\ufeffuser_id\tname\temail\r\n"),
+                turn("48213\tAlice Moreño\talice@example.com\r\n", "ERASED\tERASED\tERASED\r\n"),
+                keep("77001\tBob Größe\tbob@example.org\r\n"),
+            ],
+            "utf-16-le",
+        ),
+        '[[rule]]\naction = "redact"\nerase_fields = { name = "redact" }\n',
+    ),
+    Case(
+        "utf16-all-gone",
+        "log",
+        "Every line goes: an empty stream stays, of which nothing tells that it was UTF-16.",
+        [ALICE_ID_AND_MAIL],
+        wide([gone("2026-11-21 10:00:01 INFO alice@example.com\n2026-11-21 10:00:02 INFO user_id=48213\n")], "utf-16-le"),
+    ),
+]
+
 TRACES: List[Case] = [
     Case(
         "trace-java",
@@ -566,4 +638,4 @@ TRACES: List[Case] = [
     ),
 ]
 
-RECORD_CASES: List[Case] = PLAIN + DIVIDED + FRAMES + TRACES
+RECORD_CASES: List[Case] = PLAIN + DIVIDED + FRAMES + WIDE + TRACES

@@ -8,6 +8,7 @@
 pub mod known;
 pub mod text;
 
+use crate::codec::utf16;
 use crate::container;
 use crate::format::{self, Format};
 use crate::layer::coded::{CodecLayer, strip_suffix_fold};
@@ -46,7 +47,7 @@ impl Detect for Tables {
             return fit;
         }
         if let Some(name) = text::wide(head) {
-            return Fit::Unsupported(name);
+            return if text::is_sixteen(head, whole) { Fit::Layer(&utf16::LAYER) } else { Fit::Unsupported(name) };
         }
         if known::is_opaque(head) {
             return Fit::Unknown;
@@ -112,9 +113,16 @@ impl Tables {
             state: State::Read,
             what: format.what,
         }));
+        rows.push(Row {
+            name: utf16::NAME,
+            kind: "text",
+            extensions: &[],
+            state: State::Read,
+            what: "text in units of two bytes, around any of the records; either order of bytes, with a mark or without",
+        });
         rows.extend(LATER.iter().map(|later| Row {
             name: later.name,
-            kind: "records",
+            kind: later.kind,
             extensions: later.extensions,
             state: State::Unsupported,
             what: later.what,
@@ -159,7 +167,7 @@ pub enum State {
 pub struct Row {
     /// The name in `--format`, `--codec`, `layers` and `unsupported: <name>`.
     pub name: &'static str,
-    /// `codec`, `container`, `records`, `store` or `encrypted`.
+    /// `codec`, `container`, `records`, `text`, `store` or `encrypted`.
     pub kind: &'static str,
     /// Extensions that its files have, lower case, with their dot.
     pub extensions: &'static [&'static str],

@@ -4,6 +4,7 @@
 //! unless it holds none. What this build does not read is told apart all the same, by name.
 
 use super::known::{SQL_DUMP, UTF_16, UTF_32};
+use crate::codec::utf16;
 use crate::format::json::{self, Bad, Event, Inside, Scanner};
 use crate::format::{self, body, cri, csv, frames, logfmt, look};
 use crate::layer::coded::strip_suffix_fold;
@@ -81,6 +82,13 @@ pub fn wide(head: &[u8]) -> Option<&'static str> {
         _ => {}
     }
     pattern(head).or_else(|| pattern(body(head)))
+}
+
+/// Whether `head` is UTF-16 that can be decoded: its order of bytes is clear, and what it decodes to is text.
+pub fn is_sixteen(head: &[u8], whole: bool) -> bool {
+    let Some(order) = utf16::order(head) else { return false };
+    let (text, lone) = utf16::text(head, order);
+    lone * 200 <= head.len() && is_text(&text, whole)
 }
 
 fn pattern(text: &[u8]) -> Option<&'static str> {

@@ -53,7 +53,8 @@ impl Docker {
 /// Where the text of `log` and the stream's name stand.
 fn parts(record: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
     // As the driver writes it; what another program wrote again may have another order and blanks.
-    if let Some(rest) = record.strip_prefix(br#"{"log":""#) {
+    let whole = record.trim_ascii_end().ends_with(b"}");
+    if let Some(rest) = record.strip_prefix(br#"{"log":""#).filter(|_| whole) {
         let end = 8 + end_of_string(rest)?;
         if let Some(rest) = record.get(end..)?.strip_prefix(br#"","stream":""#) {
             let from = end + 12;
