@@ -427,6 +427,58 @@ WIDE: List[Case] = [
     ),
 ]
 
+def entry(n: int, message, *more: str) -> bytes:
+    """An entry as `journalctl -o export` prints it; a message of bytes or of several lines has its length before it."""
+    when = 1_795_255_200_000_000 + n * 1000
+    lines = [
+        f"__CURSOR=s=923de9f18cdb485688d40a3620074eb0;i={n:x};b={BOOT};m={n * 1000:x};t={when:x};x=3a2e569dc02b7122",
+        f"__REALTIME_TIMESTAMP={when}", f"__MONOTONIC_TIMESTAMP={n * 1000}", f"_BOOT_ID={BOOT}", "PRIORITY=6",
+        "SYSLOG_IDENTIFIER=worker", *more,
+    ]
+    if isinstance(message, str) and "\n" not in message:
+        text = b"MESSAGE=" + message.encode() + b"\n"
+    else:
+        data = message if isinstance(message, bytes) else message.encode()
+        text = b"MESSAGE\n" + len(data).to_bytes(8, "little") + data + b"\n"
+    return "".join(line + "\n" for line in lines).encode() + text + b"\n"
+
+
+JOURNAL: List[Case] = [
+    Case(
+        "journal-export",
+        "export",
+        "The export format of systemd's journal: an entry is a record and goes with the empty line after it. Messages of several"
+        " lines, and such as are no UTF-8, stand behind their length in binary. `USER_ID` is an identifying field, `_PID` is"
+        " none.",
+        [ALICE],
+        [
+            keep(entry(1, "started")),
+            gone(entry(2, "two\nlines for alice@example.com")),
+            gone(entry(3, b"caf\xe9 ALICE@example.com")),
+            keep(entry(4, b"caf\xe9 bob@example.org\n\nMESSAGE=none")),
+            gone(entry(5, "signed in", "USER_ID=48213")),
+            keep(entry(6, "wrote 48213 bytes", "_PID=48213")),
+            gone(entry(7, "connection from 203.0.113.7")),
+            keep(entry(8, "stopped")),
+        ],
+    ),
+    Case(
+        "redact-journal-export",
+        "export",
+        "The policy says `redact`: where a value has its length before it, the length is written anew; the field `NAME` is cleaned"
+        " in the entries that are the person's.",
+        [ALICE],
+        [
+            keep(entry(1, "started", "NAME=Bob Stone")),
+            turn(entry(2, "two\nlines for alice@example.com\n"), entry(2, "two\nlines for ERASED\n")),
+            turn(entry(3, b"caf\xe9 alice%40example.com, alice@example.com"), entry(3, b"caf\xe9 ERASED, ERASED")),
+            turn(entry(5, "signed in", "USER_ID=48213", "NAME=Alice Moreno"), entry(5, "signed in", "USER_ID=ERASED", "NAME=ERASED")),
+            keep(entry(8, "stopped")),
+        ],
+        '[[rule]]\naction = "redact"\nerase_fields = { name = "redact" }\n',
+    ),
+]
+
 TRACES: List[Case] = [
     Case(
         "trace-java",
@@ -638,4 +690,4 @@ TRACES: List[Case] = [
     ),
 ]
 
-RECORD_CASES: List[Case] = PLAIN + DIVIDED + FRAMES + WIDE + TRACES
+RECORD_CASES: List[Case] = PLAIN + DIVIDED + FRAMES + JOURNAL + WIDE + TRACES

@@ -2,7 +2,7 @@
 //!
 //! First fit (SPEC "Detection"): an outermost codec that the command line names; binary layers by their magic; a name that says
 //! a codec, container or store that the content is not is a mismatch; UTF-16 by mark or pattern; the record format that the
-//! command line names; what is no text is unknown; then the text formats in the SPEC's order ([`text`]). What is known but
+//! command line names; the journal's export, whose values may be no text; what is no text is unknown; then the text formats in the SPEC's order ([`text`]). What is known but
 //! not read is `unsupported` by its name ([`known`]), and never taken for text. Nothing here reads beyond the head.
 
 pub mod known;
@@ -10,7 +10,7 @@ pub mod text;
 
 use crate::codec::utf16;
 use crate::container;
-use crate::format::{self, Format};
+use crate::format::{self, Format, journal};
 use crate::layer::coded::{CodecLayer, strip_suffix_fold};
 use crate::layer::{Detect, Fit, Hint};
 use known::{KNOWN, Known, LATER};
@@ -54,6 +54,9 @@ impl Detect for Tables {
         }
         if let Some(name) = hint.format {
             return self.format_named(name);
+        }
+        if journal::is_export(head) {
+            return self.format_named("journal");
         }
         if !text::is_text(head, whole) {
             return if known::names_encrypted(hint.name) { Fit::Unsupported(known::ENCRYPTED) } else { Fit::Unknown };

@@ -149,6 +149,11 @@ pub trait Cursor: Send {
         false
     }
 
+    /// Whether a value may hold any bytes, so that binary ones are no sign of something else in the stream.
+    fn holds_bytes(&self) -> bool {
+        false
+    }
+
     /// Whether a cell may hold its text with doubled quotes, so that it must be searched decoded as well.
     fn doubles_quotes(&self) -> bool {
         false

@@ -11,6 +11,7 @@ pub mod csv;
 pub(crate) mod docker;
 pub mod document;
 pub mod frames;
+pub mod journal;
 pub mod json;
 pub mod jsonl;
 pub mod logfmt;
@@ -53,6 +54,7 @@ static JSONL: RecordLayer = RecordLayer(&jsonl::JsonLines);
 static CSV: RecordLayer = RecordLayer(&csv::Csv);
 static TSV: RecordLayer = RecordLayer(&csv::Tsv);
 static FRAMES: RecordLayer = RecordLayer(&frames::Frames);
+static JOURNAL: RecordLayer = RecordLayer(&journal::Journal);
 static LOGFMT: RecordLayer = RecordLayer(&logfmt::Logfmt);
 
 /// Every record format that is read.
@@ -70,6 +72,7 @@ pub static TABLE: &[Format] = &[
     Format::of(&TSV, &[".tsv"], "rows with tabs; a record is a row"),
     Format::of(&LOGFMT, &[], "`key=value` pairs; a record is a line"),
     Format::of(&FRAMES, &[], "syslog in octet-counted frames (RFC 6587); a record is a frame"),
+    Format::of(&JOURNAL, &[], "export format of systemd's journal; a record is an entry"),
 ];
 
 /// UTF-8's byte order mark.
@@ -235,8 +238,8 @@ pub(crate) mod tests {
     fn preambles() {
         for records in TABLE.iter().filter_map(|format| format.records) {
             let name = records.name();
-            // What is no frame is damaged there.
-            if name == "syslog-frames" {
+            // What is no frame and no field is damaged there.
+            if matches!(name, "syslog-frames" | "journal") {
                 continue;
             }
             let cuts = cut(records, b"\xef\xbb\xbfa,b,c\n1,2,3\n", &named("x"), &[1]).unwrap();

@@ -120,7 +120,7 @@ impl Batch for Run<'_> {
             let unit = cuts.get(at..at + size).unwrap_or_default();
             let range = first.start..unit.last().map_or(first.end, |(last, _)| last.end);
             let touched = candidates.touch(&range);
-            if suspect && binary::is_binary(text.get(range.clone()).unwrap_or_default()) {
+            if suspect && self.is_strange(text, &range)? {
                 self.strange(text, &range, cx);
             } else if let Some(ruling) = rulings.get_mut(at).and_then(Option::take) {
                 cx.tally.count(&ruling);
@@ -212,6 +212,20 @@ impl Run<'_> {
             if ruling::hides(text.get(range.clone()).unwrap_or_default(), &self.cursor, cx)? {
                 return Ok(true);
             }
+        }
+        Ok(false)
+    }
+
+    /// Whether a record is no text. Where values may hold any bytes, those that are binary are noted, and the record is judged.
+    fn is_strange(&mut self, text: &[u8], range: &Range<usize>) -> Result<bool> {
+        let record = text.get(range.clone()).unwrap_or_default();
+        if !self.cursor.0.holds_bytes() {
+            return Ok(binary::is_binary(record));
+        }
+        let mut binary = false;
+        self.cursor.0.fields(record, &mut |field| binary |= binary::is_binary(&field.text))?;
+        if binary {
+            self.binary.get_or_insert((self.base + range.start as u64, false));
         }
         Ok(false)
     }
