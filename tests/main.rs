@@ -11,6 +11,7 @@ mod differential_records;
 mod job;
 mod json;
 mod leaks;
+mod logs;
 mod matrix;
 mod mirror;
 mod policy;

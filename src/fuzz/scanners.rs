@@ -33,7 +33,7 @@ pub fn text(data: &[u8]) {
     records(&["log", "text", "jsonl", "logfmt"], first, rest);
 }
 
-fn records(names: &[&str], first: u8, data: &[u8]) {
+pub(super) fn records(names: &[&str], first: u8, data: &[u8]) {
     let text = expand(data);
     for records in format::TABLE.iter().filter_map(|format| format.records) {
         if names.contains(&records.name()) {
