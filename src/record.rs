@@ -149,6 +149,11 @@ pub trait Cursor: Send {
         false
     }
 
+    /// Whether records may follow each other without a separator, so that what stands beside a value may be another record's.
+    fn abuts(&self) -> bool {
+        false
+    }
+
     /// Whether a value may hold any bytes, so that binary ones are no sign of something else in the stream.
     fn holds_bytes(&self) -> bool {
         false

@@ -88,7 +88,10 @@ pub fn wide(head: &[u8]) -> Option<&'static str> {
 pub fn is_sixteen(head: &[u8], whole: bool) -> bool {
     let Some(order) = utf16::order(head) else { return false };
     let (text, lone) = utf16::text(head, order);
-    lone * 200 <= head.len() && is_text(&text, whole)
+    let units = head.len() / 2;
+    // Bytes of another kind behind what looks like a mark: they hold halves of pairs, and no ASCII.
+    let ascii = text.iter().filter(|b| b.is_ascii()).count();
+    lone * 50 <= units + 200 && ascii * 100 >= units.saturating_sub(8) && is_text(&text, whole)
 }
 
 fn pattern(text: &[u8]) -> Option<&'static str> {

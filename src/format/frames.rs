@@ -37,14 +37,17 @@ impl Records for Frames {
 pub(crate) fn is_framed(head: &[u8], whole: bool) -> bool {
     let mut rest = body(head);
     for i in 0..LOOK {
-        let Some(message) = message(rest) else { return i > 0 && rest.is_empty() && whole };
+        let Some(message) = message(rest) else {
+            // Two frames are no accident: what follows them is damage, or a message that is not counted.
+            return i > 1 || i > 0 && (rest.is_empty() || stamp::is_prioritised(rest));
+        };
         let start = rest.get(message.start..).unwrap_or_default();
         // Cut off by the head's end: what came before it decides.
         if start.len() < 5 && !whole {
             return true;
         }
         if !stamp::is_prioritised(start) {
-            return false;
+            return i > 1;
         }
         let Some(after) = rest.get(message.end..) else { return !whole || i > 0 };
         rest = after.strip_prefix(b"\r\n").or_else(|| after.strip_prefix(b"\n")).unwrap_or(after);
@@ -131,6 +134,10 @@ impl Cursor for Counted {
 
     fn fields<'r>(&self, _record: &'r [u8], _visit: &mut dyn FnMut(Field<'r>)) -> Result<()> {
         Ok(())
+    }
+
+    fn abuts(&self) -> bool {
+        true
     }
 
     /// Writes the length anew; no edit takes a byte of it, or of the line end.

@@ -119,7 +119,7 @@ impl Batch for Run<'_> {
             let size = unit_size(cuts.get(at..).unwrap_or_default(), whole.get(at..).unwrap_or_default(), text);
             let unit = cuts.get(at..at + size).unwrap_or_default();
             let range = first.start..unit.last().map_or(first.end, |(last, _)| last.end);
-            let touched = candidates.touch(&range);
+            let touched = candidates.touch(&range) || self.abutted(text, &range, cx);
             if suspect && self.is_strange(text, &range)? {
                 self.strange(text, &range, cx);
             } else if let Some(ruling) = rulings.get_mut(at).and_then(Option::take) {
@@ -192,6 +192,13 @@ impl Run<'_> {
             }
         }
         Ok(out)
+    }
+
+    /// Whether a candidate is in the record at `range`, where what stands beside it in the window hides it.
+    fn abutted(&self, text: &[u8], range: &Range<usize>, cx: &Cx<'_>) -> bool {
+        let record = text.get(range.clone()).filter(|_| self.cursor.0.abuts());
+        let whole = 0..record.map_or(0, <[u8]>::len);
+        record.is_some_and(|record| Candidates::of(record, cx).touch(&whole))
     }
 
     /// Whether a cell's text may differ from its bytes in a way that no spelling tells: a doubled quote, or one amid other text
