@@ -121,12 +121,22 @@ proptest! {
 fn who_stands_in_a_divided_line_stands_in_all_of_it() {
     // A composite identifier, one part in each fragment; a hold in one fragment keeps all.
     let both = r#"{"subject":"s","identifiers":[{"all_of":[{"type":"user_id","value":"48213"},{"type":"email","value":"alice@example.com"}]}]}"#;
-    let text = [cri("user_id=48213", "stdout", "P"), cri(" alice@example.com", "stdout", "F"), cri("alice@example.com", "stdout", "F")];
+    let text = [
+        cri("user_id=48213", "stdout", "P"),
+        cri(" alice@example.com", "stdout", "F"),
+        cri("alice@example.com", "stdout", "F"),
+    ];
     let (got, ran) = World::scrubbed(both, "", "a.log", text.concat().as_bytes(), 0);
     assert_eq!(String::from_utf8(got).unwrap(), text[2]);
     assert_eq!(ran.artifact("a.log")["subjects"]["s"], 2);
-    let held = format!("{ALICE}{{\"subject\":\"h\",\"identifiers\":[{{\"type\":\"email\",\"value\":\"held@example.com\"}}]}}\n{{\"subject\":\"h\",\"event\":\"hold\"}}\n");
-    let text = [cri("user_id=48", "stdout", "P"), cri("213 held@example.com", "stdout", "F"), cri("user_id=48213", "stdout", "F")];
+    let held = format!(
+        "{ALICE}{{\"subject\":\"h\",\"identifiers\":[{{\"type\":\"email\",\"value\":\"held@example.com\"}}]}}\n{{\"subject\":\"h\",\"event\":\"hold\"}}\n"
+    );
+    let text = [
+        cri("user_id=48", "stdout", "P"),
+        cri("213 held@example.com", "stdout", "F"),
+        cri("user_id=48213", "stdout", "F"),
+    ];
     let (got, ran) = World::scrubbed(&held, "", "a.log", text.concat().as_bytes(), 3);
     let want = [cri("user_id=ERASED", "stdout", "P"), cri(" held@example.com", "stdout", "F")].concat();
     assert_eq!(String::from_utf8(got).unwrap(), want);
@@ -157,17 +167,20 @@ fn divided_lines_have_a_bound() {
 fn arrays_of_byte_values_are_bytes() {
     let bytes = |text: &str| text.bytes().map(|b| b.to_string()).collect::<Vec<_>>().join(",");
     let line = |text: &str| format!("{{\"M\":[{}]}}\n", bytes(text));
-    let text = [line("a"), line("user_id=48213"), line("user_id=48214"), line("caf\u{e9} alice%40example.com"), line("x")];
+    let text =
+        [line("a"), line("user_id=48213"), line("user_id=48214"), line("caf\u{e9} alice%40example.com"), line("x")];
     let (got, _) = World::scrubbed(ALICE, "", "a.jsonl", text.concat().as_bytes(), 0);
     assert_eq!(String::from_utf8(got).unwrap(), [&text[0][..], &text[2], &text[4]].concat());
     // In a document too, and under a name that identifies; elements that are ids themselves stay what they are.
     let text = format!("[{{\"user_id\":[{}]}},{{\"n\":1}},{{\"uid\":[1,48213,3]}}]", bytes("48213"));
     let (got, _) = World::scrubbed(ALICE, "", "a.json", text.as_bytes(), 0);
     assert_eq!(String::from_utf8(got).unwrap(), "[{\"n\":1}]");
-    let redacted = |text: &str| String::from_utf8(World::scrubbed(ALICE, REDACT, "a.jsonl", text.as_bytes(), 0).0).unwrap();
+    let redacted =
+        |text: &str| String::from_utf8(World::scrubbed(ALICE, REDACT, "a.jsonl", text.as_bytes(), 0).0).unwrap();
     assert_eq!(redacted("{\"uid\":[1,48213,3]}\n"), "{\"uid\":[1,null,3]}\n");
     assert_eq!(redacted(&line("to alice@example.com!")), line("to ERASED!"));
-    let (got, _) = World::scrubbed(ALICE, "[[rule]]\naction = \"mask\"\n", "a.jsonl", line("uid=48213 x").as_bytes(), 0);
+    let (got, _) =
+        World::scrubbed(ALICE, "[[rule]]\naction = \"mask\"\n", "a.jsonl", line("uid=48213 x").as_bytes(), 0);
     assert_eq!(String::from_utf8(got).unwrap(), line("uid=***** x"));
 }
 
@@ -187,7 +200,11 @@ fn frames_stay_frames() {
     // What ends early is no clean log; nor is what stands where a frame must.
     let whole = text.concat();
     for bad in [&whole[..whole.len() - 9], &(text[0].clone() + &text[1] + "garbage")] {
-        assert!(status("a.log", bad, &[]).starts_with("failed: syslog-frames: at byte "), "{}", status("a.log", bad, &[]));
+        assert!(
+            status("a.log", bad, &[]).starts_with("failed: syslog-frames: at byte "),
+            "{}",
+            status("a.log", bad, &[])
+        );
     }
     // The time of a frame is its stamp's.
     let before = r#"{"subject":"s","identifiers":[{"type":"email","value":"alice@example.com"}],"before":"2026-11-21T10:00:01Z"}"#;
@@ -281,7 +298,10 @@ fn entries_that_are_cut_off_are_damage() {
     for cut in 1..80 {
         let status = status("a.export", &stream[..stream.len() - cut], &[]);
         // Only where a text value ends at the end of the stream is that an entry.
-        assert!(status == "would_rewrite" || status == "clean" || status.starts_with("failed: journal: at byte "), "{cut}: {status}");
+        assert!(
+            status == "would_rewrite" || status == "clean" || status.starts_with("failed: journal: at byte "),
+            "{cut}: {status}"
+        );
         assert!(status != "clean" || cut > 20, "{cut}: {status}");
     }
 }

@@ -162,7 +162,11 @@ impl Decoder<'_> {
         let units = window.get(..n).unwrap_or_default();
         self.plain.clear();
         self.given = 0;
-        if self.second { second(units, order, &mut self.plain) } else { first(units, order, &mut self.plain); }
+        if self.second {
+            second(units, order, &mut self.plain)
+        } else {
+            first(units, order, &mut self.plain);
+        }
         self.input.consume(n);
         Ok(true)
     }

@@ -87,7 +87,12 @@ pub const UTF_32: &str = "utf-32 text";
 
 /// Record formats that are known and not read.
 pub static LATER: &[Later] = &[
-    Later { name: SQL_DUMP, kind: "records", extensions: &[".sql"], what: "pg_dump, mysqldump, mariadb-dump; a record is a row" },
+    Later {
+        name: SQL_DUMP,
+        kind: "records",
+        extensions: &[".sql"],
+        what: "pg_dump, mysqldump, mariadb-dump; a record is a row",
+    },
     Later { name: UTF_32, kind: "text", extensions: &[], what: "text in units of four bytes" },
 ];
 

@@ -179,7 +179,9 @@ mod tests {
 
     #[test]
     fn what_is_no_frame_is_damaged() {
-        for text in ["10 <34>1 a", "0 <34>1", "07 <34>1 x", "x", "5<34>1", "1234567890 <1>", "6 <1>1 xy", "5 <34>1\r", "12"] {
+        for text in
+            ["10 <34>1 a", "0 <34>1", "07 <34>1 x", "x", "5<34>1", "1234567890 <1>", "6 <1>1 xy", "5 <34>1\r", "12"]
+        {
             let error = cut(&Frames, text.as_bytes(), &named("x"), &[1]).unwrap_err();
             assert_eq!(error.kind(), crate::error::Kind::Damaged, "{text}");
         }
@@ -191,7 +193,14 @@ mod tests {
         assert!(is_framed(b"21 <34>Oct 11 22:14:15 h21 <34>Oct 11 22:14:15 h", true));
         assert!(is_framed(b"21 <34>Oct 11 22:14:15 h\n21 <34>Oct 11 22:14:15 h\n", true));
         assert!(is_framed(one, true) && is_framed(&one[..20], false));
-        for text in ["21 <34>Oct 11 22:14:15 h x", "20 <34>Oct 11 22:14:15 h", "20 bottles of beer on the wall", "<34>Oct 11 22:14:15 h", "", "20"] {
+        for text in [
+            "21 <34>Oct 11 22:14:15 h x",
+            "20 <34>Oct 11 22:14:15 h",
+            "20 bottles of beer on the wall",
+            "<34>Oct 11 22:14:15 h",
+            "",
+            "20",
+        ] {
             assert!(!is_framed(text.as_bytes(), true), "{text}");
         }
     }

@@ -94,12 +94,7 @@ pub fn divided(cuts: &[(Range<usize>, Part)], fragments: &[Option<Fragment>], eo
 }
 
 /// The rulings on the records of one line, as ranges of each record; `None` without a hit.
-pub fn rulings(
-    records: &[&[u8]],
-    parse: &dyn Parse,
-    rule: Option<&Rule>,
-    cx: &Cx<'_>,
-) -> Result<Option<Vec<Ruling>>> {
+pub fn rulings(records: &[&[u8]], parse: &dyn Parse, rule: Option<&Rule>, cx: &Cx<'_>) -> Result<Option<Vec<Ruling>>> {
     let len: usize = records.iter().map(|record| record.len()).sum();
     if len > 8 * WINDOW {
         // The joined text, and the records while they are edited.

@@ -59,7 +59,10 @@ fn iconv_reads_the_same() {
     let wide = bytes(&text.encode_utf16().collect::<Vec<_>>(), Order::Big);
     assert_eq!(plain(&Utf16, &wide).unwrap(), text.as_bytes());
     let mut iconv = std::process::Command::new("iconv");
-    iconv.args(["-f", "UTF-16BE", "-t", "UTF-8"]).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    iconv
+        .args(["-f", "UTF-16BE", "-t", "UTF-8"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped());
     let Ok(mut child) = iconv.spawn() else {
         eprintln!("iconv is not installed");
         return;
