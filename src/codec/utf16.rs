@@ -163,7 +163,7 @@ impl Decoder<'_> {
         self.plain.clear();
         self.given = 0;
         if self.second {
-            second(units, order, &mut self.plain)
+            second(units, order, &mut self.plain);
         } else {
             first(units, order, &mut self.plain);
         }

@@ -69,7 +69,7 @@ fn next(text: &[u8], at: usize) -> Result<Next, &'static str> {
         return if rest.len() > LONGEST { Err("a field's name is too long") } else { Ok(Next::Cut) };
     };
     let name = at..at + len;
-    if len == 0 || !text.get(name.clone()).is_some_and(|name| name.iter().all(|b| b.is_ascii_graphic())) {
+    if len == 0 || !text.get(name.clone()).is_some_and(|name| name.iter().all(u8::is_ascii_graphic)) {
         return Err("a field's name is invalid");
     }
     let start = name.end + 1;

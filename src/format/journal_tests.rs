@@ -57,7 +57,7 @@ proptest! {
     #[test]
     fn edits_of_values_give_entries_with_these_values(
         values in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..30), any::<bool>()), 1..6),
-        seeds in prop::collection::vec((0usize..40, 0usize..20, prop::collection::vec(b'a'..b'z', 0..12)), 0..6),
+        seeds in prop::collection::vec((0usize..40, 0usize..20, prop::collection::vec(b'a'..=b'z', 0..12)), 0..6),
         sizes in prop::collection::vec(1usize..9, 1..4),
     ) {
         let mut record = Vec::new();

@@ -107,9 +107,9 @@ pub fn divided(data: &[u8]) {
         let ends = piece[0] % 4 == 0;
         if docker {
             let log = serde_json::Value::from(format!("{text}{}", if ends { "\n" } else { "" }));
-            stream += &format!("{{\"log\":{log},\"stream\":\"{name}\"}}\n");
+            stream.extend(["{\"log\":", &log.to_string(), ",\"stream\":\"", name, "\"}\n"]);
         } else {
-            stream += &format!("2026-11-21T10:00:00Z {name} {} {text}\n", if ends { "F" } else { "P" });
+            stream.extend(["2026-11-21T10:00:00Z ", name, if ends { " F " } else { " P " }, &text, "\n"]);
         }
     }
     artifact(b"x.log", stream.as_bytes(), first);
