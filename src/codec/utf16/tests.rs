@@ -53,6 +53,32 @@ fn half_a_character_is_damage() {
 }
 
 #[test]
+fn other_encodings_are_not_read_over() {
+    let text = "2026-11-21 10:00:00 INFO started\n";
+    let line = bytes(&text.encode_utf16().collect::<Vec<_>>(), Order::Little);
+    let swapped = bytes(&text.encode_utf16().collect::<Vec<_>>(), Order::Big);
+    for (tail, bad) in [
+        (&b"2026-11-21 10:00:01 INFO alice@example.com\n\n"[..], true),
+        (&b"x2026-11-21 10:00:01 INFO alice@example.com\n"[..], true),
+        (&swapped[..], true),
+        (&line[..], false),
+        // Short, and no text that has blanks.
+        (b"ok\n\n", false),
+    ] {
+        for give in [1, 3, 1000] {
+            let stream = [&line.repeat(3)[..], tail].concat();
+            assert_eq!(decode(&Utf16, &stream, give, 100, false).is_err(), bad, "{tail:?}");
+        }
+    }
+    // Text of other scripts is none of those.
+    let text = "\u{feff}2026年十一月二十一日 日本国憲法前文 の 正当に選挙された国会における代表者を通じて行動し、われらとわれらの子孫のために… ■ 東京都一一一一一一\n";
+    let units: Vec<u16> = text.encode_utf16().collect();
+    for order in [Order::Little, Order::Big] {
+        assert_eq!(plain(&Utf16, &bytes(&units, order)).unwrap(), text.as_bytes());
+    }
+}
+
+#[test]
 fn iconv_reads_the_same() {
     use std::io::Write;
     let text = "2026-11-21 größe \u{65e5}\u{672c} \u{1f600}\n".repeat(3000);
