@@ -12,6 +12,7 @@ mod differential_variants;
 mod job;
 mod json;
 mod leaks;
+mod logs;
 mod matrix;
 mod mirror;
 mod policy;

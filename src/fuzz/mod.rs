@@ -13,7 +13,7 @@ mod tests;
 mod variants;
 
 pub use inputs::{checksums, policy, registry_csv, registry_jsonl};
-pub use pipeline::{bzip2, gzip, lz4, snappy, tar, whole, xz, zstd};
+pub use pipeline::{bzip2, divided, frames, gzip, journal, lz4, snappy, tar, utf16, whole, xz, zstd};
 pub use scanners::{csv, edit_list, json, spelling, text};
 pub use variants::variants;
 
@@ -32,6 +32,10 @@ pub static BODIES: &[(&str, Body)] = &[
     ("lz4", lz4),
     ("snappy", snappy),
     ("tar", tar),
+    ("utf16", utf16),
+    ("frames", frames),
+    ("journal", journal),
+    ("divided", divided),
     ("json", json),
     ("csv", csv),
     ("text", text),

@@ -52,10 +52,76 @@ pub fn snappy(data: &[u8]) {
     codec("snappy", data);
 }
 
+/// UTF-16 through both decoders, and text in UTF-16 as an artifact.
+pub fn utf16(data: &[u8]) {
+    codec("utf-16", data);
+    let (first, rest) = choice(data);
+    let mut units: Vec<u16> = String::from_utf8_lossy(&expand(rest)).encode_utf16().collect();
+    if first % 2 == 0 {
+        units.insert(0, 0xfeff);
+    }
+    let bytes = units.iter().flat_map(|unit| if first % 4 < 2 { unit.to_le_bytes() } else { unit.to_be_bytes() });
+    artifact(b"x.log", &bytes.collect::<Vec<_>>(), first);
+}
+
+/// Octet-counted frames: the bytes as they are, and their lines as frames.
+pub fn frames(data: &[u8]) {
+    let (first, rest) = choice(data);
+    super::scanners::records(&["syslog-frames"], first, rest);
+    let mut stream = Vec::new();
+    for line in expand(rest).split(|b| *b == b'\t').filter(|line| !line.is_empty()) {
+        let message = [b"<34>1 - h a ".as_slice(), line].concat();
+        stream.extend_from_slice(format!("{} ", message.len()).as_bytes());
+        stream.extend_from_slice(&message);
+    }
+    super::scanners::records(&["syslog-frames"], first, &stream);
+    artifact(b"x.log", &stream, first);
+}
+
+/// Entries of a journal: the bytes as they are, and their lines as fields.
+pub fn journal(data: &[u8]) {
+    let (first, rest) = choice(data);
+    super::scanners::records(&["journal"], first, rest);
+    let mut stream = Vec::new();
+    for line in expand(rest).split(|b| *b == b'\t').filter(|line| !line.is_empty()) {
+        stream.extend_from_slice(b"__REALTIME_TIMESTAMP=1795255200001000\nMESSAGE\n");
+        stream.extend_from_slice(&(line.len() as u64).to_le_bytes());
+        stream.extend_from_slice(line);
+        stream.extend_from_slice(b"\nUSER_ID=");
+        stream.extend(line.iter().filter(|b| **b != b'\n'));
+        stream.extend_from_slice(b"\n\n");
+    }
+    super::scanners::records(&["journal"], first, &stream);
+    artifact(b"x.export", &stream, first);
+}
+
+/// Lines that Docker and Kubernetes divide: pieces of the text, by its bytes, in one stream or two.
+pub fn divided(data: &[u8]) {
+    let (first, rest) = choice(data);
+    let mut stream = String::from("2026-11-21T10:00:00Z stdout F start\n2026-11-21T10:00:00Z stdout F start\n");
+    let docker = first % 2 == 0;
+    if docker {
+        stream = "{\"log\":\"start\\n\",\"stream\":\"stdout\"}\n".repeat(3);
+    }
+    for piece in rest.chunks(3) {
+        let text = String::from_utf8_lossy(&expand(piece)).replace(['\n', '\r'], " ");
+        let name = if piece.len() == 3 && piece[2] % 3 == 0 { "stderr" } else { "stdout" };
+        let ends = piece[0] % 4 == 0;
+        if docker {
+            let log = serde_json::Value::from(format!("{text}{}", if ends { "\n" } else { "" }));
+            stream.extend(["{\"log\":", &log.to_string(), ",\"stream\":\"", name, "\"}\n"]);
+        } else {
+            stream.extend(["2026-11-21T10:00:00Z ", name, if ends { " F " } else { " P " }, &text, "\n"]);
+        }
+    }
+    artifact(b"x.log", stream.as_bytes(), first);
+}
+
 /// The bytes as they are through both decoders in small and large reads; and as an artifact.
 fn codec(name: &str, data: &[u8]) {
     let (first, rest) = choice(data);
-    if let Some(layer) = codec::TABLE.iter().find(|layer| layer.0.name() == name) {
+    let spelling = [&codec::utf16::LAYER];
+    if let Some(layer) = codec::TABLE.iter().chain(&spelling).find(|layer| layer.0.name() == name) {
         let step = usize::from(first % 5) * 97 + 1;
         let decode = |second, size: usize| -> Result<Vec<u8>> {
             let blob = rest.to_vec();
@@ -167,7 +233,9 @@ pub(super) fn through(name: &[u8], data: &[u8], first: u8, fast: &Literal, slow:
     };
     let read = |search: &Search<'_>, bytes: &Vec<u8>| verify::read(bytes, search, name, None, &mut |_| {});
     let one = search(fast as &dyn Engine, &wide, false);
-    let looks = name.ends_with(b"sv") || name == b"x";
+    let looks = name.ends_with(b"sv") || name.ends_with(b".json") || name == b"x";
+    // Nor may what is left of UTF-16 without a mark tell any more that it is.
+    let looks = looks || codec::utf16::order(&data).is_some();
     let seen = read(&one, &data);
     let again = read(&search(fast, &narrow, false), &data);
     let (seen, again) = match (seen, again) {
@@ -190,7 +258,8 @@ pub(super) fn through(name: &[u8], data: &[u8], first: u8, fast: &Literal, slow:
         match verify::look(&result, search, name, None, &seen.foretold) {
             // The other library may refuse what this one reads: then nothing is committed.
             Err(error) if error.to_string().contains("cannot be read: gzip") => return,
-            // Refused, and the original stands: rows that went may have told which separator a table has.
+            // Refused, and the original stands: rows that went may have told which separator a table has, and lines that they are
+            // JSON Lines and no document.
             Err(error) if looks && error.kind() == Kind::Verify => return,
             Err(error) => panic!("{error}"),
             Ok(()) => {}

@@ -33,7 +33,7 @@ pub fn text(data: &[u8]) {
     records(&["log", "text", "jsonl", "logfmt"], first, rest);
 }
 
-fn records(names: &[&str], first: u8, data: &[u8]) {
+pub(super) fn records(names: &[&str], first: u8, data: &[u8]) {
     let text = expand(data);
     for records in format::TABLE.iter().filter_map(|format| format.records) {
         if names.contains(&records.name()) {
@@ -88,7 +88,8 @@ fn fields_of(cursor: &dyn Cursor, record: &[u8]) -> Result<()> {
             whole.start <= span.start && span.start <= span.end && span.end <= whole.end && whole.end <= record.len()
         );
         assert!(last <= span.start, "fields out of order");
-        last = span.end;
+        // The elements of an array of byte values follow, as fields of their own.
+        last = if field.place == Place::JsonBytes { last } else { span.end };
         if matches!(field.place, Place::JsonBare | Place::JsonNull) {
             assert_eq!(&*field.text, &record[span]);
         }
@@ -118,6 +119,11 @@ pub fn json(data: &[u8]) {
     }
     let mut last = 0;
     let read = fields(&text, &[], &mut |field| {
+        if field.place == Place::JsonBytes {
+            // Its elements follow, as fields of their own.
+            assert!(!field.text.is_empty() && field.span.end <= text.len());
+            return;
+        }
         assert!(sound && last <= field.span.start && field.whole.end <= text.len());
         assert!(field.whole.start <= field.span.start && field.span.end <= field.whole.end);
         last = field.span.end;

@@ -140,6 +140,11 @@ pub trait Codec: Sync {
     /// An encoder that writes frames like those announced. `level`: as the option says, else by the head's traits.
     fn encoder<'a>(&self, level: Option<i32>, need: Need<'a>) -> Result<Box<dyn Encoder + 'a>>;
 
+    /// Whether it only spells text otherwise: a stream of which nothing is left bears no trace of it.
+    fn is_spelling(&self) -> bool {
+        false
+    }
+
     /// Makes the checksums inside a head right again after its names were masked (same length).
     fn seal(&self, head: &mut [u8]) {
         let _ = head;
@@ -244,7 +249,7 @@ impl Layer for CodecLayer {
         // Seams (`Input::with_seams`) are taken once a codec's lift cuts inside frames; the whole stream needs none.
         let mut below = Input::new(watch, size);
         let inner_name = self.inner_name(&cx.hint_name());
-        let found = cx.descend_codec(self.0.name(), &mut below, inner_name)?;
+        let found = cx.descend_codec(self.0, &mut below, inner_name)?;
         // The layer below has read to its end; the decoder's own end holds its checks of trailers and trailing bytes.
         if !below.window(1)?.is_empty() {
             return Err(Error::new(Kind::Damaged, "bytes were left unread").layer(self.0.name()));

@@ -11,6 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use jiff::Timestamp;
 use xxhash_rust::xxh3::Xxh3;
 
+use super::coded::Codec;
 use super::{Detect, Fit, Found, Hint};
 use crate::blob::TempSpace;
 use crate::edit::EditList;
@@ -279,6 +280,8 @@ pub struct Cx<'s> {
     root: usize,
     hint_name: Vec<u8>,
     depth: usize,
+    /// How many of the layers down to `depth` are spellings of text.
+    spellings: usize,
     members: usize,
     budget: Budget,
     memory: Memory<'s>,
@@ -305,6 +308,7 @@ impl<'s> Cx<'s> {
             root: relative.len(),
             hint_name: name.to_vec(),
             depth: 0,
+            spellings: 0,
             members: 0,
             budget: Budget { used: Arc::new(AtomicU64::new(0)), max: search.limits.max_decoded },
             memory: Memory { slot: search.large, stop: search.interrupted, large: Arc::default() },
@@ -374,7 +378,9 @@ impl<'s> Cx<'s> {
         *leaves += 1;
         // The ordinal of the member, not its name: names are masked by the edit that is foretold.
         digest.update(&(self.members as u64).to_le_bytes());
-        digest.update(&(self.depth as u64).to_le_bytes());
+        // An empty stream has no spelling: it is not told any more how it was spelled.
+        let depth = if leaf.len == 0 { self.depth - self.spellings } else { self.depth };
+        digest.update(&(depth as u64).to_le_bytes());
         digest.update(part.as_bytes());
         digest.update(&leaf.len.to_le_bytes());
         digest.update(&leaf.hash.digest128().to_le_bytes());
@@ -409,14 +415,16 @@ impl<'s> Cx<'s> {
         }
     }
 
-    /// Goes down into the decoded stream of codec `layer`, known as `name`.
-    pub fn descend_codec(&mut self, layer: &'static str, input: &mut Input<'_>, name: Vec<u8>) -> Result<Found> {
+    /// Goes down into the decoded stream of `codec`, known as `name`.
+    pub fn descend_codec(&mut self, codec: &dyn Codec, input: &mut Input<'_>, name: Vec<u8>) -> Result<Found> {
         let outer = std::mem::replace(&mut self.hint_name, name);
         self.depth += 1;
+        self.spellings += usize::from(codec.is_spelling());
         let found = self.descend(input);
+        self.spellings -= usize::from(codec.is_spelling());
         self.depth -= 1;
         self.hint_name = outer;
-        tracing::trace!(layer, depth = self.depth, "codec read");
+        tracing::trace!(layer = codec.name(), depth = self.depth, "codec read");
         found
     }
 

@@ -11,6 +11,7 @@ pub mod coded;
 pub mod cx;
 #[cfg(any(feature = "bzip2", feature = "xz", feature = "lz4", feature = "snappy"))]
 pub mod feed;
+pub mod lines;
 pub mod pass;
 pub mod raw;
 pub mod records;

@@ -110,10 +110,10 @@ impl Run<'_> {
             _ => return Ok(None),
         };
         cx.tally.read += u64::from(part == Part::Data);
-        if !candidates.touch(range) {
+        let unit = text.get(range.clone()).unwrap_or_default();
+        if !candidates.touch(range) && !ruling::hides(unit, piece, cx)? {
             return Ok(None);
         }
-        let unit = text.get(range.clone()).unwrap_or_default();
         let rulings = ruling::rulings(unit, &[(0..unit.len(), part)], piece, self.rule, cx)?;
         let Some(mut ruling) = rulings.and_then(|rulings| rulings.into_iter().next()) else { return Ok(None) };
         if let Verdict::Edit(edits) = &ruling.verdict
@@ -172,6 +172,10 @@ impl Parse for Piece {
             return Ok(());
         }
         json::fields(record, &self.above, visit)
+    }
+
+    fn may_hide(&self, record: &[u8]) -> bool {
+        json::may_hold_bytes(record)
     }
 }
 
