@@ -112,6 +112,7 @@ pub fn run(job: &Job, given: &Given<'_>) -> Result<Report> {
         codec: job.codec.as_deref(),
         levels: &job.levels,
         interrupted: given.interrupted,
+        gate: None,
     };
     // The reference engine is built only where it is asked for.
     let reference = (job.verify == Verify::Paranoid).then(|| Reference::new(&plan));

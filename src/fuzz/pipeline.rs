@@ -158,6 +158,7 @@ fn artifact(name: &[u8], data: &[u8], first: u8) {
         codec: None,
         levels: &[],
         interrupted: &stop,
+        gate: None,
     };
     let read = |search: &Search<'_>, bytes: &Vec<u8>| verify::read(bytes, search, name, None, &mut |_| {});
     let one = search(&*LITERAL as &dyn Engine, &wide, false);
