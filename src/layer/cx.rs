@@ -413,6 +413,13 @@ impl<'s> Cx<'s> {
         digest.update(&leaf.hash.digest128().to_le_bytes());
     }
 
+    /// What is foretold of a stream whose one leaf, without any layer around it, is `leaf`.
+    pub fn as_leaf(&self, leaf: &Leaf) -> Foretold {
+        let mut cx = Self::new(self.search, &[], None);
+        cx.leaf("", leaf);
+        std::mem::take(&mut cx.foretold)
+    }
+
     /// Goes down into the artifact's own bytes.
     pub fn descend(&mut self, input: &mut Input<'_>) -> Result<Found> {
         match self.look(input)? {

@@ -75,12 +75,7 @@ fn guarded<'s>(
     guard.finish()
 }
 
-fn read<'b, 's: 'b>(
-    layer: &'static dyn Layer,
-    input: &mut Input<'_>,
-    cx: &mut Cx<'s>,
-    sheet: Sheet<'b>,
-) -> Result<()> {
+fn read<'b, 's: 'b>(layer: &'static dyn Layer, input: &mut Input<'_>, cx: &mut Cx<'s>, sheet: Sheet<'b>) -> Result<()> {
     let head = input.window(SNIFF)?;
     let whole = head.len() < SNIFF;
     let mut batch = layer

@@ -110,7 +110,8 @@ impl<'g> Guard<'g> {
     /// What searches the new bytes: as they would be taken for by a scan, else as the old ones were.
     fn open(&mut self) -> Result<Box<dyn Batch + 'g>> {
         let cx = &self.cx;
-        let (head, whole) = (self.waiting.get(..self.waiting.len().min(SNIFF)).unwrap_or_default(), self.waiting.len() < SNIFF);
+        let (head, whole) =
+            (self.waiting.get(..self.waiting.len().min(SNIFF)).unwrap_or_default(), self.waiting.len() < SNIFF);
         let name = cx.hint_name();
         let hint = Hint { name: &name, rule: cx.rule(), format: cx.search.format, codec: Some("none") };
         if let Fit::Layer(layer) = cx.search.detect.detect(head, whole, &hint)
