@@ -8,12 +8,14 @@
 mod inputs;
 mod pipeline;
 mod scanners;
+mod stream;
 #[cfg(test)]
 mod tests;
 
 pub use inputs::{policy, registry_csv, registry_jsonl};
 pub use pipeline::{bzip2, gzip, lz4, snappy, tar, whole, xz, zstd};
 pub use scanners::{csv, edit_list, json, spelling, text};
+pub use stream::filter;
 
 /// One body.
 pub type Body = fn(&[u8]);
@@ -36,6 +38,7 @@ pub static BODIES: &[(&str, Body)] = &[
     ("spelling", spelling),
     ("edit_list", edit_list),
     ("whole", whole),
+    ("filter", filter),
 ];
 
 /// What bytes above 0x7f stand for in [`expand`]: what scanners and matchers stumble over.

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use super::scanners::{LITERAL, NEEDLES, REFERENCE};
-use super::{choice, expand};
+use super::{choice, expand, stream};
 use crate::blob::{Blob, TempSpace};
 use crate::codec;
 use crate::detect::TABLES;
@@ -96,9 +96,9 @@ fn most(bytes: u64) -> Result<()> {
 }
 
 /// Gives at most `size` bytes a read.
-struct Drip<'b> {
-    inner: BlobSource<'b>,
-    size: usize,
+pub(super) struct Drip<'b> {
+    pub inner: BlobSource<'b>,
+    pub size: usize,
 }
 
 impl Source for Drip<'_> {
@@ -125,7 +125,7 @@ pub fn whole(data: &[u8]) {
 
 /// One artifact, start to finish: what is found does not depend on windows; the result is what was foretold, holds nothing that
 /// would still change by either engine, and is not changed by a second run.
-fn artifact(name: &[u8], data: &[u8], first: u8) {
+pub(super) fn artifact(name: &[u8], data: &[u8], first: u8) {
     let actions = [Action::Drop, Action::Redact, Action::Mask, Action::Drop, Action::Report];
     let action = actions[usize::from(first) % actions.len()];
     let rule = Rule { action: Some(action), ..Rule::default() };
@@ -161,15 +161,18 @@ fn artifact(name: &[u8], data: &[u8], first: u8) {
         gate: None,
     };
     let read = |search: &Search<'_>, bytes: &Vec<u8>| verify::read(bytes, search, name, None, &mut |_| {});
-    let one = search(&*LITERAL as &dyn Engine, &wide, false);
+    let by = search(&*LITERAL as &dyn Engine, &wide, false);
+    let second = search(&*LITERAL as &dyn Engine, &narrow, true);
+    let size = usize::from(first) * 31 + 1;
     let looks = name.ends_with(b"sv") || name == b"x";
-    let seen = read(&one, &data);
+    let seen = read(&by, &data);
     let again = read(&search(&*LITERAL, &narrow, false), &data);
     let (seen, again) = match (seen, again) {
         (Ok(one), Ok(other)) => (one, other),
         (Err(one), Err(other)) => {
             assert_eq!(one.kind(), other.kind(), "read sizes matter: {one}; {other}");
             assert_ne!(one.kind(), Kind::Verify, "{one}");
+            stream::agrees(&by, &second, &data, name, None, size);
             return;
         }
         (one, other) => panic!("read sizes decide: {:?}; {:?}", one.err(), other.err()),
@@ -177,10 +180,11 @@ fn artifact(name: &[u8], data: &[u8], first: u8) {
     assert!(seen.foretold == again.foretold, "read sizes matter");
     assert_eq!(counts(&seen), counts(&again), "read sizes matter");
     if seen.found.is_empty() {
+        stream::agrees(&by, &second, &data, name, Some((&seen, &data)), size);
         return;
     }
-    let result = lift(&one, &seen, &data, name);
-    let second = search(&*LITERAL, &narrow, true);
+    let result = lift(&by, &seen, &data, name);
+    stream::agrees(&by, &second, &data, name, Some((&seen, &result)), size);
     for search in [&second, &search(&*REFERENCE as &dyn Engine, &narrow, true)] {
         match verify::look(&result, search, name, None, &seen.foretold) {
             // The other library may refuse what this one reads: then nothing is committed.
@@ -191,7 +195,7 @@ fn artifact(name: &[u8], data: &[u8], first: u8) {
             Ok(()) => {}
         }
     }
-    let after = read(&one, &result).unwrap_or_else(|error| panic!("the result: {error}"));
+    let after = read(&by, &result).unwrap_or_else(|error| panic!("the result: {error}"));
     assert!(after.found.is_empty(), "twice is not once");
     assert!(after.tally.dropped == 0 && after.tally.edited == 0);
 }
