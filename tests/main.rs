@@ -8,6 +8,8 @@
 mod bad;
 mod differential;
 mod differential_records;
+mod filter;
+mod gate;
 mod job;
 mod json;
 mod leaks;
