@@ -19,7 +19,7 @@ use crate::blob::{Blob, Spool};
 use crate::edit::{Patch, Piece};
 use crate::error::{Error, Kind, Result};
 use crate::input::{Input, Source};
-use crate::job::{MaxDropped, Verify};
+use crate::job::{MaxDropped, Mode, Verify};
 use crate::layer::{BlobPass, Cx, Search, Streamed, Tally};
 use crate::limits::WINDOW;
 use crate::manifest::{Artifact, Digest, Status};
@@ -31,6 +31,8 @@ use ends::{Hashed, Spout, Tape, Void};
 
 /// The stream's URI in the manifest.
 pub const URI: &str = verify::audit::STREAM;
+/// Where it went.
+const OUTPUT: &str = "stdout:";
 /// The stream's name where none is given, for policy globs and detection.
 pub const NAME: &str = "stdin";
 /// Records from which on a percentage is judged while the stream still comes; before, at its end only.
@@ -190,6 +192,9 @@ impl Pipe<'_> {
 
     fn line(&self, tally: &Tally) -> Artifact {
         let mut line = Artifact::new(URI.to_owned(), Status::Failed, None);
+        if *self.run.mode == Mode::Filter {
+            line.output = Some(OUTPUT.to_owned());
+        }
         scrub::tell(tally, self.run.search, &mut line);
         line.notes = scrub::masked(tally).into_iter().collect();
         line
@@ -213,6 +218,7 @@ fn refused(seen: &verify::Seen, line: &mut Artifact) -> Option<Outcome> {
             return None;
         }
     }
+    line.output = None;
     let hit = seen.tally.unsupported.as_ref().is_some_and(|(_, holds)| *holds);
     Some(Outcome { line: line.clone(), hit, locked: false, interrupted: false })
 }

@@ -5,6 +5,8 @@
 //! its first byte to send, so that a layer that cannot stream is known in time. Memory: what decoder and encoder need at one
 //! time, and the window of the layer below.
 
+use std::cell::Cell;
+
 use super::{CodecLayer, Encoder, Head, Heads, Need, Rest};
 use crate::error::{Error, Kind, Result};
 use crate::input::{Input, Source};
@@ -21,7 +23,9 @@ pub(super) fn stream(
     let (codec, size, heads) = (layer.0, input.read_size(), Heads::default());
     let (decoding, encoding) = (cx.memory(), cx.memory());
     let need: Need<'_> = Box::new(move |bytes| decoding.need(bytes));
-    let decoder = codec.decoder(Box::new(Rest(input)), heads.clone(), cx.search.second, need)?;
+    let taken = Cell::new(0);
+    let source = Box::new(Taken { inner: Rest(input), taken: &taken });
+    let decoder = codec.decoder(source, heads.clone(), cx.search.second, need)?;
     let encoder = codec.encoder(cx.search.level(codec.name()), Box::new(move |bytes| encoding.need(bytes)))?;
     out.coded();
     let mut coded = Coded {
@@ -33,6 +37,7 @@ pub(super) fn stream(
         at: 0,
         names: NameHits::default(),
         bytes: Vec::new(),
+        taken: &taken,
         out,
     };
     let mut below = Input::new(Counted { inner: decoder, budget: cx.budget() }, size);
@@ -47,6 +52,20 @@ pub(super) fn stream(
         cx.found()?;
     }
     Ok(streamed)
+}
+
+/// Counts what a decoder takes.
+struct Taken<'t, 'i, 'a> {
+    inner: Rest<'i, 'a>,
+    taken: &'t Cell<u64>,
+}
+
+impl Source for Taken<'_, '_, '_> {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize> {
+        let n = self.inner.read(buf)?;
+        self.taken.set(self.taken.get() + n as u64);
+        Ok(n)
+    }
 }
 
 /// Counts what a decoder gives.
@@ -75,6 +94,8 @@ struct Coded<'c> {
     at: u64,
     names: NameHits,
     bytes: Vec<u8>,
+    /// Coded bytes that were read since the last ones were written: they gave way to what is written next.
+    taken: &'c Cell<u64>,
     out: &'c mut dyn Outlet,
 }
 
@@ -110,7 +131,7 @@ impl Coded<'_> {
 
     fn send(&mut self) -> Result<()> {
         if !self.bytes.is_empty() {
-            self.out.replace(0, &self.bytes)?;
+            self.out.replace(self.taken.take(), &self.bytes)?;
             self.bytes.clear();
         }
         Ok(())
@@ -139,6 +160,7 @@ impl Coded<'_> {
         while self.begin()? {}
         self.encoder.finish(&mut self.bytes)?;
         self.send()?;
+        self.out.replace(self.taken.take(), b"")?;
         self.out.flush()?;
         Ok(self.names)
     }
