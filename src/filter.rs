@@ -145,10 +145,7 @@ impl Pipe<'_> {
             (line.status, line.after) = (Status::Copied, Some(out.digest()));
             return Ok(Outcome { line, hit: false, locked: false, interrupted: false });
         }
-        let mut pass = BlobPass::new(spool, search.space);
-        let mut cx = Cx::new(search, name, stream.mtime);
-        seen.found.layer.lift(&seen.found, &mut pass, &mut cx)?;
-        let (draft, kept) = draft(&pass.finish(), spool, search)?;
+        let (draft, kept) = draft(&self.lift(spool, &seen)?, spool, search)?;
         for search in run.second {
             verify::look(&draft, search, name, stream.mtime, &seen.foretold)?;
         }
@@ -159,6 +156,14 @@ impl Pipe<'_> {
         (line.status, line.after) = (Status::Rewritten, Some(after));
         line.verified = Some(run.verify.name().to_owned());
         Ok(Outcome { line, hit: false, locked: false, interrupted: false })
+    }
+
+    fn lift(&self, spool: &Spool, seen: &verify::Seen) -> Result<Patch> {
+        let search = self.run.search;
+        let mut pass = BlobPass::new(spool, search.space);
+        let mut cx = Cx::new(search, self.stream.name, self.stream.mtime);
+        seen.found.layer.lift(&seen.found, &mut pass, &mut cx)?;
+        Ok(pass.finish())
     }
 
     /// A gate's look: as the filter would go, and nothing is written.
@@ -177,6 +182,8 @@ impl Pipe<'_> {
             }
             Streamed::Twice(layer) => {
                 drop(input);
+                // With the large slot, if it has it: the second reading asks for it anew.
+                drop(cx);
                 let spool = tape.all(layer)?;
                 let seen = verify::read(&spool, run.search, stream.name, stream.mtime, &mut |_| {})?;
                 let mut line = self.line(&seen.tally);

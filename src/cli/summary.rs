@@ -24,7 +24,7 @@ pub fn text(report: &Report, job: &Job) -> String {
         let _infallible = writeln!(out, "{}: {uri}: {reason}", status.name());
     }
     if let Some(uri) = &report.found {
-        let _infallible = writeln!(out, "found: {uri}: something is to be changed; what comes after it was not read");
+        let _infallible = writeln!(out, "found: {uri} (something is to be changed; what comes after it was not read)");
     }
     if let Some(manifest) = &report.manifest {
         let _infallible = writeln!(out, "manifest: {manifest}");

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use super::pipeline::{Drip, artifact};
 use super::{choice, expand};
+use crate::blob::Blob;
 use crate::codec;
 use crate::error::{Kind, Result};
 use crate::filter::{self, Stream};
@@ -64,7 +65,7 @@ impl Sink for Taken {
 pub(super) fn agrees(
     search: &Search<'_>,
     second: &Search<'_>,
-    data: &Vec<u8>,
+    data: &dyn Blob,
     name: &[u8],
     seen: Option<(&Seen, &[u8])>,
     size: usize,

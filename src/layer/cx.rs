@@ -269,6 +269,9 @@ impl Memory<'_> {
     }
 }
 
+/// Fails if what was counted so far is too much.
+pub type Most<'m> = dyn Fn(&Tally) -> Result<()> + 'm;
+
 /// One artifact's context.
 pub struct Cx<'s> {
     /// What is searched and how.
@@ -282,7 +285,7 @@ pub struct Cx<'s> {
     /// How what a filter writes is searched before, each in turn.
     pub second: &'s [&'s Search<'s>],
     /// Most records that a filter may change before it stops.
-    pub most: Option<&'s dyn Fn(&Tally) -> Result<()>>,
+    pub most: Option<&'s Most<'s>>,
     trail: Vec<u8>,
     /// Length of the artifact's own path at the start of `trail`.
     root: usize,
@@ -323,6 +326,7 @@ impl<'s> Cx<'s> {
     }
 
     /// For a second look, by `search`, at what comes of the current stream: on the same memory.
+    #[must_use]
     pub fn beside(&self, search: &'s Search<'s>) -> Self {
         let mut cx = Self::new(search, &self.trail, self.mtime);
         (cx.root, cx.depth, cx.members) = (self.root, self.depth, self.members);

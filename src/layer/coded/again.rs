@@ -28,7 +28,7 @@ pub(super) fn stream(
     let decoder = codec.decoder(source, heads.clone(), cx.search.second, need)?;
     let encoder = codec.encoder(cx.search.level(codec.name()), Box::new(move |bytes| encoding.need(bytes)))?;
     out.coded();
-    let mut coded = Coded {
+    let mut again = Coded {
         layer,
         search: cx.search,
         heads,
@@ -42,12 +42,12 @@ pub(super) fn stream(
     };
     let mut below = Input::new(Counted { inner: decoder, budget: cx.budget() }, size);
     let name = layer.inner_name(&cx.hint_name());
-    let streamed = cx.below_codec(codec.name(), name, |cx| cx.stream(&mut below, &mut coded))?;
+    let streamed = cx.below_codec(codec.name(), name, |cx| cx.stream(&mut below, &mut again))?;
     if streamed == Streamed::Whole {
-        if !below.window(1)?.is_empty() || below.offset() != coded.at {
+        if !below.window(1)?.is_empty() || below.offset() != again.at {
             return Err(Error::new(Kind::Verify, "bytes of a stream were passed over").layer(codec.name()));
         }
-        let names = coded.end()?;
+        let names = again.end()?;
         cx.name_hits(names);
         cx.found()?;
     }
