@@ -1,7 +1,7 @@
 //! What record formats as layers have in common: the windows in which a stream is read, the rulings on what a candidate
 //! touches, and the stream as it will be.
 //!
-//! A layer that cuts records (`records`, JSON documents) implements [`Batch`] and runs [`read`]; it asks [`rulings`] for what
+//! A layer that cuts records (`records`, JSON documents) implements [`Batch`] and is run by [`find`] or [`stream`]; it asks [`rulings`] for what
 //! becomes of records that a candidate touches, and writes the verdicts into a [`Sheet`]. Memory: the window, which grows up
 //! to `--max-record` for a record that long, and what a match needs on one unit. Where records begin and end, and what goes
 //! with them, is the layer's own.
