@@ -5,6 +5,7 @@
 //! windows; what was not committed stays as it was, and the run has no summary.
 
 mod night;
+mod stdin;
 mod turns;
 
 use std::collections::HashMap;
@@ -88,6 +89,8 @@ pub struct Report {
     pub attention: Vec<(String, Status, String)>,
     /// Something is to be changed (scan).
     pub hit: bool,
+    /// Where a gate stopped: a masked URI.
+    pub found: Option<String>,
     /// Something needs a look: exit 3.
     pub troubled: bool,
     /// Another run holds an artifact: exit 4.
@@ -106,7 +109,8 @@ pub fn run(job: &Job, given: &Given<'_>) -> Result<Report> {
     let masker = Masker::new(&plan)?;
     let mask = |name: &[u8]| masker.mask(name);
     let judge = Judge::new(&given.registry.needles, &given.policy.fields, given.key);
-    let large = LargeSlot::new(job.limits.max_memory, job.jobs);
+    let large = LargeSlot::new(stdin::share(&job.mode, job.limits.max_memory), job.jobs);
+    let gate = AtomicBool::new(false);
     let search = Search {
         engine: &literal,
         needles: &given.registry.needles,
@@ -122,6 +126,7 @@ pub fn run(job: &Job, given: &Given<'_>) -> Result<Report> {
         codec: job.codec.as_deref(),
         levels: &job.levels,
         interrupted: given.interrupted,
+        gate: (job.mode == Mode::Gate).then_some(&gate),
     };
     // The reference engine is built only where it is asked for.
     let reference = (job.verify == Verify::Paranoid).then(|| Reference::new(&plan));
@@ -166,7 +171,7 @@ struct Fleet<'f> {
     search: &'f Search<'f>,
     second: &'f [&'f Search<'f>],
     space: &'f Arc<TempSpace>,
-    uri: &'f dyn Fn(&Path) -> String,
+    uri: &'f (dyn Fn(&Path) -> String + Sync),
     plan: &'f Plan,
 }
 
@@ -214,10 +219,16 @@ impl Fleet<'_> {
             manifest: &manifest,
             progress: given.progress,
         };
-        if job.two_pass && job.mode != Mode::Scan {
+        if job.two_pass && !job.mode.is_dry() {
             self.first_pass(&sources, &filter, &own, &run)?;
         }
         let mut books = Books { report, subjects: std::collections::HashSet::new() };
+        if let Some(name) = &job.stdin {
+            let outcome = self.stdin(name, &run)?;
+            if !outcome.interrupted {
+                books.enter(&run, outcome.line, outcome.hit, false)?;
+            }
+        }
         self.batches(&sources, &filter, &own, dest.as_ref(), &run, &mut books)?;
         let mut report = books.report;
         report.subjects = books.subjects.len();
@@ -249,7 +260,8 @@ impl Fleet<'_> {
     fn refuse_nothing(&self, sources: &[Source], filter: &Filter, own: &Own) -> Result<()> {
         // Links and own files are listed, but nothing of them is read.
         let quiet = |listed: &Listed| matches!(listed, Listed::Skipped { why, .. } if why.is_quiet());
-        if self.job.allow_no_source || Listing::new(sources, filter, own).any(|listed| !quiet(&listed)) {
+        let stdin_alone = sources.is_empty() && self.job.stdin.is_some();
+        if self.job.allow_no_source || stdin_alone || Listing::new(sources, filter, own).any(|listed| !quiet(&listed)) {
             return Ok(());
         }
         Err(Error::usage("nothing is left to be read")
@@ -284,7 +296,7 @@ impl Fleet<'_> {
         let default = || PathBuf::from(format!("unwrite-{}.manifest.jsonl", report.run_id));
         let path = match (&job.manifest, &job.mode) {
             (Some(path), _) => Some(path.clone()),
-            (None, Mode::Scan) => None,
+            (None, Mode::Scan | Mode::Gate | Mode::Filter) => None,
             (None, _) => Some(default()),
         };
         let mut writer = match &path {
@@ -345,7 +357,7 @@ impl Fleet<'_> {
                 kind: registry.txt_type.map(|kind| kind.name().to_owned()),
             },
             policy: shown::masked(&given.policy.shown, &|text| (self.search.mask)(text)),
-            sources: sources.iter().map(|source| (self.uri)(source.place())).collect(),
+            sources: self.stdin_uri().chain(sources.iter().map(|source| (self.uri)(source.place()))).collect(),
             searched: SPELLINGS
                 .iter()
                 .copied()
@@ -405,7 +417,7 @@ impl Fleet<'_> {
         let mut linked: HashMap<(u64, u64), (Artifact, bool)> = HashMap::new();
         loop {
             let batch: Vec<Listed> = listing.by_ref().take(LIST_BATCH).collect();
-            if batch.is_empty() || self.given.interrupted.load(Ordering::Relaxed) {
+            if batch.is_empty() || self.halted() {
                 return self.last_turns(&mut turns, run, books);
             }
             let (mut tasks, mut later) = (Vec::new(), Vec::new());
@@ -444,6 +456,9 @@ impl Fleet<'_> {
                 books.enter(run, outcome.line, outcome.hit, outcome.locked)
             })?;
             for (object, first) in later {
+                if self.halted() {
+                    return Ok(());
+                }
                 let outcome = self.other_name(object, &first, dest, run, &linked, &mut watch);
                 if !outcome.interrupted {
                     books.enter(run, outcome.line, outcome.hit, outcome.locked)?;
@@ -451,6 +466,12 @@ impl Fleet<'_> {
             }
             self.sums(&turns.ready(false), run, books)?;
         }
+    }
+
+    /// Whether nothing more is to be begun: a signal came, or a gate found something.
+    fn halted(&self) -> bool {
+        let found = self.search.gate.is_some_and(|gate| gate.load(Ordering::Relaxed));
+        found || self.given.interrupted.load(Ordering::Relaxed)
     }
 
     fn task(
@@ -515,7 +536,7 @@ impl Fleet<'_> {
         let taker = Mutex::new((take, None::<Error>));
         let stop = AtomicBool::new(false);
         let work = || {
-            while !stop.load(Ordering::Relaxed) && !self.given.interrupted.load(Ordering::Relaxed) {
+            while !stop.load(Ordering::Relaxed) && !self.halted() {
                 let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
                 let outcome = scrub::scrub(task, run);
                 run.progress.done();
@@ -548,6 +569,10 @@ impl Books {
         let report = &mut self.report;
         report.troubled |= line.attention();
         report.hit |= hit;
+        if let (Some(gate), true) = (run.search.gate, hit) {
+            gate.store(true, Ordering::Relaxed);
+            report.found = Some(line.uri.clone());
+        }
         report.locked |= locked;
         if line.attention() && report.attention.len() < 100 {
             let reason = line.reason.clone().unwrap_or_else(|| {

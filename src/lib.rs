@@ -12,6 +12,7 @@ pub mod detect;
 pub mod edit;
 pub mod engine;
 pub mod error;
+pub mod filter;
 pub mod format;
 #[cfg(any(test, feature = "fuzz"))]
 #[doc(hidden)]

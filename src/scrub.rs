@@ -165,15 +165,17 @@ pub fn scrub(task: &Task, run: &Run<'_>) -> Outcome {
     outcome
 }
 
-fn failed(uri: String, error: &Error) -> Outcome {
+/// The outcome of an artifact that came to `error`.
+pub fn failed(uri: String, error: &Error) -> Outcome {
     let status = match error.kind() {
+        Kind::Found => Status::WouldRewrite,
         Kind::Unsupported => Status::Unsupported,
         Kind::Skipped | Kind::Locked => Status::Skipped,
         _ => Status::Failed,
     };
     Outcome {
         line: Artifact::new(uri, status, Some(error.reason())),
-        hit: false,
+        hit: error.kind() == Kind::Found,
         locked: error.kind() == Kind::Locked,
         interrupted: error.kind() == Kind::Interrupted,
     }
@@ -204,7 +206,7 @@ struct Work<'w> {
 impl Work<'_> {
     fn go(&self) -> Result<Outcome> {
         let run = self.run;
-        if *run.mode != Mode::Scan && run.blast.tripped() {
+        if !run.mode.is_dry() && run.blast.tripped() {
             return Err(Error::new(Kind::Skipped, "max-dropped"));
         }
         match &self.task.beside {
@@ -224,7 +226,7 @@ impl Work<'_> {
         let outcome = self.read(&original);
         // A layer's complaint may be about a writer: then that is the reason.
         match &outcome {
-            Err(error) if !matches!(error.kind(), Kind::Interrupted | Kind::Skipped) => {
+            Err(error) if !matches!(error.kind(), Kind::Interrupted | Kind::Skipped | Kind::Found) => {
                 original.check()?;
             }
             _ => {}
@@ -274,7 +276,7 @@ impl Work<'_> {
         };
         let relative = object.relative.as_os_str().as_bytes();
         let mtime = time(original.identity().mtime);
-        let hashed = *run.mode != Mode::Scan;
+        let hashed = !run.mode.is_dry();
         let mut sha = Sha256::new();
         let seen = verify::read(original, search, relative, mtime, &mut |bytes| {
             if hashed {
@@ -308,7 +310,7 @@ impl Work<'_> {
             sums::check(self.sums(), self.own_name(), original, run)?;
         }
         match run.mode {
-            Mode::Scan => {
+            Mode::Scan | Mode::Gate | Mode::Filter => {
                 if hit {
                     line.status = Status::WouldRewrite;
                 }
@@ -322,20 +324,8 @@ impl Work<'_> {
 
     /// Copies the tally to the manifest's line.
     fn describe(&self, tally: &Tally, search: &Search<'_>, line: &mut Artifact) {
-        line.layers = tally.layers.iter().map(|name| (*name).to_owned()).collect();
-        line.records = Some(Records { read: tally.read, dropped: tally.dropped, edited: tally.edited });
-        for (subject, n) in &tally.subjects {
-            if let Some(subject) = search.needles.subjects.get(*subject as usize) {
-                *line.subjects.entry(subject.reference.clone()).or_default() += n;
-            }
-        }
-        let named = self.named().unwrap_or_default();
-        line.left = [("report", tally.left_report), ("held", tally.left_held), ("name", named)]
-            .into_iter()
-            .filter(|(_, n)| *n > 0)
-            .map(|(word, n)| (word.to_owned(), n))
-            .collect::<BTreeMap<_, _>>();
-        line.members = members(tally);
+        tell(tally, search, line);
+        line.left.extend(self.named().map(|n| ("name".to_owned(), n)));
     }
 
     /// 1 if somebody is named in the artifact's own path.
@@ -484,8 +474,25 @@ fn settle_clock(ctime: i128) {
     }
 }
 
+/// Copies what was counted to the manifest's line.
+pub fn tell(tally: &Tally, search: &Search<'_>, line: &mut Artifact) {
+    line.layers = tally.layers.iter().map(|name| (*name).to_owned()).collect();
+    line.records = Some(Records { read: tally.read, dropped: tally.dropped, edited: tally.edited });
+    for (subject, n) in &tally.subjects {
+        if let Some(subject) = search.needles.subjects.get(*subject as usize) {
+            *line.subjects.entry(subject.reference.clone()).or_default() += n;
+        }
+    }
+    line.left = [("report", tally.left_report), ("held", tally.left_held)]
+        .into_iter()
+        .filter(|(_, n)| *n > 0)
+        .map(|(word, n)| (word.to_owned(), n))
+        .collect::<BTreeMap<_, _>>();
+    line.members = members(tally);
+}
+
 /// `partial`, if a member could not be read and was not accepted; it stands over `rewritten`, `copied` and `clean`.
-fn partial(tally: &Tally, line: &mut Artifact) {
+pub fn partial(tally: &Tally, line: &mut Artifact) {
     let bad = || tally.members.iter().filter(|member| !member.accepted);
     let through = matches!(line.status, Status::Rewritten | Status::WouldRewrite | Status::Copied | Status::Clean);
     if !through || (bad().next().is_none() && !tally.more_bad) {
@@ -499,7 +506,7 @@ fn partial(tally: &Tally, line: &mut Artifact) {
 }
 
 /// Names inside the artifact are no records: a note counts them.
-fn masked(tally: &Tally) -> Option<String> {
+pub fn masked(tally: &Tally) -> Option<String> {
     (tally.names > 0).then(|| format!("names masked: {}", tally.names))
 }
 

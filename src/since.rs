@@ -57,7 +57,7 @@ pub struct Then<'t> {
 
 /// Reads the registry again, as it was at a point; what came later is not judged ([`Registry::grown`] says whether the
 /// point is one of its history).
-pub type At<'a> = dyn Fn(Then<'_>) -> Result<Registry> + 'a;
+pub type At<'a> = dyn Fn(Then<'_>) -> Result<Registry> + Sync + 'a;
 
 /// Digest of a file's version and place.
 type Key = [u8; 16];

@@ -9,6 +9,8 @@ mod bad;
 mod differential;
 mod differential_records;
 mod differential_variants;
+mod filter;
+mod gate;
 mod job;
 mod json;
 mod leaks;

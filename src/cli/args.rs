@@ -43,6 +43,16 @@ pub enum Verb {
         stays until the new artifact is complete, verified and durable."
     )]
     Scrub(Box<Scrub>),
+    /// Take the records of erased people out of a stream: stdin to stdout.
+    ///
+    /// Example: zcat app.log.gz | unwrite filter --registry erased.jsonl | psql
+    #[command(after_help = FILTER_HELP)]
+    Filter(Box<Filter>),
+    /// Exit 0 only if everything is clean; stops at the first hit. Nothing is written.
+    ///
+    /// Example: unwrite gate backup.tar.zst --registry erased.jsonl && restore backup.tar.zst
+    #[command(after_help = GATE_HELP)]
+    Gate(Box<Gate>),
     /// Check a manifest: it is intact, artifacts are what it says, and with a registry that none of theirs is left.
     ///
     /// Example: unwrite verify unwrite-01J….manifest.jsonl --registry erased.jsonl
@@ -50,6 +60,67 @@ pub enum Verb {
     /// Look at a deletion registry, or add to it.
     #[command(subcommand)]
     Registry(Box<Registry>),
+}
+
+const FILTER_HELP: &str = "\
+Nothing is read or written before the registry is loaded and in date. Exit 0 only if all of the stream was read, and all of the \
+result searched again, written and taken; 3 if not, and a codec's stream is then left without its end; 130, 143 interrupted. \
+Put `set -o pipefail` before a pipe.";
+
+const GATE_HELP: &str = "\
+SOURCE `-` is stdin. Exit 0: all of it was read and is clean; 1: something would be changed, and what comes after it was not read; \
+3: something could not be read, is partial, unsupported, skipped or held (3 outranks 1 where both were seen).";
+
+/// `filter`.
+#[derive(Debug, Args)]
+pub struct Filter {
+    /// Who and by which rules.
+    #[command(flatten)]
+    pub who: Who,
+    /// The stream's name, such as app.log.gz: for the policy's globs and for detection [default: stdin].
+    #[arg(long, value_name = "NAME", env = "UNWRITE_NAME")]
+    pub name: Option<OsString>,
+    /// Record format to take instead of what is detected.
+    #[arg(long, value_name = "F", env = "UNWRITE_FORMAT")]
+    pub format: Option<String>,
+    /// Outermost codec to take instead of what is detected; `none` for none.
+    #[arg(long, value_name = "C", env = "UNWRITE_CODEC")]
+    pub codec: Option<String>,
+    /// Refuse what must be read twice (an archive) instead of keeping it in a temporary file on its way.
+    #[arg(long, env = "UNWRITE_NO_SPOOL")]
+    pub no_spool: bool,
+    /// Stop when more dropped plus edited records than this: a number, or a percentage of all (judged at the end, and from 65536 on).
+    #[arg(long, value_name = "N|P%", env = "UNWRITE_MAX_DROPPED")]
+    pub max_dropped: Option<String>,
+    /// How the result is verified before it is written.
+    #[arg(long, value_enum, default_value = "full", env = "UNWRITE_VERIFY")]
+    pub verify: VerifyLevel,
+    /// Compression level of what is encoded again, such as gzip=6 or zstd=3.
+    #[arg(long, value_name = "CODEC=N", env = "UNWRITE_LEVEL", value_delimiter = ',')]
+    pub level: Vec<String>,
+    /// Bounds.
+    #[command(flatten)]
+    pub bounds: Bounds,
+    /// What is said.
+    #[command(flatten)]
+    pub say: Say,
+}
+
+/// `gate`.
+#[derive(Debug, Args)]
+pub struct Gate {
+    /// Who and by which rules.
+    #[command(flatten)]
+    pub who: Who,
+    /// Where.
+    #[command(flatten)]
+    pub walk: Walk,
+    /// Name of stdin (SOURCE `-`), for the policy's globs and for detection [default: stdin].
+    #[arg(long, value_name = "NAME", env = "UNWRITE_NAME")]
+    pub name: Option<OsString>,
+    /// What is said.
+    #[command(flatten)]
+    pub say: Say,
 }
 
 /// `scan`.

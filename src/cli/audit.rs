@@ -145,6 +145,7 @@ impl Eyes {
             codec: self.codec.as_deref(),
             levels: &[],
             interrupted: &stop,
+            gate: None,
         };
         judge(Some(&search), &mask)
     }

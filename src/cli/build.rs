@@ -154,16 +154,13 @@ pub fn jobs(bounds: &Bounds) -> Result<usize> {
 
 /// A job with what `scan` and `scrub` share.
 pub fn job(walk: &Walk, say: &Say, mode: Mode) -> Result<Job> {
-    let known =
-        |kind: &str| detect::names().iter().filter(|row| row.kind == kind).map(|row| row.name).collect::<Vec<_>>();
-    check_name("--format", walk.format.as_deref(), &known("records"))?;
-    let mut codecs = known("codec");
-    codecs.push("none");
-    check_name("--codec", walk.codec.as_deref(), &codecs)?;
+    check_names(walk.format.as_deref(), walk.codec.as_deref())?;
     let min_age = walk.min_age.as_deref().map(duration).transpose();
     Ok(Job {
         mode,
         sources: walk.sources.clone(),
+        stdin: None,
+        no_spool: false,
         include: walk.include.clone(),
         exclude: walk.exclude.clone(),
         min_age: min_age.map_err(|error| Error::usage(format!("--min-age: {error}")))?,
@@ -191,6 +188,16 @@ pub fn job(walk: &Walk, say: &Say, mode: Mode) -> Result<Job> {
         },
         own_files: Vec::new(),
     })
+}
+
+/// `--format` and `--codec`.
+fn check_names(format: Option<&str>, codec: Option<&str>) -> Result<()> {
+    let known =
+        |kind: &str| detect::names().iter().filter(|row| row.kind == kind).map(|row| row.name).collect::<Vec<_>>();
+    check_name("--format", format, &known("records"))?;
+    let mut codecs = known("codec");
+    codecs.push("none");
+    check_name("--codec", codec, &codecs)
 }
 
 /// Words of an option are checked against what there is; the value itself is not echoed.
@@ -316,5 +323,17 @@ pub fn key(path: Option<&Path>, wanted: bool) -> Result<Option<Key>> {
         }
         None if wanted => Err(Error::usage("the policy asks for pseudonyms").help("give a key with --key-file")),
         None => Ok(None),
+    }
+}
+
+/// `--name`.
+pub fn stdin_name(typed: Option<&std::ffi::OsStr>) -> Result<Vec<u8>> {
+    use std::os::unix::ffi::OsStrExt;
+    match typed.map(OsStrExt::as_bytes) {
+        None => Ok(crate::filter::NAME.as_bytes().to_vec()),
+        Some(name) if name.is_empty() || name.starts_with(b"/") => {
+            Err(Error::usage("--name: expected a name, or a path below a SOURCE"))
+        }
+        Some(name) => Ok(name.to_vec()),
     }
 }

@@ -7,6 +7,8 @@ pub mod args;
 mod audit;
 mod bar;
 mod build;
+mod filter;
+mod gate;
 mod process;
 mod registry;
 mod scrub;
@@ -103,6 +105,15 @@ fn run(arguments: &[OsString]) -> Result<Exit> {
             process::logging(scrub.say.verbose);
             let typed = sub.map(build::Typed::of).unwrap_or_default();
             scrub::scrub(&scrub, &typed, config)
+        }
+        Verb::Filter(filter) => {
+            process::logging(filter.say.verbose);
+            let asked = sub.and_then(|sub| sub.value_source("json"));
+            filter::filter(*filter, asked == Some(clap::parser::ValueSource::CommandLine), config)
+        }
+        Verb::Gate(gate) => {
+            process::logging(gate.say.verbose);
+            gate::gate(&gate, config)
         }
         Verb::Verify(verify) => {
             process::logging(verify.say.verbose);

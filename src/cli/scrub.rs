@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::args::{Scan, Scrub, Who};
 use super::build::{self, Config, Typed};
-use super::{Exit, bar, print, process, say, summary};
+use super::{Exit, bar, filter, print, process, say, summary};
 use crate::engine::{self, Given, Report};
 use crate::error::{Error, Kind, Result};
 use crate::job::{Job, MaxDropped, Mode};
@@ -35,7 +35,8 @@ pub fn scrub(typed: &Scrub, source: &Typed, config: Config) -> Result<Exit> {
     go(job, &typed.who, config)
 }
 
-fn go(mut job: Job, who: &Who, config: Config) -> Result<Exit> {
+/// Runs `job`: reads registry, policy and key, and says what came of it.
+pub fn go(mut job: Job, who: &Who, config: Config) -> Result<Exit> {
     let now = Timestamp::now();
     let path: &Path = who.registry.as_deref().ok_or_else(|| {
         Error::usage("no deletion registry was named")
@@ -71,9 +72,17 @@ fn go(mut job: Job, who: &Who, config: Config) -> Result<Exit> {
         say(&format!("unwrite: {note}"));
     }
     if report.interrupted {
-        return Err(Error::new(Kind::Interrupted, "interrupted; what was committed stands, the rest is as it was"));
+        return Err(Error::new(
+            Kind::Interrupted,
+            match job.mode {
+                Mode::Filter => "interrupted; what was written is not the whole result",
+                _ => "interrupted; what was committed stands, the rest is as it was",
+            },
+        ));
     }
-    if !job.json && !job.quiet {
+    if job.mode == Mode::Filter {
+        filter::said(&report, &job);
+    } else if !job.json && !job.quiet {
         print(&summary::text(&report, &job))?;
     }
     Ok(exit(&report, &job))
@@ -84,7 +93,7 @@ fn exit(report: &Report, job: &Job) -> Exit {
         Exit::Locked
     } else if report.troubled {
         Exit::Trouble
-    } else if job.mode == Mode::Scan && report.hit {
+    } else if job.mode.is_dry() && report.hit {
         Exit::Found
     } else {
         Exit::Ok

@@ -100,6 +100,7 @@ pub fn with_cx<T>(limits: &Limits, level: Option<(&str, i32)>, second: bool, job
         codec: None,
         levels: &levels,
         interrupted: &AtomicBool::new(false),
+        gate: None,
     };
     job(&mut Cx::new(&search, b"app.log", None))
 }

@@ -8,6 +8,7 @@
 mod inputs;
 mod pipeline;
 mod scanners;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod variants;
@@ -15,6 +16,7 @@ mod variants;
 pub use inputs::{checksums, policy, registry_csv, registry_jsonl};
 pub use pipeline::{bzip2, divided, frames, gzip, journal, lz4, snappy, tar, utf16, whole, xz, zstd};
 pub use scanners::{csv, edit_list, json, spelling, text};
+pub use stream::filter;
 pub use variants::variants;
 
 /// One body.
@@ -43,6 +45,7 @@ pub static BODIES: &[(&str, Body)] = &[
     ("variants", variants),
     ("edit_list", edit_list),
     ("whole", whole),
+    ("filter", filter),
     ("checksums", checksums),
 ];
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use super::scanners::{LITERAL, NEEDLES, REFERENCE};
-use super::{choice, expand};
+use super::{choice, expand, stream};
 use crate::blob::{Blob, TempSpace};
 use crate::codec;
 use crate::detect::TABLES;
@@ -164,9 +164,9 @@ fn most(bytes: u64) -> Result<()> {
 }
 
 /// Gives at most `size` bytes a read.
-struct Drip<'b> {
-    inner: BlobSource<'b>,
-    size: usize,
+pub(super) struct Drip<'b> {
+    pub inner: BlobSource<'b>,
+    pub size: usize,
 }
 
 impl Source for Drip<'_> {
@@ -191,7 +191,7 @@ pub fn whole(data: &[u8]) {
     artifact(names[usize::from(second / 4) % names.len()], &text, first);
 }
 
-fn artifact(name: &[u8], data: &[u8], first: u8) {
+pub(super) fn artifact(name: &[u8], data: &[u8], first: u8) {
     through(name, data, first, &LITERAL, &REFERENCE);
 }
 
@@ -230,19 +230,23 @@ pub(super) fn through(name: &[u8], data: &[u8], first: u8, fast: &Literal, slow:
         codec: None,
         levels: &[],
         interrupted: &stop,
+        gate: None,
     };
     let read = |search: &Search<'_>, bytes: &Vec<u8>| verify::read(bytes, search, name, None, &mut |_| {});
-    let one = search(fast as &dyn Engine, &wide, false);
+    let by = search(fast as &dyn Engine, &wide, false);
+    let second = search(fast as &dyn Engine, &narrow, true);
+    let size = usize::from(first) * 31 + 1;
     let looks = name.ends_with(b"sv") || name.ends_with(b".json") || name == b"x";
     // Nor may what is left of UTF-16 without a mark tell any more that it is.
     let looks = looks || codec::utf16::order(&data).is_some();
-    let seen = read(&one, &data);
+    let seen = read(&by, &data);
     let again = read(&search(fast, &narrow, false), &data);
     let (seen, again) = match (seen, again) {
         (Ok(one), Ok(other)) => (one, other),
         (Err(one), Err(other)) => {
             assert_eq!(one.kind(), other.kind(), "read sizes matter: {one}; {other}");
             assert_ne!(one.kind(), Kind::Verify, "{one}");
+            stream::agrees(&by, &second, &data, name, None, size);
             return;
         }
         (one, other) => panic!("read sizes decide: {:?}; {:?}", one.err(), other.err()),
@@ -250,10 +254,11 @@ pub(super) fn through(name: &[u8], data: &[u8], first: u8, fast: &Literal, slow:
     assert!(seen.foretold == again.foretold, "read sizes matter");
     assert_eq!(counts(&seen), counts(&again), "read sizes matter");
     if seen.found.is_empty() {
+        stream::agrees(&by, &second, &data, name, Some((&seen, &data)), size);
         return;
     }
-    let result = lift(&one, &seen, &data, name);
-    let second = search(fast, &narrow, true);
+    let result = lift(&by, &seen, &data, name);
+    stream::agrees(&by, &second, &data, name, Some((&seen, &result)), size);
     for search in [&second, &search(slow as &dyn Engine, &narrow, true)] {
         match verify::look(&result, search, name, None, &seen.foretold) {
             // The other library may refuse what this one reads: then nothing is committed.
@@ -265,7 +270,7 @@ pub(super) fn through(name: &[u8], data: &[u8], first: u8, fast: &Literal, slow:
             Ok(()) => {}
         }
     }
-    let after = read(&one, &result).unwrap_or_else(|error| panic!("the result: {error}"));
+    let after = read(&by, &result).unwrap_or_else(|error| panic!("the result: {error}"));
     assert!(after.found.is_empty(), "twice is not once");
     assert!(after.tally.dropped == 0 && after.tally.edited == 0);
 }

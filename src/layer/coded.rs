@@ -5,13 +5,15 @@
 //! pass gets there. What is no frame (padding, skippable frames) is announced as verbatim bytes and written back as it was.
 //! This adapter re-encodes the whole stream; the seams that a finer splice needs are taken by its [`Input`].
 
+mod again;
+
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::pass::{self, Pass};
-use super::{Cx, Found, Layer, PartFound};
+use super::{Cx, Found, Layer, Outlet, PartFound, Streamed};
 use crate::edit::{EditList, EditReader};
 use crate::error::{Error, Kind, Result};
 use crate::input::{Input, Source};
@@ -249,7 +251,7 @@ impl Layer for CodecLayer {
         // Seams (`Input::with_seams`) are taken once a codec's lift cuts inside frames; the whole stream needs none.
         let mut below = Input::new(watch, size);
         let inner_name = self.inner_name(&cx.hint_name());
-        let found = cx.descend_codec(self.0, &mut below, inner_name)?;
+        let found = cx.below_codec(self.0, inner_name, |cx| cx.descend(&mut below))?;
         // The layer below has read to its end; the decoder's own end holds its checks of trailers and trailing bytes.
         if !below.window(1)?.is_empty() {
             return Err(Error::new(Kind::Damaged, "bytes were left unread").layer(self.0.name()));
@@ -266,6 +268,10 @@ impl Layer for CodecLayer {
         }
         let parts = if found.is_empty() { Vec::new() } else { vec![PartFound { at: 0, len, found }] };
         Ok(Found { layer: self, own, parts })
+    }
+
+    fn stream(&'static self, input: &mut Input<'_>, cx: &mut Cx<'_>, out: &mut dyn Outlet) -> Result<Streamed> {
+        again::stream(self, input, cx, out)
     }
 
     fn lift(&self, found: &Found, pass: &mut dyn Pass, cx: &mut Cx<'_>) -> Result<()> {

@@ -16,6 +16,7 @@ pub mod pass;
 pub mod raw;
 pub mod records;
 pub mod ruling;
+pub mod stream;
 
 use std::fmt;
 
@@ -25,8 +26,11 @@ use crate::input::Input;
 use crate::policy::Rule;
 use crate::record::Cursor;
 
+use ruling::{Batch, Sheet};
+
 pub use cx::{Cx, Foretold, LargeSlot, Member, Search, Tally};
 pub use pass::{BlobPass, Pass};
+pub use stream::{Outlet, Streamed};
 
 /// What find says about one stream: nothing, edits of its own bytes, or findings in parts of it.
 pub struct Found {
@@ -84,6 +88,26 @@ pub trait Layer: Sync + 'static {
     /// its bytes will be, counts, members that could not be read. Returns only when every byte of the stream is accounted
     /// for; trailing bytes, truncation and wrong checksums are errors of kind `Damaged`.
     fn find(&'static self, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found>;
+
+    /// Find and lift in one forward pass (`filter`): reads `input` to its end and sends what it will be to `out` as it goes.
+    /// [`Streamed::Twice`], with nothing sent: this layer cannot, since what it writes first depends on what it reads last.
+    fn stream(&'static self, input: &mut Input<'_>, cx: &mut Cx<'_>, out: &mut dyn Outlet) -> Result<Streamed> {
+        let _ = (input, cx, out);
+        Ok(Streamed::Twice(self.name()))
+    }
+
+    /// A record format: what judges a stream that starts with `head` (at most 64 KiB; `whole`: all of it), window by window, and
+    /// writes its rulings on `sheet`. `None`: this layer is none.
+    fn open<'b, 's: 'b>(
+        &'static self,
+        head: &[u8],
+        whole: bool,
+        cx: &Cx<'s>,
+        sheet: Sheet<'b>,
+    ) -> Result<Option<Box<dyn Batch + 'b>>> {
+        let _ = (head, whole, cx, sheet);
+        Ok(None)
+    }
 
     /// Plays the new stream into `pass`: every byte of the old one is kept, dropped or replaced, in order. Called only with
     /// findings that this layer's `find` made from the same bytes, and not empty.

@@ -9,11 +9,11 @@ use std::ops::Range;
 
 use super::cx::Cx;
 use super::ruling::{self, Batch, Candidates, Edits, Parse, Sheet};
+use super::stream::{Outlet, Streamed};
 use super::{Found, Hint, Layer, Records, binary, lines, raw};
 use crate::error::{Error, Result};
 use crate::input::Input;
 use crate::judge::{Ruling, Verdict};
-use crate::limits::SNIFF;
 use crate::policy::Rule;
 use crate::record::{Cursor, Field, Fragment, More, Part, Step};
 
@@ -29,28 +29,26 @@ impl Layer for RecordLayer {
     }
 
     fn find(&'static self, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found> {
-        input.window(SNIFF)?;
-        let head = input.unread();
-        let whole = head.len() < SNIFF;
+        ruling::find(self, input, cx)
+    }
+
+    fn stream(&'static self, input: &mut Input<'_>, cx: &mut Cx<'_>, out: &mut dyn Outlet) -> Result<Streamed> {
+        ruling::stream(self, input, cx, out)
+    }
+
+    fn open<'b, 's: 'b>(
+        &'static self,
+        head: &[u8],
+        whole: bool,
+        cx: &Cx<'s>,
+        sheet: Sheet<'b>,
+    ) -> Result<Option<Box<dyn Batch + 'b>>> {
         let rule = cx.rule();
         let name = cx.hint_name();
         let hint = Hint { name: &name, rule, format: cx.search.format, codec: None };
-        let cursor = self.0.open(head.get(..head.len().min(SNIFF)).unwrap_or_default(), whole, &hint)?;
-        let mut run = Run {
-            cursor: Fields(cursor),
-            rule,
-            sheet: Sheet::new(cx),
-            cuts: Vec::new(),
-            fragments: Vec::new(),
-            base: 0,
-            binary: None,
-        };
-        ruling::read(input, cx, self.0.name(), &mut run)?;
-        cx.leaf("", &run.sheet.leaf);
-        if let Some((at, hit)) = run.binary {
-            cx.strange(format!("binary bytes in {} at byte {at}", self.0.name()), hit);
-        }
-        Ok(Found { layer: self, own: run.sheet.edits, parts: Vec::new() })
+        let cursor = Fields(self.0.open(head, whole, &hint)?);
+        let (cuts, fragments) = (Vec::new(), Vec::new());
+        Ok(Some(Box::new(Run { name: self.0.name(), cursor, rule, sheet, cuts, fragments, base: 0, binary: None })))
     }
 }
 
@@ -81,9 +79,11 @@ impl Parse for Fields {
 
 /// One stream being read.
 struct Run<'c> {
+    /// The format's.
+    name: &'static str,
     cursor: Fields,
     rule: Option<&'c Rule>,
-    sheet: Sheet,
+    sheet: Sheet<'c>,
     /// Records that are cut and not yet judged, as ranges of the next window.
     cuts: Vec<(Range<usize>, Part)>,
     /// What each of those holds of a line that may be divided.
@@ -120,8 +120,8 @@ impl Batch for Run<'_> {
             let unit = cuts.get(at..at + size).unwrap_or_default();
             let range = first.start..unit.last().map_or(first.end, |(last, _)| last.end);
             let touched = candidates.touch(&range) || self.abutted(text, &range, cx);
-            if suspect && self.is_strange(text, &range)? {
-                self.strange(text, &range, cx);
+            if suspect && self.is_strange(text, &range, cx)? {
+                self.strange(text, &range, cx)?;
             } else if let Some(ruling) = rulings.get_mut(at).and_then(Option::take) {
                 cx.tally.count(&ruling);
                 self.note(text, &range, range.start, ruling, &mut kept)?;
@@ -130,12 +130,24 @@ impl Batch for Run<'_> {
             }
             at += size;
         }
-        self.sheet.leaf.update(text.get(kept..).unwrap_or_default());
+        self.sheet.keep(text.get(kept..).unwrap_or_default())?;
         for (range, _) in &mut self.cuts {
             *range = range.start - done..range.end - done;
         }
         self.base += done as u64;
         Ok(done)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.sheet.flush()
+    }
+
+    fn finish(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        cx.leaf("", &self.sheet.leaf);
+        if let Some((at, hit)) = self.binary {
+            cx.strange(no_text(self.name, at), hit);
+        }
+        Ok(())
     }
 }
 
@@ -224,7 +236,7 @@ impl Run<'_> {
     }
 
     /// Whether a record is no text. Where values may hold any bytes, those that are binary are noted, and the record is judged.
-    fn is_strange(&mut self, text: &[u8], range: &Range<usize>) -> Result<bool> {
+    fn is_strange(&mut self, text: &[u8], range: &Range<usize>, cx: &Cx<'_>) -> Result<bool> {
         let record = text.get(range.clone()).unwrap_or_default();
         if !self.cursor.0.holds_bytes() {
             return Ok(binary::is_binary(record));
@@ -232,16 +244,23 @@ impl Run<'_> {
         let mut binary = false;
         self.cursor.0.fields(record, &mut |field| binary |= binary::is_binary(&field.text))?;
         if binary {
-            self.binary.get_or_insert((self.base + range.start as u64, false));
+            let at = self.base + range.start as u64;
+            self.binary.get_or_insert((at, false));
+            if self.sheet.leaves() {
+                cx.refuse(&no_text(self.name, at), false)?;
+            }
         }
         Ok(false)
     }
 
-    /// A record that is no text: searched as it stands, kept, and named at the end.
-    fn strange(&mut self, text: &[u8], range: &Range<usize>, cx: &Cx<'_>) {
+    /// A record that is no text: searched as it stands, kept, and named at the end; of what leaves at once it is the end, unless
+    /// it was accepted.
+    fn strange(&mut self, text: &[u8], range: &Range<usize>, cx: &Cx<'_>) -> Result<()> {
         let hit = raw::holds(text.get(range.clone()).unwrap_or_default(), cx.search);
-        let (_, hits) = self.binary.get_or_insert((self.base + range.start as u64, false));
+        let at = self.base + range.start as u64;
+        let (_, hits) = self.binary.get_or_insert((at, false));
         *hits |= hit;
+        if self.sheet.leaves() { cx.refuse(&no_text(self.name, at), hit) } else { Ok(()) }
     }
 
     /// Searches one unit exactly and notes what becomes of its records; `kept` is where the last edit ended.
@@ -284,6 +303,10 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+fn no_text(format: &str, at: u64) -> String {
+    format!("binary bytes in {format} at byte {at}")
 }
 
 /// Number of records at the start of `cuts` that soft breaks join; `whole`: which of them are no fragments of lines.

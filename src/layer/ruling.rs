@@ -1,7 +1,7 @@
 //! What record formats as layers have in common: the windows in which a stream is read, the rulings on what a candidate
 //! touches, and the stream as it will be.
 //!
-//! A layer that cuts records (`records`, JSON documents) implements [`Batch`] and runs [`read`]; it asks [`rulings`] for what
+//! A layer that cuts records (`records`, JSON documents) implements [`Batch`] and is run by [`find`] or [`stream`]; it asks [`rulings`] for what
 //! becomes of records that a candidate touches, and writes the verdicts into a [`Sheet`]. Memory: the window, which grows up
 //! to `--max-record` for a record that long, and what a match needs on one unit. Where records begin and end, and what goes
 //! with them, is the layer's own.
@@ -10,11 +10,13 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::cx::{Cx, Leaf, Tally};
+use super::stream::{Guard, Outlet, Streamed};
+use super::{Found, Layer, Search};
 use crate::edit::EditList;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::input::Input;
 use crate::judge::{Ruling, Verdict};
-use crate::limits::WINDOW;
+use crate::limits::{SNIFF, WINDOW};
 use crate::matcher::{Hit, Unit};
 use crate::policy::Rule;
 use crate::record::{Field, Fragment, Part, Place};
@@ -33,10 +35,59 @@ pub trait Batch {
     /// Deals with what of `window` is whole; returns how many bytes of it are done with: 0 if it is too short. `eof`: nothing
     /// follows the window.
     fn batch(&mut self, window: &[u8], eof: bool, cx: &mut Cx<'_>) -> Result<usize>;
+
+    /// A batch is over: what was said of it so far may go on its way.
+    fn flush(&mut self) -> Result<()>;
+
+    /// The stream is over: notes it as a leaf, and what in it could not be read.
+    fn finish(&mut self, cx: &mut Cx<'_>) -> Result<()>;
+}
+
+/// [`Layer::find`] of the record format `layer`: the edits are kept.
+pub fn find(layer: &'static dyn Layer, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found> {
+    let mut own = EditList::new(cx.search.space);
+    read(layer, input, cx, Sheet::list(&mut own))?;
+    Ok(Found { layer, own, parts: Vec::new() })
+}
+
+/// [`Layer::stream`] of the record format `layer`: the edits are made as they are found, and what comes of them is searched
+/// by each of [`Cx::second`] before it goes to `out`.
+pub fn stream(
+    layer: &'static dyn Layer,
+    input: &mut Input<'_>,
+    cx: &mut Cx<'_>,
+    out: &mut dyn Outlet,
+) -> Result<Streamed> {
+    guarded(layer, input, cx, cx.second, out)?;
+    Ok(Streamed::Whole)
+}
+
+fn guarded<'s>(
+    layer: &'static dyn Layer,
+    input: &mut Input<'_>,
+    cx: &mut Cx<'s>,
+    second: &[&'s Search<'s>],
+    out: &mut dyn Outlet,
+) -> Result<()> {
+    let Some((search, rest)) = second.split_last() else { return read(layer, input, cx, Sheet::out(out)) };
+    let mut guard = Guard::new(layer, search, cx, out);
+    guarded(layer, input, cx, rest, &mut guard)?;
+    guard.finish()
+}
+
+fn read<'b, 's: 'b>(layer: &'static dyn Layer, input: &mut Input<'_>, cx: &mut Cx<'s>, sheet: Sheet<'b>) -> Result<()> {
+    let head = input.window(SNIFF)?;
+    let whole = head.len() < SNIFF;
+    let mut batch = layer
+        .open(head.get(..head.len().min(SNIFF)).unwrap_or_default(), whole, cx, sheet)?
+        .ok_or_else(|| Error::unsupported("no record format").layer(layer.name()))?;
+    windows(input, cx, layer.name(), &mut *batch)?;
+    batch.finish(cx).map_err(|error| error.layer(layer.name()))?;
+    batch.flush()
 }
 
 /// Reads all of `input` through `batch`; errors name the layer `name`.
-pub fn read(input: &mut Input<'_>, cx: &mut Cx<'_>, name: &'static str, batch: &mut dyn Batch) -> Result<()> {
+fn windows(input: &mut Input<'_>, cx: &mut Cx<'_>, name: &'static str, batch: &mut dyn Batch) -> Result<()> {
     loop {
         cx.check()?;
         let eof = input.at_end();
@@ -46,6 +97,8 @@ pub fn read(input: &mut Input<'_>, cx: &mut Cx<'_>, name: &'static str, batch: &
         }
         let (have, done) = (window.len(), batch.batch(window, eof, cx).map_err(|e| e.layer(name))?);
         if done > 0 {
+            cx.found()?;
+            batch.flush()?;
             input.consume(done);
             input.mark(input.offset());
             if !input.at_end() && input.unread().len() < input.read_size() {
@@ -362,27 +415,87 @@ impl Candidates {
     }
 }
 
-/// The stream as it will be: its edits, and the digest that is foretold.
-pub struct Sheet {
-    /// Edits of the stream.
-    pub edits: EditList,
+/// The stream as it will be: what stays and what gives way, in order, and the digest that is foretold.
+pub struct Sheet<'o> {
+    to: To<'o>,
     /// Digest of the stream as it will be, up to what was given last.
     pub leaf: Leaf,
+    /// Offset in the old stream up to which everything was said.
+    at: u64,
 }
 
-impl Sheet {
-    /// Nothing yet.
-    pub fn new(cx: &Cx<'_>) -> Self {
-        Self { edits: EditList::new(cx.search.space), leaf: Leaf::default() }
+/// Where it goes.
+enum To<'o> {
+    /// Find: what gives way is noted.
+    List(&'o mut EditList),
+    /// Filter: all of it goes on at once.
+    Out(&'o mut dyn Outlet),
+    /// A second look: nothing may give way.
+    Refuse,
+}
+
+impl<'o> Sheet<'o> {
+    /// Notes edits in `edits`.
+    pub fn list(edits: &'o mut EditList) -> Self {
+        Self { to: To::List(edits), leaf: Leaf::default(), at: 0 }
+    }
+
+    /// Sends the stream as it will be to `out`.
+    pub fn out(out: &'o mut dyn Outlet) -> Self {
+        Self { to: To::Out(out), leaf: Leaf::default(), at: 0 }
+    }
+
+    /// For a second look: an edit is an error of kind `Verify`.
+    pub fn refuse() -> Self {
+        Self { to: To::Refuse, leaf: Leaf::default(), at: 0 }
+    }
+
+    /// Whether what is said leaves at once: then what cannot be read must stop it here.
+    pub fn leaves(&self) -> bool {
+        !matches!(self.to, To::List(_))
+    }
+
+    /// The next bytes of the old stream stay.
+    pub fn keep(&mut self, bytes: &[u8]) -> Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.leaf.update(bytes);
+        self.at += bytes.len() as u64;
+        match &mut self.to {
+            To::List(_) | To::Refuse => Ok(()),
+            To::Out(out) => out.keep(bytes),
+        }
+    }
+
+    /// The next bytes of the old stream, `span`, give way to `payload`.
+    pub fn replace(&mut self, span: Span, payload: &[u8]) -> Result<()> {
+        if span.start != self.at {
+            return Err(Error::new(Kind::Verify, "bytes of a stream were passed over"));
+        }
+        self.leaf.update(payload);
+        self.at = span.end;
+        match &mut self.to {
+            To::List(edits) => edits.push(span, payload),
+            To::Out(out) => out.replace(span.len(), payload),
+            To::Refuse => Err(Error::new(Kind::Verify, "something is left in the result")),
+        }
     }
 
     /// Gives up `range` of `text` for `payload`; what stands from `kept` to there stays. `base` is the offset in the stream of
     /// the first byte of `text`. Returns where the edit ends, from where the next one keeps.
     pub fn edit(&mut self, text: &[u8], kept: usize, range: Range<usize>, payload: &[u8], base: u64) -> Result<usize> {
-        self.leaf.update(text.get(kept..range.start).unwrap_or_default());
-        self.leaf.update(payload);
-        self.edits.push(Span::new(base + range.start as u64, base + range.end as u64), payload)?;
+        self.keep(text.get(kept..range.start).unwrap_or_default())?;
+        self.replace(Span::new(base + range.start as u64, base + range.end as u64), payload)?;
         Ok(range.end)
+    }
+
+    /// What was said so far may go on its way.
+    pub fn flush(&mut self) -> Result<()> {
+        match &mut self.to {
+            To::List(_) | To::Refuse => Ok(()),
+            To::Out(out) => out.flush(),
+        }
     }
 }
 

@@ -26,6 +26,11 @@ use crate::manifest::settle::{self, Stands};
 use crate::manifest::{Artifact, Digest, Identity, Intent, Line, Run, Status, Summary, SummaryRecords};
 use crate::store;
 
+/// URI of a stream that went from stdin to stdout.
+pub const STREAM: &str = "stdin:";
+/// Modes in which nothing was changed.
+const DRY: [&str; 2] = ["scan", "gate"];
+
 /// Masks the identifiers in a path's bytes.
 pub type Mask<'m> = dyn Fn(&[u8]) -> Vec<u8> + 'm;
 
@@ -253,6 +258,10 @@ pub fn judge(
     audit: &mut Audit,
 ) -> Result<()> {
     audit.attention += u64::from(line.attention());
+    if line.uri == STREAM {
+        // It went by: nothing is there to be compared.
+        return Ok(());
+    }
     let said = match line.status {
         Status::Rewritten | Status::Copied => line.after.as_ref(),
         Status::Partial => line.after.as_ref().or(line.before.as_ref()),
@@ -279,7 +288,8 @@ pub fn judge(
         }
     }
     // A dry run changed nothing: what it found is still there, and no survivor.
-    let (Some(search), true) = (search, line.status != Status::WouldRewrite && run.mode != "scan") else {
+    let (Some(search), true) = (search, line.status != Status::WouldRewrite && !DRY.contains(&run.mode.as_str()))
+    else {
         return Ok(());
     };
     audit.searched += 1;

@@ -137,6 +137,7 @@ fn with_search<T>(limits: &Limits, play: impl FnOnce(&Search<'_>) -> T) -> T {
         codec: None,
         levels: &[],
         interrupted: &AtomicBool::new(false),
+        gate: None,
     })
 }
 
