@@ -18,7 +18,7 @@ pub const NAME: &str = "utf-16";
 /// The codec as a layer. Not in the table of codecs: what is UTF-16 is told by the look of text.
 pub static LAYER: CodecLayer = CodecLayer(&Utf16);
 /// Bytes decoded at one time.
-const READ: usize = 64 * 1024;
+const READ: usize = 16 * 1024;
 /// Characters at a stream's start by which its order of bytes is told.
 const LOOK: usize = 8192;
 
