@@ -10,7 +10,7 @@ pub mod text;
 
 use crate::container;
 use crate::format::{self, Format};
-use crate::layer::coded::{CodecLayer, strip_suffix_fold};
+use crate::layer::coded::{Codec, CodecLayer, strip_suffix_fold};
 use crate::layer::{Detect, Fit, Hint};
 use known::{KNOWN, Known, LATER};
 use text::Choice;
@@ -61,6 +61,10 @@ impl Detect for Tables {
             Choice::Format(name) => self.format_named(name),
             Choice::Unsupported(name) => Fit::Unsupported(name),
         }
+    }
+
+    fn codec(&self, name: &str) -> Option<&'static dyn Codec> {
+        self.codecs.iter().find(|codec| codec.0.name() == name).map(|codec| codec.0)
     }
 }
 

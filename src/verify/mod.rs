@@ -35,7 +35,7 @@ pub fn read(
 ) -> Result<Seen> {
     let mut cx = Cx::new(search, relative, mtime);
     let source = Watched { inner: BlobSource::new(blob), watch };
-    let mut input = Input::new(source, search.limits.window);
+    let mut input = Input::new(source, search.limits.window).with_blob(blob);
     let found = cx.descend(&mut input)?;
     if !input.window(1)?.is_empty() {
         return Err(Error::new(Kind::Damaged, "bytes were left unread"));
