@@ -5,6 +5,9 @@
 //! feature that reads it is left out, so that it is `unsupported` by name and never taken for text.
 
 pub mod tar;
+#[cfg(test)]
+#[cfg(any(feature = "tar", feature = "zip"))]
+mod tests;
 pub mod zip;
 
 use crate::layer::Layer;
