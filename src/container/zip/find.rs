@@ -58,6 +58,8 @@ struct State {
     entries: Leaf,
     /// A value stands in an extra field.
     aside: bool,
+    /// Length of the descriptor that was just read.
+    descriptor: usize,
 }
 
 fn walk(zip: &'static Zip, blob: &dyn Blob, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found> {
@@ -69,6 +71,7 @@ fn walk(zip: &'static Zip, blob: &dyn Blob, input: &mut Input<'_>, cx: &mut Cx<'
         names: Names::default(),
         entries: Leaf::default(),
         aside: false,
+        descriptor: 0,
     };
     while let Some((at, central)) = members.next()? {
         cx.check()?;
@@ -125,7 +128,9 @@ impl State {
                 break;
             }
         }
-        self.entries.update(&(len - left).to_le_bytes());
+        // Where a descriptor ends that tells of nothing, and NULs begin, cannot be told: their lengths count as one.
+        let nuls = len - left + std::mem::take(&mut self.descriptor) as u64;
+        self.entries.update(&nuls.to_le_bytes());
         reached(until, input)
     }
 
@@ -156,6 +161,7 @@ impl State {
                 return Err(Error::damaged(NAME, stop, "no data descriptor that agrees with the directory"));
             };
             input.consume(style.len());
+            self.descriptor = style.len();
         }
         let note = [packed, Style::to_note(style)];
         Ok((!found.is_empty()).then_some(PartFound { at, len: central.plain.value, note, found }))

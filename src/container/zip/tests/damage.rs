@@ -49,9 +49,9 @@ fn ends() {
     ] {
         assert_eq!(refused(&bytes), (kind, what));
     }
-    // A comment that is an end record, and one that is said to go further.
+    // A comment that is an end record is an empty archive behind something: what Python and unzip take it for.
     let inside = Archive { comment: Archive::default().build(), ..two() }.build();
-    assert_eq!(refused(&inside).0, Kind::Damaged);
+    assert_eq!(scrub(&inside).0.tally.members.len(), 1);
     let mut long = whole.clone();
     long[at - 2] = 1;
     assert_eq!(refused(&long).1, format!("zip: at byte {at}: the archive's comment is cut off"));
@@ -227,7 +227,7 @@ fn never_falsely_clean(bytes: &Vec<u8>, seen: &[(String, Vec<u8>)]) {
         let how = How { size, random: !second, second, limits: &Limits::default() };
         if let Ok(outcome) = tests::find(&ZIP, bytes, how) {
             let whole = outcome.seen.iter().map(|(_, data)| data).eq(seen.iter().map(|(_, data)| data));
-            assert!(whole || !outcome.tally.members.is_empty());
+            assert!(whole || !outcome.tally.members.is_empty(), "{:?} {}", outcome.seen, bytes.escape_ascii());
             if !outcome.found.is_empty() {
                 scrub(bytes);
             }
@@ -236,7 +236,7 @@ fn never_falsely_clean(bytes: &Vec<u8>, seen: &[(String, Vec<u8>)]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(250))]
     #[test]
     fn flips_and_cuts(at in any::<prop::sample::Index>(), bit in 0u8..8, cut in any::<bool>(), style in 0usize..4) {
         let styled = |member: Member| Member { descriptor: (style % 2 == 1).then_some((true, style > 1)), zip64: style > 1, comment: b"c".to_vec(), ..member };

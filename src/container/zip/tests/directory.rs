@@ -67,7 +67,7 @@ impl Blob for Claims {
 }
 
 #[test]
-fn a_million_entries_in_order_take_no_memory_and_too_many_others_are_a_limit() {
+fn entries_in_order_take_no_memory_and_too_many_others_are_a_limit() {
     let walk = |claims: &Claims| {
         with_search(&Limits::default(), false, |search| {
             let end = end::locate(claims)?;
@@ -75,7 +75,7 @@ fn a_million_entries_in_order_take_no_memory_and_too_many_others_are_a_limit() {
             Ok::<_, crate::error::Error>((walk.next()?.unwrap().0, walk.next()?.unwrap().0))
         })
     };
-    assert_eq!(walk(&Claims { count: 1_200_000, step: 1 }).unwrap(), (0, 30));
+    assert_eq!(walk(&Claims { count: 200_000, step: 1 }).unwrap(), (0, 30));
     assert_eq!(walk(&Claims { count: 1000, step: 0 }).unwrap(), (0, 30));
     let error = walk(&Claims { count: (1 << 20) + 1, step: 0 }).err().unwrap();
     assert!(error.reason().starts_with("limit: zip: entries of a zip that are not in order"), "{error}");

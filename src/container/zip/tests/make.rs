@@ -112,6 +112,35 @@ impl Member {
 }
 
 impl Archive {
+    /// With the coded payloads of deflated members as they stand in `made`, an archive of these members.
+    pub fn with_payloads_of(&self, made: &[u8]) -> Self {
+        let mut new = self.clone();
+        let u32_at = |at: usize| u32::from_le_bytes(*made[at..].first_chunk().unwrap()) as usize;
+        let u16_at = |at: usize| usize::from(u16::from_le_bytes(*made[at..].first_chunk().unwrap()));
+        let end = memchr::memmem::rfind(made, b"PK\x05\x06").unwrap();
+        let (mut at, count) = match memchr::memmem::rfind(made, b"PK\x06\x06").filter(|_| self.zip64) {
+            Some(record) => (record - u32_at(record + 40), u32_at(record + 32)),
+            None => (end - u32_at(end + 12), u16_at(end + 10)),
+        };
+        assert_eq!(count, self.members.len());
+        let base = if self.moved { self.prefix.len() } else { 0 };
+        for n in 0..count {
+            let n = if self.backwards { count - n - 1 } else { n };
+            let (name, extra, comment) = (u16_at(at + 28), u16_at(at + 30), u16_at(at + 32));
+            let wide = at + 46 + name + 4;
+            let member = &mut new.members[n];
+            let (packed, offset) =
+                if member.zip64 { (u32_at(wide + 8), u32_at(wide + 16)) } else { (u32_at(at + 20), u32_at(at + 42)) };
+            let local = base + offset;
+            let start = local + 30 + u16_at(local + 26) + u16_at(local + 28);
+            if member.method == 8 {
+                member.packed = Some(made[start..start + packed].to_vec());
+            }
+            at += 46 + name + extra + comment;
+        }
+        new
+    }
+
     pub fn build(&self) -> Vec<u8> {
         let base = if self.moved { self.prefix.len() as u64 } else { 0 };
         let (mut out, mut entries) = (self.prefix.clone(), Vec::new());
