@@ -12,7 +12,7 @@ mod scanners;
 mod tests;
 
 pub use inputs::{policy, registry_csv, registry_jsonl};
-pub use pipeline::{bzip2, gzip, lz4, snappy, tar, whole, xz, zstd};
+pub use pipeline::{bzip2, gzip, lz4, snappy, tar, whole, xz, zip, zstd};
 pub use scanners::{csv, edit_list, json, spelling, text};
 
 /// One body.
@@ -30,6 +30,7 @@ pub static BODIES: &[(&str, Body)] = &[
     ("lz4", lz4),
     ("snappy", snappy),
     ("tar", tar),
+    ("zip", zip),
     ("json", json),
     ("csv", csv),
     ("text", text),
