@@ -79,18 +79,39 @@ pub fn un_xz(data: &[u8]) -> Vec<u8> {
     out
 }
 
-/// One lz4 frame, with checksums.
+/// One lz4 frame of independent blocks, with a content checksum.
 pub fn lz4(data: &[u8]) -> Vec<u8> {
-    let info = lz4_flex::frame::FrameInfo::new().content_checksum(true).block_checksums(true);
-    let mut out = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
-    out.write_all(data).unwrap();
-    out.finish().unwrap()
+    let descriptor = [0x64, 0x40];
+    let check = (xxhash_rust::xxh32::xxh32(&descriptor, 0) >> 8) as u8;
+    let mut out = [&[0x04, 0x22, 0x4d, 0x18], descriptor.as_slice(), &[check]].concat();
+    for piece in data.chunks(64 * 1024) {
+        let block = lz4_flex::block::compress(piece);
+        let (len, block) =
+            if block.len() < piece.len() { (block.len(), block.as_slice()) } else { (piece.len() | 1 << 31, piece) };
+        out.extend_from_slice(&(len as u32).to_le_bytes());
+        out.extend_from_slice(block);
+    }
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&xxhash_rust::xxh32::xxh32(data, 0).to_le_bytes());
+    out
 }
 
-/// One lz4 frame, decoded.
+/// A frame made of one of [`lz4`], decoded.
 pub fn un_lz4(data: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    lz4_flex::frame::FrameDecoder::new(data).read_to_end(&mut out).unwrap();
+    assert_eq!(&data[..6], &[0x04, 0x22, 0x4d, 0x18, 0x64, 0x40]);
+    let (mut at, mut out) = (7, Vec::new());
+    let word = |at: usize| u32::from_le_bytes(*data[at..].first_chunk().unwrap());
+    while word(at) != 0 {
+        let len = (word(at) & !(1 << 31)) as usize;
+        let block = &data[at + 4..at + 4 + len];
+        if word(at) >> 31 == 1 {
+            out.extend_from_slice(block);
+        } else {
+            out.extend_from_slice(&lz4_flex::block::decompress(block, 64 * 1024).unwrap());
+        }
+        at += 4 + len;
+    }
+    assert_eq!((word(at + 4), at + 8), (xxhash_rust::xxh32::xxh32(&out, 0), data.len()));
     out
 }
 
