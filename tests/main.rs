@@ -20,3 +20,4 @@ mod registry;
 mod registry_verbs;
 mod settle;
 mod support;
+mod zip;

@@ -77,7 +77,8 @@ impl Codec for Coded {
     fn name(&self) -> &'static str {
         match self {
             Coded::Stored => "stored",
-            Coded::Deflate(_) => "deflate",
+            // The name by which its level is asked for.
+            Coded::Deflate(_) => "gzip",
             Coded::Built(codec) => codec.name(),
         }
     }
