@@ -130,7 +130,7 @@ fn zips(log: &[u8]) -> Vec<Vec<u8>> {
             if later {
                 out.extend_from_slice(&[b"PK\x07\x08", numbers.as_slice()].concat());
             }
-            let tail = [&[0; 10], offset.as_slice(), name.as_bytes()].concat();
+            let tail = [&[0; 8], offset.as_slice(), name.as_bytes()].concat();
             directory.extend_from_slice(&[b"PK\x01\x02\x14\0", head(&numbers).as_slice(), &[0; 2], &tail].concat());
         }
         let end = [directory.len() as u32, out.len() as u32].map(u32::to_le_bytes).concat();

@@ -154,7 +154,7 @@ pub fn zip(members: &[(&str, &[u8])], streamed: bool) -> Vec<u8> {
         if streamed {
             out.extend_from_slice(&[b"PK\x07\x08", numbers.as_slice()].concat());
         }
-        let tail = [[0u8; 6].as_slice(), &(0o100_640u32 << 16).to_le_bytes(), &offset, name.as_bytes()].concat();
+        let tail = [[0u8; 4].as_slice(), &(0o100_640u32 << 16).to_le_bytes(), &offset, name.as_bytes()].concat();
         directory.extend_from_slice(&[b"PK\x01\x02\x1e\x03", head(&numbers).as_slice(), &[0; 2], &tail].concat());
     }
     let count = (members.len() as u16).to_le_bytes();
