@@ -49,8 +49,10 @@ fn archives_of_info_zip_are_rewritten_and_read_by_others() {
     world.put("in/users/alice@example.com", CLEAN);
     world.put("src/beside.log", CLEAN);
     for (name, more) in [("plain", ""), ("stored", "-0"), ("streamed", "-fd"), ("wide", "-fz")] {
+        // To a pipe `zip -fz` writes what no tool reads.
+        let piped = if name == "wide" { "" } else { more };
         let made = format!(
-            "cd in && zip -q -r {more} - . | cat > ../src/{name}-pipe.zip && zip -q -r {more} ../src/{name}.zip ."
+            "cd in && zip -q -r {piped} - . | cat > ../src/{name}-pipe.zip && zip -q -r {more} ../src/{name}.zip ."
         );
         if tool(&world, "zip", &["-v"]).is_none() {
             return;
@@ -68,18 +70,18 @@ fn archives_of_info_zip_are_rewritten_and_read_by_others() {
         if !name.ends_with(".zip") {
             continue;
         }
-        let path = format!("src/{name}");
-        tool(&world, "unzip", &["-tqq", &path]);
-        tool(&world, "7z", &["t", "-bd", &path]);
+        let path = name;
+        tool(&world, "unzip", &["-tqq", path]);
+        tool(&world, "7z", &["t", "-bd", path]);
         tool(
             &world,
             "python3",
-            &["-c", "import sys,zipfile\nassert zipfile.ZipFile(sys.argv[1]).testzip() is None", &path],
+            &["-c", "import sys,zipfile\nassert zipfile.ZipFile(sys.argv[1]).testzip() is None", path],
         );
-        if let Some(bytes) = tool(&world, "unzip", &["-p", &path, "logs/app.log"]) {
+        if let Some(bytes) = tool(&world, "unzip", &["-p", path, "logs/app.log"]) {
             assert_eq!(bytes, cleaned(), "{name}");
-            assert_eq!(tool(&world, "unzip", &["-p", &path, "users/[*]*"]).unwrap(), CLEAN);
-            let listed = tool(&world, "unzip", &["-Z1", &path]).unwrap();
+            assert_eq!(tool(&world, "unzip", &["-p", path, "users/[*]*"]).unwrap(), CLEAN);
+            let listed = tool(&world, "unzip", &["-Z1", path]).unwrap();
             let listed = String::from_utf8(listed).unwrap();
             assert!(listed.contains("users/*****************\n") && !listed.contains("alice"), "{listed}");
         }
@@ -186,7 +188,7 @@ fn members_that_are_not_read_are_named() {
         assert_eq!(ran.artifact(name)["members"], member);
     }
     for ((name, old), (_, new)) in before.iter().zip(world.tree("src")) {
-        assert_eq!(*old == new, name.to_str() != Some("beside.log"), "{name:?}");
+        assert_eq!(*old == new, !name.to_str().unwrap().ends_with("beside.log"), "{name:?}");
     }
     // One that holds a value in its raw bytes, by a name that is hers; and one that is accepted.
     let png = world.get("logo.png");
