@@ -1,12 +1,6 @@
 //! What find and lift of containers need in tests: an engine of two fixed values, a layer of lines, and tools of others as judges.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::ptr_arg,
-    reason = "tests fail by panics, and clippy does not see that this file is one; only sized bytes are a blob"
-)]
+#![expect(clippy::ptr_arg, reason = "only sized bytes are a blob")]
 
 use std::cell::RefCell;
 use std::ops::Range;

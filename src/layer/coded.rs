@@ -290,7 +290,7 @@ pub fn encode_again(
     if let Some(new) = part.found.new_len(part.len) {
         encoder.foretell(part.len, new);
     }
-    let mut coded = CodecPass {
+    let mut inner = CodecPass {
         input: Input::new(decoder, cx.search.limits.window),
         heads,
         encoder,
@@ -300,9 +300,9 @@ pub fn encode_again(
         out: Vec::new(),
         shared,
     };
-    coded.next_mask = coded.masked.next()?;
-    part.found.layer.lift(&part.found, &mut coded, cx)?;
-    coded.end()
+    inner.next_mask = inner.masked.next()?;
+    part.found.layer.lift(&part.found, &mut inner, cx)?;
+    inner.end()
 }
 
 /// All that is left of an input, as a source.

@@ -45,13 +45,13 @@ impl Inflate {
         }
     }
 
-    /// Inflates from `input` into `out`, which is not empty; an error says that the data is invalid.
-    pub fn step(&mut self, input: &[u8], out: &mut [u8]) -> std::result::Result<Step, ()> {
+    /// Inflates from `input` into `out`, which is not empty; `None` if the data is invalid.
+    pub fn step(&mut self, input: &[u8], out: &mut [u8]) -> Option<Step> {
         match self {
             Inflate::First(state) => {
                 let (taken, made) = (state.total_in(), state.total_out());
-                let status = state.decompress(input, out, FlushDecompress::None).map_err(|_| ())?;
-                Ok(Step {
+                let status = state.decompress(input, out, FlushDecompress::None).ok()?;
+                Some(Step {
                     used: (state.total_in() - taken) as usize,
                     made: (state.total_out() - made) as usize,
                     done: status == Status::StreamEnd,
@@ -63,9 +63,9 @@ impl Inflate {
                     Ok(status) => status == MZStatus::StreamEnd,
                     // Only that it could not go on with what it was given.
                     Err(miniz_oxide::MZError::Buf) => false,
-                    Err(_) => return Err(()),
+                    Err(_) => return None,
                 };
-                Ok(Step { used: step.bytes_consumed, made: step.bytes_written, done })
+                Some(Step { used: step.bytes_consumed, made: step.bytes_written, done })
             }
         }
     }

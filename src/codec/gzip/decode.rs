@@ -77,7 +77,7 @@ impl<'a> Decoder<'a> {
         loop {
             let window = self.input.window(1)?;
             let cut = window.is_empty();
-            let Ok(step) = self.inflate.step(window, buf) else {
+            let Some(step) = self.inflate.step(window, buf) else {
                 return self.damaged("the compressed data is invalid");
             };
             self.input.consume(step.used);

@@ -49,9 +49,9 @@ fn entry(input: &mut Input<'_>, start: u64) -> Result<Header> {
 fn place(header: &Header, end: &End, at: u64) -> Result<u64> {
     let start = end.base.checked_add(header.offset.value);
     let least = LOCAL + header.name.len() as u64;
-    let last = start.and_then(|start| start.checked_add(least)?.checked_add(header.packed.value));
-    match (start, last) {
-        (Some(start), Some(last)) if last <= end.directory.start => Ok(start),
+    let end_of = start.and_then(|start| start.checked_add(least)?.checked_add(header.packed.value));
+    match (start, end_of) {
+        (Some(start), Some(stop)) if stop <= end.directory.start => Ok(start),
         _ => Err(Error::damaged(NAME, at, "the directory tells of a member outside of the archive")),
     }
 }

@@ -155,9 +155,10 @@ fn wide(blob: &dyn Blob, said: Said, at: u64) -> Result<(Said, u64)> {
     let record = bytes(blob, record_at, END64_LEN)?;
     if !record.starts_with(END64) || u64_at(&record, 4) != END64_LEN as u64 - 12 {
         // Version 2 of the record has a longer one, of which some are about encryption (§7.3.4).
-        return Err(match bytes(blob, offset.min(blob.len()), 4)? == END64 {
-            true => Error::unsupported("zip with extended end record"),
-            false => damaged(locator_at, "no zip64 end record before its locator"),
+        return Err(if bytes(blob, offset.min(blob.len()), END64.len())? == END64 {
+            Error::unsupported("zip with extended end record")
+        } else {
+            damaged(locator_at, "no zip64 end record before its locator")
         });
     }
     let big = Said {

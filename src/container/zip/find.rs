@@ -188,14 +188,14 @@ impl State {
         if matches!(coded, Coded::Stored) && packed != plain {
             return Err(Error::damaged(NAME, at, "a stored member with two sizes"));
         }
-        let (heads, memory, side) = (Heads::names_only(), cx.memory(), Cell::new(false));
+        let (frames, memory, aside) = (Heads::names_only(), cx.memory(), Cell::new(false));
         let need: Need<'_> = Box::new(move |bytes| memory.need(bytes));
-        let decoder = coded.decoder(Box::new(part), heads.clone(), cx.search.second, need)?;
+        let decoder = coded.decoder(Box::new(part), frames.clone(), cx.search.second, need)?;
         let checked = Checked {
             decoder,
-            heads,
+            heads: frames,
             search: cx.search,
-            side: &side,
+            side: &aside,
             budget: cx.budget(),
             crc: crc32fast::Hasher::new(),
             want: central.crc(),
@@ -215,7 +215,7 @@ impl State {
             return Err(Error::damaged(NAME, at, "bytes of a member were left unread"));
         }
         drop(below);
-        if side.get() {
+        if aside.get() {
             cx.strange("side data of a member of zip".to_owned(), true);
         }
         Ok(found)

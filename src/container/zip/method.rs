@@ -138,7 +138,7 @@ impl Source for Inflated<'_> {
         while !self.ended && !buf.is_empty() {
             let window = self.input.window(1)?;
             let cut = window.is_empty();
-            let Ok(step) = self.inflate.step(window, buf) else {
+            let Some(step) = self.inflate.step(window, buf) else {
                 return Err(self.damaged("the compressed data is invalid"));
             };
             self.input.consume(step.used);

@@ -62,6 +62,9 @@ fn mask_name(header: &Header, names: &mut Names, hits: &mut NameHits, cx: &Cx<'_
     Ok(raw)
 }
 
+/// What a text becomes that would be masked as the second.
+type Settle<'s> = dyn FnMut(&[u8], Vec<u8>) -> Result<Vec<u8>> + 's;
+
 /// Masks a text and its form in UTF-8; one hit in both counts once. The checksum that ties them together is made again.
 fn both(
     header: &Header,
@@ -69,7 +72,7 @@ fn both(
     raw: &mut [u8],
     hits: &mut NameHits,
     cx: &Cx<'_>,
-    settle: &mut dyn FnMut(&[u8], Vec<u8>) -> Result<Vec<u8>>,
+    settle: &mut Settle<'_>,
 ) -> Result<()> {
     let mut mask = |place: &Range<usize>, hits: &mut NameHits| -> Result<Vec<u8>> {
         let text = header.bytes(place.clone());

@@ -28,7 +28,7 @@ fn places(bytes: &[u8]) -> (usize, usize) {
 #[test]
 fn ends() {
     for padding in [0, 1, 22, 65_557, 200_000] {
-        for comment in [&b""[..], b"c", &[b'c'; 65_535], b"ends in NULs\0\0"] {
+        for comment in [&b""[..], b"c", &vec![b'c'; 65_535], b"ends in NULs\0\0"] {
             let made = Archive { padding, comment: comment.to_vec(), ..two() };
             assert_eq!(scrub(&made.build()).0.seen.len(), 2, "{padding}");
         }

@@ -89,8 +89,10 @@ fn listed(dir: &Path) -> Option<String> {
 #[test]
 fn archives_of_every_tool() {
     let dir = tempfile::tempdir().unwrap();
-    let lines =
-        |n: usize| (0..n).map(|i| format!("2026-01-02T03:04:05Z {i} nobody{}\n", i * 7919 % 1000)).collect::<String>();
+    let lines = |n: usize| {
+        let lines: Vec<_> = (0..n).map(|i| format!("2026-01-02T03:04:05Z {i} nobody{}\n", i * 7919 % 1000)).collect();
+        lines.concat()
+    };
     let hers = "2026-01-02T03:04:05Z alice@example.com is here\n";
     let a = format!("{}{hers}{}{hers}", lines(300), lines(50));
     for (name, text) in
@@ -125,7 +127,7 @@ fn archives_of_every_tool() {
             listed(inside.path())
         };
         let (before, after) = (look(&old), look(&new));
-        let text = |text: &str| format!("b{:?}", text).replace('"', "'");
+        let text = |text: &str| format!("b{text:?}").replace('"', "'");
         if let (Some(before), Some(after)) = (before, after) {
             let want = before.replace(&text(&a), &text(&scrubbed)).replace("alice@example.com", "*****************");
             assert_eq!(after, want, "{}", path.display());
