@@ -12,7 +12,7 @@ pub mod text;
 use crate::codec::utf16;
 use crate::container;
 use crate::format::{self, Format, journal};
-use crate::layer::coded::{CodecLayer, strip_suffix_fold};
+use crate::layer::coded::{Codec, CodecLayer, strip_suffix_fold};
 use crate::layer::{Detect, Fit, Hint};
 use known::{KNOWN, Known, LATER};
 use text::Choice;
@@ -66,6 +66,10 @@ impl Detect for Tables {
             Choice::Format(name) => self.format_named(name),
             Choice::Unsupported(name) => Fit::Unsupported(name),
         }
+    }
+
+    fn codec(&self, name: &str) -> Option<&'static dyn Codec> {
+        self.codecs.iter().find(|codec| codec.0.name() == name).map(|codec| codec.0)
     }
 }
 

@@ -27,3 +27,4 @@ mod settle;
 mod since;
 mod support;
 mod variants;
+mod zip;

@@ -137,8 +137,7 @@ fn wide_text() {
 #[test]
 fn known_by_magic() {
     for (bytes, name) in [
-        (&b"PK\x03\x04\x14"[..], "zip"),
-        (b"\x5d\0\0\x80\0\xff\xff\xff\xff\xff\xff\xff\xff\0", "lzma"),
+        (&b"\x5d\0\0\x80\0\xff\xff\xff\xff\xff\xff\xff\xff\0"[..], "lzma"),
         (b"\x5d\0\0\x18\0\x10\0\0\0\0\0\0\0\0", "lzma"),
         (b"7z\xbc\xaf\x27\x1c\0", "7z"),
         (b"Rar!\x1a\x07\x01", "rar"),
@@ -200,7 +199,6 @@ fn names_that_lie() {
         }
     }
     assert_eq!(fit("a.gz", b"\x28\xb5\x2f\xfd"), "Mismatch(name says gzip)");
-    assert_eq!(fit("a.zip", b"PK\x03\x04\x14"), "Unsupported(zip)");
     assert_eq!(fit("a.bson", b""), "Unsupported(bson)");
     for bytes in [&b""[..], b"REDIS0011", b"#TS:1741680000\r\n*2\r\n$6\r\n"] {
         assert_eq!(fit("a.aof", bytes), "Unsupported(redis aof)");
@@ -219,6 +217,24 @@ fn archives_without_members() {
 }
 
 #[test]
+fn zip_by_magic_and_by_name() {
+    let want = if cfg!(feature = "zip") { "Layer(zip)" } else { "Unsupported(zip)" };
+    for (name, bytes) in [
+        ("a", &b"PK\x03\x04\x14"[..]),
+        ("a.jar", b"PK\x03\x04\x14"),
+        ("a.zip", b"PK\x05\x06"),
+        ("a.ZIP", b"PK\x07\x08PK\x03\x04"),
+        ("a.zip", b"#!/bin/sh\nexit\nPK\x03\x04\x14"),
+    ] {
+        assert_eq!(fit(name, bytes), want, "{name}");
+    }
+    for bytes in [&b""[..], b"2026-11-21 a\n", b"\x1f\x8b\x08"] {
+        assert_eq!(fit("a.zip", bytes), "Mismatch(name says zip)");
+    }
+    assert_ne!(fit("a.run", b"#!/bin/sh\nexit\nPK\x03\x04\x14"), want);
+}
+
+#[test]
 #[cfg(feature = "gzip")]
 fn what_the_command_line_says() {
     let with = |format, codec, bytes: &[u8], name| {
@@ -233,7 +249,6 @@ fn what_the_command_line_says() {
     assert_eq!(with(Some("csv"), None, b"INFO a\n", "x"), "Layer(csv)");
     assert_eq!(with(Some("log"), None, b"\x01\x02\x03\x04", "x"), "Layer(log)");
     assert_eq!(with(Some("logfmt"), None, b"INFO a\n", "x"), "Layer(logfmt)");
-    assert_eq!(with(Some("log"), None, b"PK\x03\x04\x14", "x"), "Unsupported(zip)");
     assert_eq!(with(Some("log"), None, b"\x1f\x8b\x08", "x"), "Layer(gzip)");
 }
 

@@ -14,7 +14,7 @@ mod tests;
 mod variants;
 
 pub use inputs::{checksums, policy, registry_csv, registry_jsonl};
-pub use pipeline::{bzip2, divided, frames, gzip, journal, lz4, snappy, tar, utf16, whole, xz, zstd};
+pub use pipeline::{bzip2, divided, frames, gzip, journal, lz4, snappy, tar, utf16, whole, xz, zip, zstd};
 pub use scanners::{csv, edit_list, json, spelling, text};
 pub use stream::filter;
 pub use variants::variants;
@@ -34,6 +34,7 @@ pub static BODIES: &[(&str, Body)] = &[
     ("lz4", lz4),
     ("snappy", snappy),
     ("tar", tar),
+    ("zip", zip),
     ("utf16", utf16),
     ("frames", frames),
     ("journal", journal),

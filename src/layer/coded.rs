@@ -70,7 +70,7 @@ impl Head {
     }
 
     /// Whether a value stands in the bytes besides names.
-    fn side_holds(&self, search: &super::Search<'_>) -> bool {
+    pub fn side_holds(&self, search: &super::Search<'_>) -> bool {
         let mut rest = self.bytes.clone();
         for name in &self.names {
             rest.get_mut(name.clone()).unwrap_or_default().fill(0);
@@ -266,7 +266,7 @@ impl Layer for CodecLayer {
         for (at, bytes) in masked {
             own.push(Span::new(at, at + bytes.len() as u64), &bytes)?;
         }
-        let parts = if found.is_empty() { Vec::new() } else { vec![PartFound { at: 0, len, found }] };
+        let parts = if found.is_empty() { Vec::new() } else { vec![PartFound { at: 0, len, note: [0; 2], found }] };
         Ok(Found { layer: self, own, parts })
     }
 
@@ -275,33 +275,45 @@ impl Layer for CodecLayer {
     }
 
     fn lift(&self, found: &Found, pass: &mut dyn Pass, cx: &mut Cx<'_>) -> Result<()> {
-        let Some(part) = found.parts.first() else {
-            return pass::apply(&found.own, pass);
-        };
-        let heads = Heads::default();
-        let shared = Rc::new(Mutex::new(Shared { pass, failed: None }));
-        let source = Box::new(PassSource(Rc::clone(&shared)));
-        let (decoding, encoding) = (cx.memory(), cx.memory());
-        let decoder = self.0.decoder(source, heads.clone(), false, Box::new(move |bytes| decoding.need(bytes)))?;
-        let level = cx.search.level(self.0.name());
-        let mut encoder = self.0.encoder(level, Box::new(move |bytes| encoding.need(bytes)))?;
-        if let Some(new) = part.found.new_len(part.len) {
-            encoder.foretell(part.len, new);
+        match found.parts.first() {
+            Some(part) => encode_again(self.0, part, &found.own, pass, cx),
+            None => pass::apply(&found.own, pass),
         }
-        let mut coded = CodecPass {
-            input: Input::new(decoder, cx.search.limits.window),
-            heads,
-            encoder,
-            open: false,
-            masked: found.own.read(),
-            next_mask: None,
-            out: Vec::new(),
-            shared,
-        };
-        coded.next_mask = coded.masked.next()?;
-        part.found.layer.lift(&part.found, &mut coded, cx)?;
-        coded.end()
     }
+}
+
+/// Lifts a coded stream whose decoded one is `part`: decodes what is left of `pass`, lets what changes below be lifted, and encodes
+/// it again. `masked` has the heads that change.
+pub fn encode_again(
+    codec: &dyn Codec,
+    part: &PartFound,
+    masked: &EditList,
+    pass: &mut dyn Pass,
+    cx: &mut Cx<'_>,
+) -> Result<()> {
+    let heads = Heads::default();
+    let shared = Rc::new(Mutex::new(Shared { pass, failed: None }));
+    let source = Box::new(PassSource(Rc::clone(&shared)));
+    let (decoding, encoding) = (cx.memory(), cx.memory());
+    let decoder = codec.decoder(source, heads.clone(), false, Box::new(move |bytes| decoding.need(bytes)))?;
+    let level = cx.search.level(codec.name());
+    let mut encoder = codec.encoder(level, Box::new(move |bytes| encoding.need(bytes)))?;
+    if let Some(new) = part.found.new_len(part.len) {
+        encoder.foretell(part.len, new);
+    }
+    let mut inner = CodecPass {
+        input: Input::new(decoder, cx.search.limits.window),
+        heads,
+        encoder,
+        open: false,
+        masked: masked.read(),
+        next_mask: None,
+        out: Vec::new(),
+        shared,
+    };
+    inner.next_mask = inner.masked.next()?;
+    part.found.layer.lift(&part.found, &mut inner, cx)?;
+    inner.end()
 }
 
 /// All that is left of an input, as a source.

@@ -7,8 +7,12 @@
 //! a format is a [`Records`] and a codec a [`coded::Codec`]; containers implement [`Layer`] themselves.
 
 pub mod binary;
+#[cfg(any(feature = "tar", feature = "zip"))]
+pub mod clash;
 pub mod coded;
 pub mod cx;
+#[cfg(any(feature = "gzip", feature = "zip"))]
+pub mod deflate;
 #[cfg(any(feature = "bzip2", feature = "xz", feature = "lz4", feature = "snappy"))]
 pub mod feed;
 pub mod lines;
@@ -48,6 +52,8 @@ pub struct PartFound {
     pub at: u64,
     /// Length in bytes of the part's payload as it is (a codec: the decoded length).
     pub len: u64,
+    /// What the container's lift must know besides; a layer's own numbers.
+    pub note: [u64; 2],
     /// What changes in it. Spans are offsets in the part's payload.
     pub found: Found,
 }
@@ -168,4 +174,10 @@ impl fmt::Debug for Fit {
 pub trait Detect: Sync {
     /// Judges by the stream's first bytes (`head`, at most 64 KiB; `whole`: that is all of it) and by `hint`.
     fn detect(&self, head: &[u8], whole: bool, hint: &Hint<'_>) -> Fit;
+
+    /// The codec of this name, for a container whose members name theirs; `None` if this build has none.
+    fn codec(&self, name: &str) -> Option<&'static dyn coded::Codec> {
+        let _ = name;
+        None
+    }
 }
