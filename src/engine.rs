@@ -4,12 +4,15 @@
 //! to the manifest as they are done. Names of one inode wait until its first name is done. A signal stops workers between
 //! windows; what was not committed stays as it was, and the run has no summary.
 
+mod bucket;
+mod unclean;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::BufReader;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -37,6 +40,8 @@ use crate::scrub::{self, Blast, Outcome, Task};
 use crate::store::disk::{Dest, Disk, Filter, Listing, Own, RootLock, Source, link, sweep};
 use crate::store::{self, Listed, Object};
 use crate::verify::{self, Blind};
+pub use bucket::pace;
+use unclean::Unclean;
 
 /// Inodes with several names whose line is remembered for the other names; past it they are read again.
 const MAX_LINKED: usize = 1 << 16;
@@ -54,9 +59,20 @@ pub struct Given<'g> {
     /// The one "now".
     pub now: Timestamp,
     /// Set by a signal.
-    pub interrupted: &'g AtomicBool,
+    pub interrupted: &'g Arc<AtomicBool>,
     /// Told of what is done.
     pub progress: &'g dyn Progress,
+}
+
+/// Bytes of a run's artifacts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Bytes {
+    /// Of artifacts as they lie there, each time that they were searched (twice with `--two-pass`).
+    pub read: u64,
+    /// Kept as they were, in what was committed.
+    pub kept: u64,
+    /// Written anew, in what was committed.
+    pub encoded: u64,
 }
 
 /// What a run came to.
@@ -70,8 +86,12 @@ pub struct Report {
     pub records: SummaryRecords,
     /// Records read.
     pub read: u64,
+    /// Bytes.
+    pub bytes: Bytes,
     /// Subjects for whom something changed, or would.
     pub subjects: usize,
+    /// Since when the one has been in force who waits longest to be clean; `None` if nobody does.
+    pub oldest_unclean: Option<Timestamp>,
     /// Where the manifest is, masked, if one was written.
     pub manifest: Option<String>,
     /// Lines of artifacts that need a look (masked URI, status, reason), the first hundred.
@@ -90,7 +110,8 @@ pub struct Report {
 
 /// Searches and scrubs everything that `job` names.
 pub fn run(job: &Job, given: &Given<'_>) -> Result<Report> {
-    let space = TempSpace::new(job.temp_dir.clone(), job.limits.max_temp);
+    let pace = pace(job.bwlimit, given.interrupted);
+    let space = TempSpace::paced(job.temp_dir.clone(), job.limits.max_temp, pace);
     let plan = Plan { needles: Arc::clone(&given.registry.needles), fields: Arc::new(given.policy.fields.clone()) };
     let literal = Literal::new(&plan)?;
     let masker = Masker::new(&plan)?;
@@ -169,27 +190,34 @@ impl Fleet<'_> {
         let manifest = self.open_manifest(&sources, &mut report, &mut own)?;
         let manifest = Mutex::new(manifest);
         self.sweep(&sources, dest.as_ref(), &mut report);
+        let left_over = report.troubled;
         let blast = Blast::new(job.max_dropped);
+        let progress = Counted { inner: given.progress, read: AtomicU64::new(0) };
         let run = scrub::Run {
             search: self.search,
             second: self.second,
-            disk: &Disk::default(),
+            disk: &Disk::paced(Arc::clone(self.space.pace())),
             mode: &job.mode,
             verify: job.verify,
             overwrite: job.overwrite,
             break_hardlinks: job.break_hardlinks,
             blast: &blast,
             manifest: &manifest,
-            progress: given.progress,
+            progress: &progress,
         };
         if job.two_pass && job.mode != Mode::Scan {
             self.first_pass(&sources, &filter, &own, &run)?;
         }
-        let mut books = Books { report, subjects: std::collections::HashSet::new() };
+        let mut books = Books { report, subjects: std::collections::HashSet::new(), unclean: Unclean::default() };
         self.batches(&sources, &filter, &own, dest.as_ref(), &run, &mut books)?;
-        let mut report = books.report;
-        report.subjects = books.subjects.len();
+        let Books { mut report, subjects, mut unclean } = books;
+        report.subjects = subjects.len();
+        report.bytes.read = progress.read.into_inner();
         report.interrupted = given.interrupted.load(Ordering::Relaxed);
+        if report.interrupted || left_over {
+            unclean.anybody();
+        }
+        report.oldest_unclean = unclean.oldest(given.registry);
         if !report.interrupted {
             let mut manifest = manifest.lock().unwrap_or_else(PoisonError::into_inner);
             let root = manifest.root()?;
@@ -491,11 +519,32 @@ impl Fleet<'_> {
 struct Books {
     report: Report,
     subjects: std::collections::HashSet<String>,
+    unclean: Unclean,
+}
+
+/// Passes progress on and counts the bytes.
+struct Counted<'c> {
+    inner: &'c dyn Progress,
+    read: AtomicU64,
+}
+
+impl Progress for Counted<'_> {
+    fn read(&self, bytes: u64) {
+        self.read.fetch_add(bytes, Ordering::Relaxed);
+        self.inner.read(bytes);
+    }
+    fn done(&self) {
+        self.inner.done();
+    }
+    fn expect(&self, artifacts: u64, bytes: u64) {
+        self.inner.expect(artifacts, bytes);
+    }
 }
 
 impl Books {
     fn enter(&mut self, run: &scrub::Run<'_>, line: Artifact, hit: bool, locked: bool) -> Result<()> {
         let report = &mut self.report;
+        self.unclean.see(&line);
         report.troubled |= line.attention();
         report.hit |= hit;
         report.locked |= locked;
@@ -515,6 +564,8 @@ impl Books {
         let records = line.records.unwrap_or_default();
         report.read += records.read;
         report.records.add(&line);
+        report.bytes.kept += line.kept_bytes.unwrap_or_default();
+        report.bytes.encoded += line.encoded_bytes.unwrap_or_default();
         if matches!(line.status, Status::Rewritten | Status::WouldRewrite | Status::Partial) {
             self.subjects.extend(line.subjects.keys().cloned());
         }

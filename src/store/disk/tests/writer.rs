@@ -111,7 +111,7 @@ fn race(disk: Disk, create: bool) {
     while done < COMMITS && Instant::now() < deadline {
         round += 1;
         let header = format!("header {:04}\n", round % 10_000);
-        match scrub(disk, &path, To::InPlace, &[(0, 12, header.as_bytes())], || {}) {
+        match scrub(&disk, &path, To::InPlace, &[(0, 12, header.as_bytes())], || {}) {
             Ok(_) => done += 1,
             Err(error) => {
                 let reason = error.reason();
