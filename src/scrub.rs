@@ -327,7 +327,8 @@ impl Work<'_> {
         line.kept_bytes = Some(applied.kept);
         line.encoded_bytes = Some(applied.bytes - applied.kept);
         line.identity = Some(identity(&committed.identity));
-        line.notes = committed.notes.iter().map(|note| note.text().to_owned()).chain(masked(tally)).collect();
+        let notes = original.notes().into_iter().chain(committed.notes);
+        line.notes = notes.map(|note| note.text().to_owned()).chain(masked(tally)).collect();
         Ok(())
     }
 
