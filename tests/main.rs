@@ -13,6 +13,7 @@ mod json;
 mod leaks;
 mod matrix;
 mod mirror;
+mod operation;
 mod policy;
 mod readme;
 mod records;

@@ -75,7 +75,8 @@ fn sections(command: &Command, name: &str, page: &clap_mangen::Man, out: &mut Ve
         }
         writeln!(out, ".SH FILES\n.TP\n\\&./unwrite.toml\n{}", roff(CONFIG))?;
     }
-    let above = if name == "unwrite" { "unwrite\\-scan(1), unwrite\\-scrub(1), unwrite\\-verify(1)" } else { "unwrite(1)" };
+    let above =
+        if name == "unwrite" { "unwrite\\-scan(1), unwrite\\-scrub(1), unwrite\\-verify(1)" } else { "unwrite(1)" };
     writeln!(out, ".SH SEE ALSO\n{above}")
 }
 
