@@ -102,6 +102,24 @@ fn metrics_say_what_the_manifest_says() {
     assert_eq!(get("run_info{verb=\"scrub\",version=\"0.1.0\"}"), 1.0);
 }
 
+/// The alerts of the manual speak of metrics that there are, and Prometheus can read them.
+#[test]
+fn alerts_are_rules() {
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/examples/unwrite.rules.yml");
+    let world = World::new(ALICE);
+    world.put("src/app.log", log(20));
+    world.scan(&["--metrics", "m.prom"]).expect(1);
+    let known = metrics(&world, "m.prom");
+    let text = std::fs::read_to_string(&rules).unwrap();
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    let named: Vec<&str> = words.filter(|word| word.starts_with("unwrite_")).collect();
+    assert!(named.len() > 3 && named.iter().all(|word| known.contains_key(*word)), "{named:?}");
+    match Command::new("promtool").args(["check", "rules"]).arg(&rules).output() {
+        Ok(output) => assert!(output.status.success(), "{output:?}"),
+        Err(_) => eprintln!("promtool is not installed: the rules were not checked"),
+    }
+}
+
 #[test]
 fn a_run_that_fails_keeps_the_last_success() {
     let world = World::new(ALICE);
