@@ -1,6 +1,8 @@
 //! Operation: metrics, limits of what a run takes from others, completions and manual pages.
+#![expect(clippy::float_cmp, reason = "metrics that are compared are whole numbers")]
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -19,7 +21,7 @@ fn metrics(world: &World, name: &str) -> Metrics {
         if let Some(rest) = line.strip_prefix("# HELP ") {
             let (metric, help) = rest.split_once(' ').unwrap();
             assert!(!help.is_empty());
-            head = metric.to_owned();
+            metric.clone_into(&mut head);
         } else if let Some(rest) = line.strip_prefix("# TYPE ") {
             assert_eq!(rest, format!("{head} gauge"));
         } else {
@@ -34,7 +36,7 @@ fn metrics(world: &World, name: &str) -> Metrics {
 
 /// Prometheus' own judgement.
 fn promtool(text: &str) {
-    use std::io::Write;
+    use std::io::Write as _;
     let spawned = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
@@ -54,7 +56,10 @@ fn promtool(text: &str) {
 /// A text log of `lines` lines, every tenth of them alice's.
 fn log(lines: usize) -> String {
     let who = |n: usize| if n % 10 == 3 { "alice" } else { "bruno" };
-    (0..lines).map(|n| format!("2026-11-20T09:00:00Z INFO request {n} of {}@example.com\n", who(n))).collect()
+    (0..lines).fold(String::new(), |mut text, n| {
+        writeln!(text, "2026-11-20T09:00:00Z INFO request {n} of {}@example.com", who(n)).unwrap();
+        text
+    })
 }
 
 fn days_ago(days: i64) -> Timestamp {
@@ -235,9 +240,9 @@ fn a_signal_ends_a_slow_run_and_metrics_tell() {
     };
     let ours = std::fs::read_to_string("/proc/self/stat").unwrap();
     let ours: i32 = ours.rsplit_once(") ").unwrap().1.split(' ').nth(16).unwrap().parse().unwrap();
-    let start = Instant::now();
+    let begun = Instant::now();
     while nice() != (ours + 7).min(19) {
-        assert!(start.elapsed() < Duration::from_secs(20), "not nice: {}", nice());
+        assert!(begun.elapsed() < Duration::from_secs(20), "not nice: {}", nice());
         std::thread::sleep(Duration::from_millis(20));
     }
     std::thread::sleep(Duration::from_millis(500));

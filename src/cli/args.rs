@@ -53,7 +53,7 @@ pub enum Verb {
     Registry(Box<Registry>),
     /// Print completions for a shell.
     ///
-    /// Example: unwrite completions bash > /etc/bash_completion.d/unwrite
+    /// Example: unwrite completions fish | source
     Completions {
         /// The shell.
         #[arg(value_name = "SHELL", value_enum)]
@@ -269,7 +269,7 @@ pub struct Manners {
 /// What is told to a monitoring system.
 #[derive(Debug, Args)]
 pub struct Monitoring {
-    /// Write metrics for Prometheus here when the run ends, however it ends (node_exporter's textfiles are called *.prom).
+    /// Write metrics for Prometheus here when the run ends, however it ends (for the textfile collector: a name in *.prom).
     #[arg(long, value_name = "FILE", env = "UNWRITE_METRICS")]
     pub metrics: Option<PathBuf>,
     /// Give each metric the label `name`: for several jobs whose files lie in one folder.

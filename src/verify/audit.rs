@@ -381,8 +381,8 @@ fn mine(
     }
     place.files.retain(|path| !audit.taken.1.contains(path));
     let same = place.files.iter().find(|path| is_file(&followed(path), line.identity.as_ref()));
-    let pace = audit.pace.clone();
-    let digest = |path: &Path| digest(path, pace.as_ref());
+    let how_fast = audit.pace.clone();
+    let digest = |path: &Path| digest(path, how_fast.as_ref());
     let fits = |path: &&PathBuf| said.is_some_and(|said| digest(&followed(path)).is_ok_and(|found| found == *said));
     let found = match said {
         None => same.or(place.files.first()),
