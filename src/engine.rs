@@ -5,6 +5,7 @@
 //! windows; what was not committed stays as it was, and the run has no summary.
 
 mod bucket;
+mod count;
 mod unclean;
 
 use std::collections::HashMap;
@@ -12,7 +13,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -41,6 +42,8 @@ use crate::store::disk::{Dest, Disk, Filter, Listing, Own, RootLock, Source, lin
 use crate::store::{self, Listed, Object};
 use crate::verify::{self, Blind};
 pub use bucket::pace;
+pub use count::Bytes;
+use count::Counted;
 use unclean::Unclean;
 
 /// Inodes with several names whose line is remembered for the other names; past it they are read again.
@@ -62,17 +65,6 @@ pub struct Given<'g> {
     pub interrupted: &'g Arc<AtomicBool>,
     /// Told of what is done.
     pub progress: &'g dyn Progress,
-}
-
-/// Bytes of a run's artifacts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Bytes {
-    /// Of artifacts as they lie there, each time that they were searched (twice with `--two-pass`).
-    pub read: u64,
-    /// Kept as they were, in what was committed.
-    pub kept: u64,
-    /// Written anew, in what was committed.
-    pub encoded: u64,
 }
 
 /// What a run came to.
@@ -192,7 +184,7 @@ impl Fleet<'_> {
         self.sweep(&sources, dest.as_ref(), &mut report);
         let left_over = report.troubled;
         let blast = Blast::new(job.max_dropped);
-        let progress = Counted { inner: given.progress, read: AtomicU64::new(0) };
+        let progress = Counted::new(given.progress);
         let run = scrub::Run {
             search: self.search,
             second: self.second,
@@ -212,7 +204,7 @@ impl Fleet<'_> {
         self.batches(&sources, &filter, &own, dest.as_ref(), &run, &mut books)?;
         let Books { mut report, subjects, mut unclean } = books;
         report.subjects = subjects.len();
-        report.bytes.read = progress.read.into_inner();
+        report.bytes.read = progress.bytes();
         report.interrupted = given.interrupted.load(Ordering::Relaxed);
         if report.interrupted || left_over {
             unclean.anybody();
@@ -520,25 +512,6 @@ struct Books {
     report: Report,
     subjects: std::collections::HashSet<String>,
     unclean: Unclean,
-}
-
-/// Passes progress on and counts the bytes.
-struct Counted<'c> {
-    inner: &'c dyn Progress,
-    read: AtomicU64,
-}
-
-impl Progress for Counted<'_> {
-    fn read(&self, bytes: u64) {
-        self.read.fetch_add(bytes, Ordering::Relaxed);
-        self.inner.read(bytes);
-    }
-    fn done(&self) {
-        self.inner.done();
-    }
-    fn expect(&self, artifacts: u64, bytes: u64) {
-        self.inner.expect(artifacts, bytes);
-    }
 }
 
 impl Books {
