@@ -4,11 +4,15 @@
 //! to the manifest as they are done. Names of one inode wait until its first name is done. A signal stops workers between
 //! windows; what was not committed stays as it was, and the run has no summary.
 
+mod books;
+mod bucket;
+mod count;
 mod night;
 mod stdin;
 mod turns;
+mod unclean;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::BufReader;
 use std::os::unix::ffi::OsStrExt;
@@ -28,9 +32,7 @@ use crate::judge::pseudonym::Key;
 use crate::layer::{LargeSlot, Search};
 use crate::limits::{LIST_BATCH, Limits, VERIFY_WINDOW};
 use crate::manifest::writer::{self, Writer};
-use crate::manifest::{
-    Artifact, Line, RegistryLine, Run as RunLine, SCHEMA, Status, Summary, SummaryRecords, settle, shown,
-};
+use crate::manifest::{Artifact, Line, RegistryLine, Run as RunLine, SCHEMA, Status, settle, shown};
 use crate::matcher::literal::Literal;
 use crate::matcher::mask::Masker;
 use crate::matcher::reference::Reference;
@@ -43,7 +45,13 @@ use crate::since::At;
 use crate::store::disk::{Dest, Disk, Filter, Listing, Own, RootLock, Source, link, sweep};
 use crate::store::{self, Listed, Object};
 use crate::verify::{self, Blind};
+pub use books::Report;
+use books::{Books, summary};
+pub use bucket::pace;
+pub use count::Bytes;
+use count::Counted;
 use turns::Turns;
+use unclean::Unclean;
 
 /// Inodes with several names whose line is remembered for the other names; past it they are read again.
 const MAX_LINKED: usize = 1 << 16;
@@ -65,45 +73,15 @@ pub struct Given<'g> {
     /// The one "now".
     pub now: Timestamp,
     /// Set by a signal.
-    pub interrupted: &'g AtomicBool,
+    pub interrupted: &'g Arc<AtomicBool>,
     /// Told of what is done.
     pub progress: &'g dyn Progress,
 }
 
-/// What a run came to.
-#[derive(Debug, Default)]
-pub struct Report {
-    /// ULID of the run.
-    pub run_id: String,
-    /// Artifacts by status.
-    pub artifacts: std::collections::BTreeMap<Status, u64>,
-    /// Records dropped and edited.
-    pub records: SummaryRecords,
-    /// Records read.
-    pub read: u64,
-    /// Subjects for whom something changed, or would.
-    pub subjects: usize,
-    /// Where the manifest is, masked, if one was written.
-    pub manifest: Option<String>,
-    /// Lines of artifacts that need a look (masked URI, status, reason), the first hundred.
-    pub attention: Vec<(String, Status, String)>,
-    /// Something is to be changed (scan).
-    pub hit: bool,
-    /// Where a gate stopped: a masked URI.
-    pub found: Option<String>,
-    /// Something needs a look: exit 3.
-    pub troubled: bool,
-    /// Another run holds an artifact: exit 4.
-    pub locked: bool,
-    /// A signal ended it.
-    pub interrupted: bool,
-    /// Things said on stderr at the end.
-    pub notes: Vec<String>,
-}
-
 /// Searches and scrubs everything that `job` names.
 pub fn run(job: &Job, given: &Given<'_>) -> Result<Report> {
-    let space = TempSpace::new(job.temp_dir.clone(), job.limits.max_temp);
+    let pace = pace(job.bwlimit, given.interrupted);
+    let space = TempSpace::paced(job.temp_dir.clone(), job.limits.max_temp, pace);
     let plan = Plan { needles: Arc::clone(&given.registry.needles), fields: Arc::new(given.policy.fields.clone()) };
     let literal = Literal::new(&plan)?;
     let masker = Masker::new(&plan)?;
@@ -202,13 +180,15 @@ impl Fleet<'_> {
         let manifest = self.open_manifest(line, &mut report, &mut own)?;
         let manifest = Mutex::new(manifest);
         self.sweep(&sources, dest.as_ref(), &mut report);
+        let left_over = report.troubled;
         let (blast, sums) = (Blast::new(job.max_dropped), scrub::sums::Ledger::default());
+        let progress = Counted::new(given.progress);
         let run = scrub::Run {
             search: self.search,
             since: since.as_ref(),
             fresh: fresh.as_ref(),
             second: self.second,
-            disk: &Disk::default(),
+            disk: &Disk::paced(Arc::clone(self.space.pace())),
             mode: &job.mode,
             verify: job.verify,
             overwrite: job.overwrite,
@@ -217,12 +197,12 @@ impl Fleet<'_> {
             sums: &sums,
             blast: &blast,
             manifest: &manifest,
-            progress: given.progress,
+            progress: &progress,
         };
         if job.two_pass && !job.mode.is_dry() {
             self.first_pass(&sources, &filter, &own, &run)?;
         }
-        let mut books = Books { report, subjects: std::collections::HashSet::new() };
+        let mut books = Books { report, subjects: HashSet::new(), unclean: Unclean::default() };
         if let Some(name) = &job.stdin {
             let outcome = self.stdin(name, &run)?;
             if !outcome.interrupted {
@@ -230,9 +210,15 @@ impl Fleet<'_> {
             }
         }
         self.batches(&sources, &filter, &own, dest.as_ref(), &run, &mut books)?;
-        let mut report = books.report;
-        report.subjects = books.subjects.len();
+        let Books { mut report, subjects, mut unclean } = books;
+        report.subjects = subjects.len();
+        report.bytes.read = progress.bytes();
         report.interrupted = given.interrupted.load(Ordering::Relaxed);
+        // A gate that found something has not looked at the rest.
+        if report.interrupted || left_over || report.found.is_some() {
+            unclean.anybody();
+        }
+        report.oldest_unclean = unclean.oldest(given.registry);
         if !report.interrupted {
             let mut manifest = manifest.lock().unwrap_or_else(PoisonError::into_inner);
             let root = manifest.root()?;
@@ -558,45 +544,6 @@ impl Fleet<'_> {
     }
 }
 
-/// Results on their way to manifest and report.
-struct Books {
-    report: Report,
-    subjects: std::collections::HashSet<String>,
-}
-
-impl Books {
-    fn enter(&mut self, run: &scrub::Run<'_>, line: Artifact, hit: bool, locked: bool) -> Result<()> {
-        let report = &mut self.report;
-        report.troubled |= line.attention();
-        report.hit |= hit;
-        if let (Some(gate), true) = (run.search.gate, hit) {
-            gate.store(true, Ordering::Relaxed);
-            report.found = Some(line.uri.clone());
-        }
-        report.locked |= locked;
-        if line.attention() && report.attention.len() < 100 {
-            let reason = line.reason.clone().unwrap_or_else(|| {
-                let left: Vec<_> = line.left.keys().map(|word| format!("left: {word}")).collect();
-                left.join(", ")
-            });
-            report.attention.push((line.uri.clone(), line.status, reason));
-        }
-        self.enter_quietly(run, line)
-    }
-
-    fn enter_quietly(&mut self, run: &scrub::Run<'_>, line: Artifact) -> Result<()> {
-        let report = &mut self.report;
-        *report.artifacts.entry(line.status).or_default() += 1;
-        let records = line.records.unwrap_or_default();
-        report.read += records.read;
-        report.records.add(&line);
-        if matches!(line.status, Status::Rewritten | Status::WouldRewrite | Status::Partial) {
-            self.subjects.extend(line.subjects.keys().cloned());
-        }
-        run.manifest.lock().unwrap_or_else(PoisonError::into_inner).artifact(line)
-    }
-}
-
 fn largest_first(mut tasks: Vec<Task>) -> Vec<Task> {
     tasks.sort_by_key(|task| std::cmp::Reverse(task.object.identity.size));
     tasks
@@ -604,15 +551,4 @@ fn largest_first(mut tasks: Vec<Task>) -> Vec<Task> {
 
 fn copy_run<'r>(run: &scrub::Run<'r>) -> scrub::Run<'r> {
     scrub::Run { ..*run }
-}
-
-fn summary(report: &Report, root: String) -> Summary {
-    let count = |status: Status| report.artifacts.get(&status).copied().unwrap_or_default();
-    Summary {
-        finished_at: Timestamp::now().to_string(),
-        artifacts: Status::ALL.into_iter().map(|status| (status.name().to_owned(), count(status))).collect(),
-        records: report.records,
-        root,
-        signature: None,
-    }
 }

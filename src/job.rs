@@ -146,6 +146,8 @@ pub struct Job {
     pub jobs: usize,
     /// Bounds.
     pub limits: Limits,
+    /// `--bwlimit`, bytes a second read and written by all workers; `None`: no limit.
+    pub bwlimit: Option<u64>,
     /// `--temp-dir`.
     pub temp_dir: PathBuf,
     /// `--format`.

@@ -24,6 +24,7 @@ pub mod layer;
 pub mod limits;
 pub mod manifest;
 pub mod matcher;
+pub mod pace;
 pub mod policy;
 pub mod progress;
 pub mod record;

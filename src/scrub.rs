@@ -396,7 +396,8 @@ impl Work<'_> {
         line.encoded_bytes = Some(applied.bytes - applied.kept);
         line.identity = Some(identity(&committed.identity));
         let broken = std::mem::take(&mut line.notes);
-        line.notes = committed.notes.iter().map(|note| note.text().to_owned()).chain(masked(tally)).collect();
+        let notes = original.notes().into_iter().chain(committed.notes);
+        line.notes = notes.map(|note| note.text().to_owned()).chain(masked(tally)).collect();
         line.notes.extend(broken);
         Ok(())
     }

@@ -17,6 +17,7 @@ mod leaks;
 mod logs;
 mod matrix;
 mod mirror;
+mod operation;
 mod policy;
 mod readme;
 mod records;

@@ -20,7 +20,8 @@ pub struct Cli {
     pub verb: Verb,
 }
 
-const EXIT_CODES: &str = "\
+/// What each exit code means, separated by ` · `.
+pub const EXIT_CODES: &str = "\
 Exit codes: 0 nothing to do or all done · 1 found (scan: something to change; verify: tampered, changed, incomplete or a \
 survivor) · 2 usage or configuration, nothing touched · 3 finished, but some artifacts failed, are partial, unsupported, \
 skipped or hold something by hold or by name · 4 another run holds an artifact · 130, 143 interrupted, nothing half-written";
@@ -60,6 +61,26 @@ pub enum Verb {
     /// Look at a deletion registry, or add to it.
     #[command(subcommand)]
     Registry(Box<Registry>),
+    /// Print completions for a shell.
+    ///
+    /// Example: unwrite completions fish | source
+    Completions {
+        /// The shell.
+        #[arg(value_name = "SHELL", value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write the pages of all verbs.
+    ///
+    /// Example: unwrite man | man -l -
+    Man(Man),
+}
+
+/// `man`.
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Write a page for each verb into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
 }
 
 const FILTER_HELP: &str = "\
@@ -101,6 +122,9 @@ pub struct Filter {
     /// Bounds.
     #[command(flatten)]
     pub bounds: Bounds,
+    /// What is told to a monitoring system.
+    #[command(flatten)]
+    pub monitoring: Monitoring,
     /// What is said.
     #[command(flatten)]
     pub say: Say,
@@ -118,6 +142,9 @@ pub struct Gate {
     /// Name of stdin (SOURCE `-`), for the policy's globs and for detection [default: stdin].
     #[arg(long, value_name = "NAME", env = "UNWRITE_NAME")]
     pub name: Option<OsString>,
+    /// What is told to a monitoring system.
+    #[command(flatten)]
+    pub monitoring: Monitoring,
     /// What is said.
     #[command(flatten)]
     pub say: Say,
@@ -132,6 +159,9 @@ pub struct Scan {
     /// Where.
     #[command(flatten)]
     pub walk: Walk,
+    /// What is told to a monitoring system.
+    #[command(flatten)]
+    pub monitoring: Monitoring,
     /// What is said.
     #[command(flatten)]
     pub say: Say,
@@ -170,6 +200,9 @@ pub struct Scrub {
     /// Compression level of what is re-encoded, such as gzip=6 or zstd=3.
     #[arg(long, value_name = "CODEC=N", env = "UNWRITE_LEVEL", value_delimiter = ',')]
     pub level: Vec<String>,
+    /// What is told to a monitoring system.
+    #[command(flatten)]
+    pub monitoring: Monitoring,
     /// What is said.
     #[command(flatten)]
     pub say: Say,
@@ -299,6 +332,34 @@ pub struct Bounds {
     /// Longest record [default: 128MiB].
     #[arg(long, value_name = "SIZE", env = "UNWRITE_MAX_RECORD")]
     pub max_record: Option<String>,
+    /// What others get.
+    #[command(flatten)]
+    pub manners: Manners,
+}
+
+/// What is left to others on the machine.
+#[derive(Debug, Args)]
+pub struct Manners {
+    /// Bytes a second, read and written together by all workers, such as 50MiB; at least 64KiB [default: no limit].
+    #[arg(long, value_name = "RATE", env = "UNWRITE_BWLIMIT")]
+    pub bwlimit: Option<String>,
+    /// Lower the CPU priority by N, 0 to 19.
+    #[arg(long, value_name = "N", env = "UNWRITE_NICE", value_parser = clap::value_parser!(u8).range(0..=19))]
+    pub nice: Option<u8>,
+    /// Read and write only when nobody else does (the idle I/O class; schedulers without classes ignore it).
+    #[arg(long, env = "UNWRITE_IDLE")]
+    pub idle: bool,
+}
+
+/// What is told to a monitoring system.
+#[derive(Debug, Args)]
+pub struct Monitoring {
+    /// Write metrics for Prometheus here when the run ends, however it ends (for the textfile collector: a name in *.prom).
+    #[arg(long, value_name = "FILE", env = "UNWRITE_METRICS")]
+    pub metrics: Option<PathBuf>,
+    /// Give each metric the label `name`: for several jobs whose files lie in one folder.
+    #[arg(long, value_name = "NAME", env = "UNWRITE_METRICS_NAME")]
+    pub metrics_name: Option<String>,
 }
 
 /// What is said, and where.

@@ -7,14 +7,14 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 use jiff::Timestamp;
 
-use super::args::{self, Bounds, ReadRegistry, Say, VerifyLevel, Walk};
+use super::args::{self, Bounds, Manners, ReadRegistry, Say, VerifyLevel, Walk};
 use crate::config::policy_file::{self, File};
 use crate::config::units::{duration, nearest, size};
 use crate::detect;
 use crate::error::{At, Error, Result};
 use crate::job::{Job, Mode, Progress, Verify};
 use crate::judge::pseudonym::Key;
-use crate::limits::Limits;
+use crate::limits::{BW_MIN, Limits};
 use crate::matcher::Type;
 use crate::registry::{self, Form, Options, Registry};
 use crate::since::{self, Then};
@@ -71,8 +71,14 @@ fn named(arg: &clap::Arg) -> Option<String> {
     arg.get_long().map(|long| long.replace('-', "_"))
 }
 
+/// Verbs about the program itself, whose options are none of a run.
+const ASIDE: [&str; 3] = ["completions", "man", "help"];
+
 /// Gives the options of a verb, and of the verbs below it, the file's values as defaults.
 fn defaults(command: Command, file: &File) -> Command {
+    if ASIDE.contains(&command.get_name()) {
+        return command;
+    }
     let command = command.mut_args(|arg| {
         let option = file.options.iter().find(|option| Some(&option.name) == named(&arg).as_ref());
         option.map_or(arg.clone(), |option| arg.default_values(option.values.clone()))
@@ -173,6 +179,7 @@ pub fn job(walk: &Walk, say: &Say, mode: Mode) -> Result<Job> {
         two_pass: false,
         jobs: jobs(&walk.bounds)?,
         limits: limits(&walk.bounds)?,
+        bwlimit: bwlimit(&walk.bounds.manners)?,
         temp_dir: walk.bounds.temp_dir.clone().unwrap_or_else(std::env::temp_dir),
         format: walk.format.clone(),
         codec: walk.codec.clone(),
@@ -198,6 +205,16 @@ fn check_names(format: Option<&str>, codec: Option<&str>) -> Result<()> {
     let mut codecs = known("codec");
     codecs.push("none");
     check_name("--codec", codec, &codecs)
+}
+
+/// `--bwlimit`, bytes a second.
+pub fn bwlimit(manners: &Manners) -> Result<Option<u64>> {
+    let rate = manners.bwlimit.as_deref().map(|text| size(text.trim_end_matches("/s"))).transpose();
+    let rate = rate.map_err(|error| Error::usage(format!("--bwlimit: {error}")))?;
+    match rate {
+        Some(rate) if rate < BW_MIN => Err(Error::usage("--bwlimit must be at least 64KiB")),
+        rate => Ok(rate),
+    }
 }
 
 /// Words of an option are checked against what there is; the value itself is not echoed.

@@ -2,6 +2,7 @@
 
 use super::args::{Filter, Walk};
 use super::build::{self, Config};
+use super::metrics::Meter;
 use super::{Exit, say, scrub};
 use crate::engine::Report;
 use crate::error::{Error, Result};
@@ -10,7 +11,7 @@ use crate::job::{Job, MaxDropped, Mode, Verify};
 use crate::manifest::Status;
 
 /// `unwrite filter`; `json`: that was typed, and does not merely stand in the config file for other verbs.
-pub fn filter(mut typed: Filter, json: bool, config: Config) -> Result<Exit> {
+pub fn filter(mut typed: Filter, json: bool, config: Config, meter: &mut Meter) -> Result<Exit> {
     if json {
         return Err(Error::usage("--json would mix the manifest with the result").help("use --manifest"));
     }
@@ -38,7 +39,7 @@ pub fn filter(mut typed: Filter, json: bool, config: Config) -> Result<Exit> {
     if job.verify == Verify::None {
         say("unwrite: WARNING: --verify none: the result is written without a second look");
     }
-    scrub::go(job, &typed.who, config)
+    scrub::go(job, &typed.who, config, meter)
 }
 
 /// What there is to say after a run: failures always, counts unless it is to be quiet or nothing was changed.

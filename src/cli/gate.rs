@@ -2,12 +2,13 @@
 
 use super::args::Gate;
 use super::build::{self, Config};
+use super::metrics::Meter;
 use super::{Exit, scrub};
 use crate::error::{Error, Result};
 use crate::job::Mode;
 
 /// `unwrite gate`.
-pub fn gate(typed: &Gate, config: Config) -> Result<Exit> {
+pub fn gate(typed: &Gate, config: Config, meter: &mut Meter) -> Result<Exit> {
     let mut job = build::job(&typed.walk, &typed.say, Mode::Gate)?;
     let named = job.sources.len();
     job.sources.retain(|source| source.as_os_str() != "-");
@@ -17,5 +18,5 @@ pub fn gate(typed: &Gate, config: Config) -> Result<Exit> {
         1 => job.stdin = Some(build::stdin_name(typed.name.as_deref())?),
         _ => return Err(Error::usage("stdin is there once: one SOURCE can be `-`")),
     }
-    scrub::go(job, &typed.who, config)
+    scrub::go(job, &typed.who, config, meter)
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::args::{Scan, Scrub, Who};
 use super::build::{self, Config, Typed};
+use super::metrics::Meter;
 use super::{Exit, bar, filter, print, process, say, summary};
 use crate::engine::{self, Given, Report};
 use crate::error::{Error, Kind, Result};
@@ -13,13 +14,13 @@ use crate::job::{Job, MaxDropped, Mode};
 use crate::since::Then;
 
 /// `unwrite scan`.
-pub fn scan(typed: &Scan, config: Config) -> Result<Exit> {
+pub fn scan(typed: &Scan, config: Config, meter: &mut Meter) -> Result<Exit> {
     let job = build::job(&typed.walk, &typed.say, Mode::Scan)?;
-    go(job, &typed.who, config)
+    go(job, &typed.who, config, meter)
 }
 
 /// `unwrite scrub`.
-pub fn scrub(typed: &Scrub, source: &Typed, config: Config) -> Result<Exit> {
+pub fn scrub(typed: &Scrub, source: &Typed, config: Config, meter: &mut Meter) -> Result<Exit> {
     let mode = source.mode(typed.in_place, typed.output.as_deref())?;
     let mut job = build::job(&typed.walk, &typed.say, mode)?;
     job.overwrite = typed.overwrite;
@@ -32,11 +33,11 @@ pub fn scrub(typed: &Scrub, source: &Typed, config: Config) -> Result<Exit> {
     if job.verify == crate::job::Verify::None {
         say("unwrite: WARNING: --verify none: results replace originals without a second look");
     }
-    go(job, &typed.who, config)
+    go(job, &typed.who, config, meter)
 }
 
 /// Runs `job`: reads registry, policy and key, and says what came of it.
-pub fn go(mut job: Job, who: &Who, config: Config) -> Result<Exit> {
+pub fn go(mut job: Job, who: &Who, config: Config, meter: &mut Meter) -> Result<Exit> {
     let now = Timestamp::now();
     let path: &Path = who.registry.as_deref().ok_or_else(|| {
         Error::usage("no deletion registry was named")
@@ -46,10 +47,14 @@ pub fn go(mut job: Job, who: &Who, config: Config) -> Result<Exit> {
     let (file, own) = build::policy(who.policy.as_deref(), config)?;
     let key = build::key(who.key_file.as_deref(), file.wants_key)?;
     let registry = build::registry(path, &options)?;
+    meter.registry(&registry, now)?;
     tracing::info!(in_force = registry.in_force, held = registry.held, pending = registry.pending, "registry read");
     job.own_files = own;
     job.own_files.extend(
-        [Some(path), who.key_file.as_deref(), job.manifest.as_deref()].into_iter().flatten().map(PathBuf::from),
+        [Some(path), who.key_file.as_deref(), job.manifest.as_deref(), meter.file()]
+            .into_iter()
+            .flatten()
+            .map(PathBuf::from),
     );
     job.own_files.extend(job.since.iter().cloned());
     let at = |then: Then<'_>| build::registry_at(path, &who.read, then);
@@ -68,6 +73,7 @@ pub fn go(mut job: Job, who: &Who, config: Config) -> Result<Exit> {
     let report = engine::run(&job, &given);
     bar.finish();
     let report = report?;
+    meter.report(&report);
     for note in &report.notes {
         say(&format!("unwrite: {note}"));
     }

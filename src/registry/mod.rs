@@ -129,6 +129,11 @@ pub struct Registry {
     pub seq: u64,
     /// The newest `at` of any event.
     pub newest_at: Option<Timestamp>,
+    /// When it was last written to, as far as is known: [`Self::newest_at`], else the file's mtime.
+    pub written: Timestamp,
+    /// Since when each subject of [`Needles::subjects`] has been in force: the earliest `effective_at` (else `at`) of its erases
+    /// since the last cancel; where none is told, [`Self::written`]. Whole seconds.
+    pub since: Vec<Timestamp>,
     /// Subjects with an identifier in force, and not held.
     pub in_force: u64,
     /// Subjects under a hold, with identifiers or without.
@@ -155,7 +160,7 @@ pub fn read(input: impl BufRead, form: Form, mtime: Timestamp, options: &Options
     play(&mut lines, form, options, &mut ledger)?;
     let findings = if options.findings { findings::of(&ledger) } else { Vec::new() };
     let grown = ledger.grown;
-    let mut registry = resolve::resolve(ledger, lines.finish())?;
+    let mut registry = resolve::resolve(ledger, lines.finish(), mtime)?;
     registry.findings = findings;
     registry.grown = grown || options.as_of_sha256.as_ref() == Some(&registry.sha256);
     if registry.seq == 0 && !options.allow_empty {
@@ -164,9 +169,8 @@ pub fn read(input: impl BufRead, form: Form, mtime: Timestamp, options: &Options
     if options.min_seq.is_some_and(|least| registry.seq < least) {
         return Err(Error::usage(format!("the newest event has seq {}, below --min-registry-seq", registry.seq)));
     }
-    let written = registry.newest_at.unwrap_or(mtime);
     // An age below zero (a clock ahead of ours) is no great age.
-    let age = Duration::try_from(options.now.duration_since(written)).unwrap_or_default();
+    let age = Duration::try_from(options.now.duration_since(registry.written)).unwrap_or_default();
     if options.max_age.is_some_and(|most| age > most) {
         return Err(Error::usage("the registry is older than --max-registry-age"));
     }
