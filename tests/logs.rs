@@ -129,6 +129,15 @@ fn who_stands_in_a_divided_line_stands_in_all_of_it() {
     let (got, ran) = World::scrubbed(both, "", "a.log", text.concat().as_bytes(), 0);
     assert_eq!(String::from_utf8(got).unwrap(), text[2]);
     assert_eq!(ran.artifact("a.log")["subjects"]["s"], 2);
+    // An edit in one fragment may free a value in the next.
+    let text = [cri("203.0.113.7", "stdout", "P"), cri("usr_8f3a9c21", "stdout", "F")];
+    let mask = "[[rule]]\naction = \"mask\"\n";
+    let (got, ran) = World::scrubbed(ALICE, mask, "a.log", text.concat().as_bytes(), 0);
+    assert_eq!(
+        String::from_utf8(got).unwrap(),
+        [cri(&"*".repeat(11), "stdout", "P"), cri(&"*".repeat(12), "stdout", "F")].concat()
+    );
+    assert_eq!(ran.artifact("a.log")["subjects"]["sub_01"], 2);
     // Its time is that of its first fragment.
     let before = ALICE.replace("]}", r#"],"event":"erase","before":"2026-11-21T10:00:01Z"}"#);
     let text = [cri("user_id=48", "stdout", "P"), cri("213", "stdout", "F").replace("10:00:00", "10:00:01")].concat();

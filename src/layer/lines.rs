@@ -116,10 +116,18 @@ pub fn rulings(records: &[&[u8]], parse: &dyn Parse, rule: Option<&Rule>, cx: &C
         }
         let views: Vec<&[u8]> = texts.iter().map(Vec::as_slice).collect();
         let Some(again) = once(&views, parse, rule, cx)? else { break };
-        latest = again.into_iter().map(|ruling| ruling.verdict).collect();
+        // An edit may bring a hit about in a record that had none.
+        latest = Vec::with_capacity(again.len());
+        for (ruling, more) in rulings.iter_mut().zip(again) {
+            ruling.subjects.extend(more.subjects);
+            if more.verdict == Verdict::Drop {
+                ruling.verdict = Verdict::Drop;
+            }
+            latest.push(more.verdict);
+        }
     }
     for (ruling, edits) in rulings.iter_mut().zip(edits) {
-        if let Verdict::Edit(_) = ruling.verdict {
+        if ruling.verdict != Verdict::Drop && !edits.is_empty() {
             ruling.verdict = Verdict::Edit(edits);
         }
     }
