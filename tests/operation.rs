@@ -318,8 +318,8 @@ fn verbs(world: &World) -> Vec<(Vec<String>, Vec<String>)> {
         arguments.push("--help");
         let help = world.run(&arguments).expect(0).out.clone();
         if let Some((_, below)) = help.split_once("Commands:\n") {
-            let named = |line: &&str| line.starts_with("  ") && !line.starts_with("   ");
-            let lines = below.split("Options:").next().unwrap().lines().filter(named);
+            let listed = |line: &&str| line.starts_with("  ") && !line.starts_with("   ");
+            let lines = below.split("Options:").next().unwrap().lines().filter(listed);
             let names = lines.map(|line| line.split_whitespace().next().unwrap()).filter(|name| *name != "help");
             next.extend(names.map(|name| [&path[..], &[name.to_owned()]].concat()));
         }
