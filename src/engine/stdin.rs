@@ -3,12 +3,35 @@
 use super::Fleet;
 use crate::error::Result;
 use crate::filter::{self, Stream};
+use crate::input::Source;
 use crate::job::{Mode, Verify};
 use crate::layer::{LargeSlot, Search};
 use crate::limits::{Limits, VERIFY_WINDOW};
+use crate::pace::Pace;
 use crate::scrub::{self, Outcome};
-use crate::store::stdio::{self, Stdin};
+use crate::store::stdio::{self, Sink, Stdin};
 use crate::verify::Blind;
+
+/// An end of a pipe, at the run's pace.
+struct Paced<'p, E> {
+    end: E,
+    pace: &'p dyn Pace,
+}
+
+impl<E: Source> Source for Paced<'_, E> {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize> {
+        let n = self.end.read(buf)?;
+        self.pace.pay(n);
+        Ok(n)
+    }
+}
+
+impl<E: Sink> Sink for Paced<'_, E> {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.pace.pay(bytes.len());
+        self.end.write(bytes)
+    }
+}
 
 impl Fleet<'_> {
     /// Stdin's place on the run line.
@@ -18,15 +41,16 @@ impl Fleet<'_> {
 
     /// Filters stdin to stdout, or looks at it.
     pub(super) fn stdin(&self, name: &[u8], run: &scrub::Run<'_>) -> Result<Outcome> {
-        let (job, stop) = (self.job, self.given.interrupted);
+        let (job, stop, pace) = (self.job, self.given.interrupted, &**self.space.pace());
         let mut stream = Stream { name, mtime: None, max_dropped: job.max_dropped, no_spool: job.no_spool };
         if job.mode == Mode::Gate {
-            let mut input = Stdin::open(stop)?;
+            let input = Stdin::open(stop)?;
             stream.mtime = input.modified();
-            return Ok(filter::gate(&stream, &mut input, run));
+            return Ok(filter::gate(&stream, &mut Paced { end: input, pace }, run));
         }
-        let (mut input, mut output) = stdio::both(stop)?;
+        let (input, output) = stdio::both(stop)?;
         stream.mtime = input.modified();
+        let (mut input, mut output) = (Paced { end: input, pace }, Paced { end: output, pace });
         if job.verify == Verify::None {
             return Ok(filter::filter(&stream, &mut input, &mut output, None, run));
         }
