@@ -257,7 +257,7 @@ pub(super) fn through(name: &[u8], data: &[u8], first: u8, fast: &Literal, slow:
         (Err(one), Err(other)) => {
             assert_eq!(one.kind(), other.kind(), "read sizes matter: {one}; {other}");
             assert_ne!(one.kind(), Kind::Verify, "{one}");
-            stream::agrees(&by, &second, &data, name, None, size);
+            stream::agrees(&by, &second, &data, name, None, (size, looks));
             return false;
         }
         (one, other) => panic!("read sizes decide: {:?}; {:?}", one.err(), other.err()),
@@ -265,11 +265,11 @@ pub(super) fn through(name: &[u8], data: &[u8], first: u8, fast: &Literal, slow:
     assert!(seen.foretold == again.foretold, "read sizes matter");
     assert_eq!(counts(&seen), counts(&again), "read sizes matter");
     if seen.found.is_empty() {
-        stream::agrees(&by, &second, &data, name, Some((&seen, &data)), size);
+        stream::agrees(&by, &second, &data, name, Some((&seen, &data)), (size, looks));
         return true;
     }
     let result = lift(&by, &seen, &data, name);
-    stream::agrees(&by, &second, &data, name, Some((&seen, &result)), size);
+    stream::agrees(&by, &second, &data, name, Some((&seen, &result)), (size, looks));
     for search in [&second, &search(slow as &dyn Engine, &narrow, true)] {
         match verify::look(&result, search, name, None, &seen.foretold) {
             // The other library may refuse what this one reads: then nothing is committed.

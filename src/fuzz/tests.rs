@@ -219,8 +219,9 @@ fn an_edit_may_free_its_neighbour() {
 #[test]
 fn bodies_hold_on_the_fixtures() {
     for (number, seed) in seeds().iter().enumerate() {
-        for (at, (name, body)) in BODIES.iter().enumerate() {
-            let first = [0, 1, 2, 255][(number + at) % 4];
+        // Each body on every fourth fixture, each fixture by every fourth body: all by all take minutes.
+        for (at, (name, body)) in BODIES.iter().enumerate().skip(number % 4).step_by(4) {
+            let first = [0, 1, 2, 255][(number + at) / 4 % 4];
             let data = [&[first], seed.get(..PIECE).unwrap_or(seed)].concat();
             run(name, *body, &data, number as u64);
         }
