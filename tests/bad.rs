@@ -329,6 +329,6 @@ fn a_record_with_hits_by_the_ten_thousand() {
         let (new, _) = World::scrubbed(IP, policy, name, data.as_bytes(), 0);
         assert!(start.elapsed() < std::time::Duration::from_mins(1), "{name}: {:?}", start.elapsed());
         let new = String::from_utf8(new).unwrap();
-        assert!(new.len() == data.len() && !new.contains("192") && !new.contains("a@x"), "{name}");
+        assert!(new.len() == data.len() && !new.contains("192.0") && !new.contains("a@x"), "{name}");
     }
 }
