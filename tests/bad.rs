@@ -312,3 +312,23 @@ fn a_source_that_is_not_there_is_no_clean_run() {
     world.run(&["scrub", "src", "--registry", "erased.jsonl"]).expect(2);
     world.run(&["scrub", "src", "--registry", "erased.jsonl", "--in-place", "--output", "x/"]).expect(2);
 }
+
+/// Who sends a record of many megabytes that names somebody in every word costs time by its length, not by its square.
+#[test]
+fn a_record_with_hits_by_the_ten_thousand() {
+    const IP: &str =
+        r#"{"subject":"s","identifiers":[{"type":"ip","value":"192.0.2.1"},{"type":"email","value":"a@x.example"}]}"#;
+    // The mask of the address frees the e-mail: each is judged twice.
+    let line = format!("{{\"t\":\"{}\"}}\n", vec!["192.0.2.1a@x.example"; 20_000].join(" "));
+    let entry = |body: &str| format!("__CURSOR=s=1\n__REALTIME_TIMESTAMP=1700000000000000\n{body}\n\n");
+    let many: Vec<String> = (0..20_000).map(|n| format!("F{n}=192.0.2.1 x")).collect();
+    let journal = entry(&many.join("\n")) + &entry("MESSAGE=x");
+    for (name, data) in [("a.jsonl", line), ("a.export", journal)] {
+        let start = std::time::Instant::now();
+        let policy = "[[rule]]\naction = \"mask\"\n";
+        let (new, _) = World::scrubbed(IP, policy, name, data.as_bytes(), 0);
+        assert!(start.elapsed() < std::time::Duration::from_mins(1), "{name}: {:?}", start.elapsed());
+        let new = String::from_utf8(new).unwrap();
+        assert!(new.len() == data.len() && !new.contains("192.0") && !new.contains("a@x"), "{name}");
+    }
+}

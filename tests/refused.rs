@@ -356,3 +356,33 @@ fn cloudtrail() {
     assert!(line["notes"].to_string().contains("signed and fits no more"), "{line}");
     assert_eq!(ran.status("d.json.gz"), "clean");
 }
+
+/// The manifest of a bag is itself in the tag manifest (RFC 8493): both change, in place and in a mirror.
+#[test]
+fn a_list_that_is_listed() {
+    for in_place in [true, false] {
+        let world = World::new(ALICE);
+        let hex = |data: &[u8]| crate::support::manifest::sha256(data).trim_start_matches("sha256:").to_owned();
+        let sum = |data: &[u8], name: &str| format!("{}  {name}\n", hex(data));
+        let log = crate::support::make::log(&["alice@example.com", "x"]);
+        world.put("src/data/a.log", &log);
+        let list = sum(&log, "data/a.log");
+        world.put("src/manifest-sha256.txt", &list);
+        world.put("src/bagit.txt", "BagIt-Version: 0.97\n");
+        let tags = sum(b"BagIt-Version: 0.97\n", "bagit.txt") + &sum(list.as_bytes(), "manifest-sha256.txt");
+        world.put("src/tagmanifest-sha256.txt", &tags);
+        let ran =
+            if in_place { world.scrub(&["--break-checksums"]) } else { world.mirror("out/", &["--break-checksums"]) };
+        ran.expect(0);
+        let top = if in_place { "src" } else { "out" };
+        for list in ["manifest-sha256.txt", "tagmanifest-sha256.txt"] {
+            let text = String::from_utf8(world.get(format!("{top}/{list}"))).unwrap();
+            for line in text.lines() {
+                let (digest, name) = line.split_once("  ").unwrap();
+                assert_eq!(digest, hex(&world.get(format!("{top}/{name}"))), "{top} {name}");
+            }
+            assert_eq!(ran.status(list), "rewritten");
+        }
+        world.verify(&[]).expect(0);
+    }
+}

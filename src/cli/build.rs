@@ -199,8 +199,11 @@ pub fn job(walk: &Walk, say: &Say, mode: Mode) -> Result<Job> {
 
 /// `--format` and `--codec`.
 fn check_names(format: Option<&str>, codec: Option<&str>) -> Result<()> {
-    let known =
-        |kind: &str| detect::names().iter().filter(|row| row.kind == kind).map(|row| row.name).collect::<Vec<_>>();
+    let is_read = |row: &detect::Row| row.state == detect::State::Read;
+    let known = |kind: &str| {
+        let rows = detect::names().into_iter().filter(is_read);
+        rows.filter(|row| row.kind == kind).map(|row| row.name).collect::<Vec<_>>()
+    };
     check_name("--format", format, &known("records"))?;
     let mut codecs = known("codec");
     codecs.push("none");

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use super::{Books, Fleet};
-use crate::detect::beside::sums;
+use crate::detect::beside::{Beside, sums};
 use crate::error::Result;
 use crate::scrub::{self, Task};
 use crate::store::Listed;
@@ -58,6 +58,9 @@ impl Turns {
         };
         let (waiting, ready): (Vec<_>, Vec<_>) = std::mem::take(&mut self.lists).into_iter().partition(waits);
         self.lists = waiting;
+        // A list that changes is a change in the list that has it.
+        let mut ready: Vec<Task> = ready;
+        ready.sort_by_key(|task| !matches!(task.beside, Some(Beside::Sums(_))));
         self.sidecars.drain(..).chain(ready).collect()
     }
 }

@@ -145,23 +145,26 @@ impl Cursor for Entries {
 
     /// Writes lengths anew; an edit of a length, or of what ends a value or a name, is taken back.
     fn mend(&self, record: &[u8], edits: &mut Vec<(Range<usize>, Vec<u8>)>) {
-        let mut lengths = Vec::new();
+        let (mut lengths, mut taken_back) = (Vec::new(), vec![false; edits.len()]);
         each(record, &mut |name, value, counted| {
-            let frame = |range: &Range<usize>| {
-                let touches = |frame: Range<usize>| range.start < frame.end && frame.start < range.end;
-                touches(name.end..value.start) || touches(value.end..value.end + 1)
-            };
-            edits.retain(|(range, _)| !frame(range));
-            if !counted {
-                return;
+            // Edits are sorted and disjoint: of many fields with many edits each is looked at with its own.
+            let from = edits.partition_point(|(range, _)| range.end <= name.end);
+            let own = edits.get(from..).unwrap_or_default().iter().take_while(|(range, _)| range.start <= value.end);
+            let (mut gone, mut come) = (0, 0);
+            for ((range, new), back) in own.zip(taken_back.iter_mut().skip(from)) {
+                if range.start < value.start || range.end > value.end {
+                    *back = true;
+                } else {
+                    (gone, come) = (gone + range.len(), come + new.len());
+                }
             }
-            let inside = edits.iter().filter(|(range, _)| value.start <= range.start && range.end <= value.end);
-            let (gone, come) = inside.fold((0, 0), |(gone, come), (r, new)| (gone + r.len(), come + new.len()));
-            if gone != come {
+            if counted && gone != come {
                 let len = (value.len() - gone + come) as u64;
                 lengths.push((value.start - LENGTH..value.start, len.to_le_bytes().to_vec()));
             }
         });
+        let mut backs = taken_back.into_iter();
+        edits.retain(|_| backs.next() == Some(false));
         edits.append(&mut lengths);
         edits.sort_by_key(|(range, _)| (range.start, range.end));
     }

@@ -200,10 +200,10 @@ impl<'n> Judge<'n> {
             ruling.subjects = holding.in_force.iter().map(|claim| claim.subject).collect();
             return ruling;
         }
-        let mut whose: Vec<(ValueId, SubjectId)> = Vec::new();
+        let (mut whose, mut seen): (Vec<(ValueId, SubjectId)>, _) = (Vec::new(), BTreeSet::new());
         for claim in &holding.in_force {
             for value in claim.values.iter().filter(|value| !kept.contains(value)) {
-                if !whose.iter().any(|(v, _)| v == value) {
+                if seen.insert(*value) {
                     whose.push((*value, claim.subject));
                 }
                 ruling.subjects.insert(claim.subject);

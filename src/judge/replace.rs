@@ -5,7 +5,7 @@
 //! a line feed divides is replaced in its first piece, and its other pieces are emptied (or masked). A token that hides a value
 //! (Base64, a digest) is replaced whole; its pseudonym is one without `@`, since an opaque token stood there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::pseudonym::Pseudonym;
@@ -45,13 +45,13 @@ type Edits = Vec<(Range<usize>, Vec<u8>)>;
 pub fn edits(job: &Job<'_>) -> Edits {
     let mut all: Edits = Vec::new();
     job.erase_fields(&mut all);
-    let mut cleaned: Vec<Range<usize>> = all.iter().map(|(range, _)| range.clone()).collect();
-    cleaned.sort_unstable_by_key(|range| range.start);
+    let cleaned = united(all.iter().map(|(range, _)| range.clone()).collect());
+    let layout = Layout::of(job);
     for (span, hit, subject) in job.merged() {
-        for piece in job.pieces(&span, hit) {
+        for piece in job.pieces(&span, hit, &layout) {
             let rest = subtract(&piece, &cleaned);
             if rest == [piece.clone()] {
-                job.replace(&piece, piece.start == span.start, hit, subject, &mut all);
+                job.replace(&piece, piece.start == span.start, hit, subject, &layout, &mut all);
                 continue;
             }
             // What of the hit a cleaned field leaves over: `phone=+49 170 1234567`, where the bare value ends at the blank.
@@ -64,10 +64,67 @@ pub fn edits(job: &Job<'_>) -> Edits {
     merge(all, job.unit.text)
 }
 
-/// `range` without `holes`, which are sorted.
+/// Where things stand on a record, told once: a record of many megabytes may have hits and fields by the million.
+struct Layout<'j> {
+    /// Values that must stay.
+    held: Vec<Range<usize>>,
+    /// Arrays of byte values.
+    arrays: Shelf<'j>,
+    /// All other fields.
+    others: Shelf<'j>,
+}
+
+impl<'j> Layout<'j> {
+    fn of(job: &Job<'j>) -> Self {
+        let held = job.hits.iter().filter(|hit| job.kept.contains(&hit.value)).map(|hit| hit.span.clone());
+        let (arrays, others) = job.fields.iter().partition(|field| field.place == Place::JsonBytes);
+        Self { held: united(held.collect()), arrays: Shelf::of(arrays), others: Shelf::of(others) }
+    }
+}
+
+/// Fields in order of place, which may stand in each other.
+struct Shelf<'j> {
+    fields: Vec<&'j Field<'j>>,
+    /// The furthest end of the fields up to each.
+    reach: Vec<usize>,
+}
+
+impl<'j> Shelf<'j> {
+    fn of(fields: Vec<&'j Field<'j>>) -> Self {
+        let furthest = |reach: &mut usize, field: &&Field<'_>| {
+            *reach = field.span.end.max(*reach);
+            Some(*reach)
+        };
+        let reach = fields.iter().scan(0, furthest).collect();
+        Self { fields, reach }
+    }
+
+    /// Those that touch `span` or adjoin it, in order.
+    fn near(&self, span: &Range<usize>) -> impl Iterator<Item = &'j Field<'j>> {
+        let from = self.reach.partition_point(|end| *end < span.start);
+        let near = self.fields.get(from..).unwrap_or_default().iter().copied();
+        near.take_while(move |field| field.span.start <= span.end).filter(move |field| field.span.end >= span.start)
+    }
+}
+
+/// `ranges` sorted, and those that touch as one.
+fn united(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    ranges.sort_unstable_by_key(|range| range.start);
+    ranges.dedup_by(|next, last| {
+        let touch = next.start <= last.end;
+        if touch {
+            last.end = last.end.max(next.end);
+        }
+        touch
+    });
+    ranges
+}
+
+/// `range` without `holes`, which are sorted and disjoint.
 fn subtract(range: &Range<usize>, holes: &[Range<usize>]) -> Vec<Range<usize>> {
     let (mut out, mut at) = (Vec::new(), range.start);
-    for hole in holes.iter().filter(|hole| hole.start < range.end && range.start < hole.end) {
+    let from = holes.partition_point(|hole| hole.end <= range.start);
+    for hole in holes.iter().skip(from).take_while(|hole| hole.start < range.end) {
         if at < hole.start {
             out.push(at..hole.start);
         }
@@ -101,8 +158,9 @@ impl Job<'_> {
     /// Spans that go, overlapping ones united, each with its longest hit and whose it is; clipped to the record.
     fn merged(&self) -> Vec<(Range<usize>, &Hit, SubjectId)> {
         let mut out: Vec<(Range<usize>, &Hit, SubjectId)> = Vec::new();
+        let whose: BTreeMap<ValueId, SubjectId> = self.whose.iter().copied().collect();
         for hit in self.hits {
-            let Some((_, subject)) = self.whose.iter().find(|(value, _)| *value == hit.value) else { continue };
+            let Some(subject) = whose.get(&hit.value) else { continue };
             let span = hit.span.start.max(self.range.start)..hit.span.end.min(self.range.end);
             match out.last_mut() {
                 Some((last, longest, whose)) if span.start < last.end => {
@@ -118,15 +176,14 @@ impl Job<'_> {
     }
 
     /// `span` without line ends (and the `=` of a soft break), and, in a record with fields, only its parts inside fields.
-    fn pieces(&self, span: &Range<usize>, hit: &Hit) -> Vec<Range<usize>> {
-        if self.in_bytes(span, hit) {
-            let rests = subtract(span, &self.held()).into_iter();
+    fn pieces(&self, span: &Range<usize>, hit: &Hit, layout: &Layout<'_>) -> Vec<Range<usize>> {
+        if self.in_bytes(span, hit, layout) {
+            let rests = subtract(span, &layout.held).into_iter();
             return rests.filter_map(|range| solid(self.unit.text, &range)).collect();
         }
-        let mut inside: Vec<Range<usize>> = self
-            .fields
-            .iter()
-            .filter(|field| field.place != Place::JsonBytes)
+        let mut inside: Vec<Range<usize>> = layout
+            .others
+            .near(span)
             .filter(|field| field.span.start < span.end && span.start < field.span.end)
             .map(|field| {
                 if field.place == Place::JsonBare {
@@ -139,27 +196,16 @@ impl Job<'_> {
         if inside.is_empty() {
             inside.push(span.clone());
         }
-        let held = self.held();
-        let inside: Vec<_> = inside.into_iter().flat_map(|range| subtract(&range, &held)).collect();
+        let inside: Vec<_> = inside.into_iter().flat_map(|range| subtract(&range, &layout.held)).collect();
         inside.into_iter().flat_map(|range| self.lines(range)).collect()
     }
 
-    /// Where values stand that must stay.
-    fn held(&self) -> Vec<Range<usize>> {
-        let mut held: Vec<_> =
-            self.hits.iter().filter(|hit| self.kept.contains(&hit.value)).map(|hit| hit.span.clone()).collect();
-        held.sort_unstable_by_key(|range| range.start);
-        held
-    }
-
     /// Whether `span` spells the value of `hit` in an array of byte values, and is not one number that is the value itself.
-    fn in_bytes(&self, span: &Range<usize>, hit: &Hit) -> bool {
-        let array = |field: &Field<'_>| {
-            field.place == Place::JsonBytes && field.span.start <= span.start && span.end <= field.span.end
-        };
+    fn in_bytes(&self, span: &Range<usize>, hit: &Hit, layout: &Layout<'_>) -> bool {
+        let array = |field: &Field<'_>| field.span.start <= span.start && span.end <= field.span.end;
         let value = self.judge.needles.values.get(hit.value as usize);
         let itself = value.is_some_and(|value| self.unit.text.get(span.clone()) == Some(&*value.bytes));
-        !itself && self.fields.iter().any(array)
+        !itself && layout.arrays.near(span).any(array)
     }
 
     fn lines(&self, range: Range<usize>) -> Vec<Range<usize>> {
@@ -185,13 +231,12 @@ impl Job<'_> {
         out
     }
 
-    fn place(&self, piece: &Range<usize>, hit: &Hit) -> Place {
-        if self.in_bytes(piece, hit) {
+    fn place(&self, piece: &Range<usize>, hit: &Hit, layout: &Layout<'_>) -> Place {
+        if self.in_bytes(piece, hit, layout) {
             return Place::JsonBytes;
         }
         let holds = |field: &&Field<'_>| field.span.start <= piece.start && piece.end <= field.span.end;
-        let field = self.fields.iter().filter(|field| field.place != Place::JsonBytes).find(holds);
-        field.map_or(Place::Text, |field| field.place)
+        layout.others.near(piece).find(holds).map_or(Place::Text, |field| field.place)
     }
 
     fn pseudonym(&self, subject: SubjectId) -> Option<Pseudonym> {
@@ -200,8 +245,16 @@ impl Job<'_> {
     }
 
     /// Replaces one piece of a hit; `first`: it is the hit's first.
-    fn replace(&self, piece: &Range<usize>, first: bool, hit: &Hit, subject: SubjectId, out: &mut Edits) {
-        let place = if json_number(self.unit.text, piece) { Place::JsonBare } else { self.place(piece, hit) };
+    fn replace(
+        &self,
+        piece: &Range<usize>,
+        first: bool,
+        hit: &Hit,
+        subject: SubjectId,
+        layout: &Layout<'_>,
+        out: &mut Edits,
+    ) {
+        let place = if json_number(self.unit.text, piece) { Place::JsonBare } else { self.place(piece, hit, layout) };
         if self.action == Action::Mask && place != Place::JsonBare {
             let stars = match place {
                 Place::JsonBytes => spell(&vec![b'*'; numbers(self.unit.text, piece)], Chain::default(), place),
@@ -231,7 +284,7 @@ impl Job<'_> {
     }
 
     fn starts_field(&self, piece: &Range<usize>) -> bool {
-        self.fields.iter().any(|field| field.span.start == piece.start)
+        self.fields.binary_search_by_key(&piece.start, |field| field.span.start).is_ok()
     }
 
     /// Cleans the fields that the rule names, whatever they hold.
@@ -243,8 +296,11 @@ impl Job<'_> {
         let alias = subject.and_then(|subject| self.pseudonym(subject));
         let mut removed: Vec<Range<usize>> = Vec::new();
         let containers = self.erase_containers(alias.as_ref(), &mut removed, out);
-        let inside =
-            |field: &Field<'_>| containers.iter().any(|c| c.start <= field.span.start && field.span.end <= c.end);
+        // Containers are disjoint and in order.
+        let inside = |field: &Field<'_>| {
+            let outer = containers.get(containers.partition_point(|c| c.end < field.span.end));
+            outer.is_some_and(|c| c.start <= field.span.start)
+        };
         for field in self.fields.iter().filter(|field| !field.place.is_name() && !inside(field)) {
             let depth = field.path.len();
             let named = |name: &FieldName| (1..=depth).any(|n| name.matches(field.path.get(..n).unwrap_or_default()));
@@ -283,7 +339,7 @@ impl Job<'_> {
             let path: Vec<&[u8]> = key.path.iter().map(AsRef::as_ref).chain([key.text.as_ref()]).collect();
             let Some((_, erase)) = self.erase.iter().find(|(name, _)| name.matches(&path)) else { continue };
             let Some(value) = container_after(self.unit.text, key.span.end + 1) else { continue };
-            if containers.iter().any(|outer| outer.start <= value.start && value.end <= outer.end) {
+            if containers.last().is_some_and(|outer| outer.start <= value.start && value.end <= outer.end) {
                 continue;
             }
             let payload = match (erase, alias) {

@@ -5,6 +5,7 @@
 //! which it starts, and takes out what of it stands in the next ones. Bounds: from the first fragment of a line to its last at
 //! most `--max-record`; what may be a fragment and does not say so is joined with one at most [`REACH`] behind it.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::cx::Cx;
@@ -31,7 +32,6 @@ pub struct Divided {
 
 /// A line that has not ended.
 struct Open {
-    stream: u64,
     more: More,
     records: Vec<usize>,
 }
@@ -45,12 +45,11 @@ pub fn divided(cuts: &[(Range<usize>, Part)], fragments: &[Option<Fragment>], eo
     let near = |open: &Open, to: usize| {
         open.more == More::Yes || open.records.last().is_none_or(|last| to.saturating_sub(at(*last).end) <= REACH)
     };
-    let mut open: Vec<Open> = Vec::new();
+    let mut open: HashMap<u64, Open> = HashMap::new();
     for (i, fragment) in fragments.iter().enumerate() {
         let Some(fragment) = fragment else { continue };
-        let mut line = Open { stream: fragment.stream, more: fragment.more, records: Vec::new() };
-        if let Some(found) = open.iter().position(|open| open.stream == fragment.stream) {
-            let before = open.swap_remove(found);
+        let mut line = Open { more: fragment.more, records: Vec::new() };
+        if let Some(before) = open.remove(&fragment.stream) {
             if near(&before, at(i).start) {
                 line.records = before.records;
             } else {
@@ -64,11 +63,11 @@ pub fn divided(cuts: &[(Range<usize>, Part)], fragments: &[Option<Fragment>], eo
         if line.more == More::No {
             out.lines.push(line.records);
         } else {
-            open.push(line);
+            open.insert(fragment.stream, line);
         }
     }
     let end = cuts.last().map_or(0, |(range, _)| range.end);
-    for line in open {
+    for line in open.into_values() {
         let goes_on = near(&line, end);
         if line.more == More::Yes && ends(&line, end) as u64 > most {
             return Err(ruling::too_long(most));
@@ -203,11 +202,15 @@ fn once(records: &[&[u8]], parse: &dyn Parse, rule: Option<&Rule>, cx: &Cx<'_>) 
     }
     let mut hits = Vec::new();
     cx.search.engine.hits(&Unit { text: &joined, fields: &[], table: parse.table() }, &mut hits);
-    let mut from = 0;
+    hits.sort_by_key(|hit| (hit.span.start, hit.span.end, hit.value));
+    let (mut from, mut next) = (0, 0);
     for piece in &mut pieces {
         piece.look(parse, cx)?;
         let to = from + piece.joined.len();
-        for hit in hits.iter().filter(|hit| hit.span.start < to && from < hit.span.end) {
+        let rest = hits.get(next..).unwrap_or_default();
+        next += rest.iter().take_while(|hit| hit.span.end <= from).count();
+        let near = hits.get(next..).unwrap_or_default().iter().take_while(|hit| hit.span.start < to);
+        for hit in near.filter(|hit| from < hit.span.end) {
             piece.goes_on |= hit.span.start < from;
             piece.take(hit, hit.span.start.max(from) - from..hit.span.end.min(to) - from);
         }

@@ -244,9 +244,13 @@ pub(super) fn hidden(unit: &Unit<'_>, cx: &Cx<'_>, hits: &mut Vec<Hit>) {
     for field in unit.fields.iter().filter(|field| field.place == Place::JsonBytes) {
         let mut inside = Vec::new();
         cx.search.engine.hits(&Unit { text: &field.text, fields: &[], table: None }, &mut inside);
+        if inside.is_empty() {
+            continue;
+        }
         let raw = unit.text.get(field.span.clone()).unwrap_or_default();
+        let numbers = Numbers::of(raw, &inside);
         hits.extend(inside.into_iter().filter_map(|hit| {
-            let values = values(raw, &hit.span)?;
+            let values = numbers.range(&hit.span)?;
             Some(Hit { span: values.start + field.span.start..values.end + field.span.start, ..hit })
         }));
     }
@@ -256,22 +260,36 @@ pub(super) fn hidden(unit: &Unit<'_>, cx: &Cx<'_>, hits: &mut Vec<Hit>) {
     }
 }
 
-/// From the first to the last of the numbers in `raw` whose ordinals are in `which`.
-fn values(raw: &[u8], which: &Range<usize>) -> Option<Range<usize>> {
-    let (mut at, mut count, mut start) = (0, 0, 0);
-    for run in raw.chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit()) {
-        if run.first().is_some_and(u8::is_ascii_digit) {
-            if count == which.start {
-                start = at;
+/// Where some of an array's numbers stand, told in one pass for all hits.
+struct Numbers(Vec<(usize, Range<usize>)>);
+
+impl Numbers {
+    /// Those in `raw` at which one of `hits`, spans of ordinals, begins or ends.
+    fn of(raw: &[u8], hits: &[Hit]) -> Self {
+        let ends = hits.iter().filter(|hit| !hit.span.is_empty()).flat_map(|hit| [hit.span.start, hit.span.end - 1]);
+        let wanted: BTreeSet<usize> = ends.collect();
+        let (mut wanted, mut found) = (wanted.into_iter().peekable(), Vec::new());
+        let (mut at, mut count) = (0, 0);
+        for run in raw.chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit()) {
+            if run.first().is_some_and(u8::is_ascii_digit) {
+                if wanted.next_if_eq(&count).is_some() {
+                    found.push((count, at..at + run.len()));
+                }
+                count += 1;
             }
-            count += 1;
-            if count == which.end {
-                return Some(start..at + run.len());
-            }
+            at += run.len();
         }
-        at += run.len();
+        Self(found)
     }
-    None
+
+    /// From the first to the last of the numbers whose ordinals are in `which`.
+    fn range(&self, which: &Range<usize>) -> Option<Range<usize>> {
+        let place = |ordinal: usize| {
+            let at = self.0.binary_search_by_key(&ordinal, |(number, _)| *number).ok()?;
+            self.0.get(at).map(|(_, place)| place.clone())
+        };
+        Some(place(which.start)?.start..place(which.end.checked_sub(1)?)?.end)
+    }
 }
 
 type Judged<'j> = &'j dyn Fn(&[u8], &[(Range<usize>, Part)]) -> Result<Option<Vec<Ruling>>>;
@@ -338,13 +356,16 @@ pub fn compose(first: &Edits, second: &Edits, len: usize) -> Edits {
     };
     // Where in the text between the stretch starts.
     let mut from = 0;
+    // The first of `second` that is not behind: both are walked once, however many there are.
+    let mut next = 0;
     for (old, new) in stretches {
         let to = from + new.map_or(old.len(), <[u8]>::len);
         let (mut bytes, mut done) = (Vec::new(), from);
-        for (range, payload) in second {
-            let inserts = range.is_empty() && (from..to).contains(&range.start);
-            if !inserts && (range.start >= to || range.end <= from) {
-                continue;
+        let rest = second.get(next..).unwrap_or_default();
+        next += rest.iter().take_while(|(range, _)| range.start < from && range.end <= from).count();
+        for (range, payload) in second.get(next..).unwrap_or_default() {
+            if range.start >= to {
+                break;
             }
             let (start, end) = (range.start.max(from), range.end.min(to));
             let payload = if range.start < from { &[][..] } else { payload };

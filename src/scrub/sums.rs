@@ -8,6 +8,7 @@
 //! exchange fails, the checksums are taken back.
 //!
 //! In a mirror a checksum file is written in its own turn, after the files that it is about, with the digests of their results.
+//! A checksum file that is in another list changes that one, in its turn too: lists that are listed come before the others.
 //!
 //! A checksum file is read as a whole, at most [`MAX_BYTES`]; one at a time is rewritten. A list is rewritten once for each of its
 //! files that changes.
@@ -24,9 +25,9 @@ use sha2::digest::DynDigest;
 use sha2::{Sha224, Sha256, Sha384, Sha512};
 
 use super::{Outcome, Run, Task, identity};
-use crate::blob::{Blob, TempSpace};
-use crate::detect::beside::Sum;
+use crate::blob::{Blob, FileBlob, TempSpace};
 use crate::detect::beside::sums::{MAX_BYTES, entries};
+use crate::detect::beside::{Beside, Sum};
 use crate::edit::{EditList, Patch};
 use crate::error::{Error, Kind, Result};
 use crate::job::Verify;
@@ -36,6 +37,9 @@ use crate::manifest::{Artifact, Digest, Identity, Intent, Line, Status};
 use crate::span::Span;
 use crate::store::{self, Object, Original, Purpose, To};
 use crate::verify;
+
+/// Hex digits of every digest that is known.
+const LENGTHS: [usize; 6] = [32, 40, 56, 64, 96, 128];
 
 /// Digests of one blob in lower-case hex, by the number of their digits, which tells the algorithm.
 type Digests = BTreeMap<usize, String>;
@@ -62,6 +66,8 @@ struct Updated {
     /// In place: before the first rewriting, after the last, and which file it is now.
     now: Option<(Digest, Digest, Identity)>,
     files: u64,
+    /// In place: its digests before the first rewriting, for the lists that have it.
+    old: Digests,
     /// For a mirror: what is to be changed in it.
     changes: Vec<Change>,
 }
@@ -97,7 +103,7 @@ fn note(files: u64) -> String {
 /// Fails unless each of `sums` has the digest of `blob`.
 pub fn check(sums: &[Sum], own: &OsStr, blob: &dyn Blob, run: &Run<'_>) -> Result<()> {
     let _one = run.sums.lock();
-    let texts: Vec<Vec<u8>> = sums.iter().map(read).collect::<Result<_>>()?;
+    let texts: Vec<Vec<u8>> = sums.iter().map(|sum| read(sum, run)).collect::<Result<_>>()?;
     let digests = digests(blob, &wanted(sums, &texts, own)?)?;
     for (sum, text) in sums.iter().zip(&texts) {
         let change = Change::new(sum, own, digests.clone(), digests.clone());
@@ -116,7 +122,7 @@ pub fn update(
 ) -> Result<Vec<(Sum, Change)>> {
     let own = object.relative.file_name().unwrap_or_default();
     let mut ledger = run.sums.lock();
-    let texts: Vec<Vec<u8>> = sums.iter().map(read).collect::<Result<_>>()?;
+    let texts: Vec<Vec<u8>> = sums.iter().map(|sum| read(sum, run)).collect::<Result<_>>()?;
     let wanted = wanted(sums, &texts, own)?;
     let (old, new) = (digests(original, &wanted)?, digests(result, &wanted)?);
     let changes: Vec<_> =
@@ -147,7 +153,7 @@ pub fn undo(done: Vec<(Sum, Change)>, object: &Object, run: &Run<'_>) -> Result<
 pub fn remember(sums: &[Sum], object: &Object, original: &dyn Blob, result: &dyn Blob, run: &Run<'_>) -> Result<()> {
     let own = object.relative.file_name().unwrap_or_default();
     let mut ledger = run.sums.lock();
-    let texts: Vec<Vec<u8>> = sums.iter().map(read).collect::<Result<_>>()?;
+    let texts: Vec<Vec<u8>> = sums.iter().map(|sum| read(sum, run)).collect::<Result<_>>()?;
     let wanted = wanted(sums, &texts, own)?;
     let (old, new) = (digests(original, &wanted)?, digests(result, &wanted)?);
     for (sum, text) in sums.iter().zip(&texts) {
@@ -230,6 +236,9 @@ fn rewrite(
     run.manifest.lock().unwrap_or_else(PoisonError::into_inner).append(&Line::Intent(intent), true)?;
     let committed = draft.commit()?;
     let entry = ledger.entry(sum.path.clone()).or_default();
+    if entry.now.is_none() {
+        entry.old = digests(&text, &LENGTHS.into())?;
+    }
     let first = entry.now.take().map_or(before, |(first, ..)| first);
     entry.now = Some((first, after, identity(&committed.identity)));
     (entry.uri, entry.files) = (uri, entry.files + 1);
@@ -244,6 +253,10 @@ pub fn turn(task: &Task, run: &Run<'_>) -> Outcome {
         let uri = store::uri(&(run.search.mask)(task.object.shown.as_os_str().as_bytes()));
         return write(task, target, &uri, &updated.changes, run).unwrap_or_else(|error| super::failed(uri, &error));
     }
+    if let Err(error) = above(task, &updated, run) {
+        let uri = store::uri(&(run.search.mask)(task.object.shown.as_os_str().as_bytes()));
+        return super::failed(uri, &error);
+    }
     let mut outcome = super::scrub(task, run);
     let line = &mut outcome.line;
     if let Some((before, after, _)) = updated.now {
@@ -257,6 +270,28 @@ pub fn turn(task: &Task, run: &Run<'_>) -> Outcome {
         line.notes.push(note(updated.files));
     }
     outcome
+}
+
+/// The checksum files that have the one of `task` (a bag's tag manifest), but for itself.
+fn lists_of(task: &Task, run: &Run<'_>) -> Vec<Sum> {
+    let Some(Beside::Sums(own)) = &task.beside else { return Vec::new() };
+    let itself = run.disk.real_path(&task.object);
+    own.iter().filter(|sum| Some(&sum.path) != itself.as_ref()).cloned().collect()
+}
+
+/// In place: what was rewritten has a checksum itself, which is exchanged now.
+fn above(task: &Task, updated: &Updated, run: &Run<'_>) -> Result<()> {
+    let own = lists_of(task, run);
+    if own.is_empty() || updated.now.is_none() {
+        return Ok(());
+    }
+    let path = run.disk.real_path(&task.object).unwrap_or_else(|| task.object.path.clone());
+    let new = digests(&open(&path, run)?, &LENGTHS.into())?;
+    let (name, mut ledger) = (task.object.relative.file_name().unwrap_or_default(), run.sums.lock());
+    own.iter().try_for_each(|sum| {
+        let change = Change::new(sum, name, updated.old.clone(), new.clone());
+        rewrite(sum, &change, &task.object, run, &mut ledger)
+    })
 }
 
 fn write(task: &Task, target: &Path, uri: &str, changes: &[Change], run: &Run<'_>) -> Result<Outcome> {
@@ -278,6 +313,7 @@ fn write(task: &Task, target: &Path, uri: &str, changes: &[Change], run: &Run<'_
     let mut draft = original.draft(To::Mirror { target, overwrite: run.overwrite }, patch.len())?;
     let applied = draft.apply(&patch)?;
     prove(&text, &edits, draft.blob())?;
+    remember(&lists_of(task, run), object, &original, draft.blob(), run)?;
     let mut line = Artifact::new(uri.to_owned(), Status::Rewritten, None);
     line.output = Some(store::uri(&(run.search.mask)(target.as_os_str().as_bytes())));
     let before = Digest { bytes: original.len(), sha256: hex(&store::digest(&original)?) };
@@ -321,8 +357,12 @@ fn prove(text: &[u8], edits: &[(Span, String)], draft: &dyn Blob) -> Result<()> 
     }
 }
 
-fn read(sum: &Sum) -> Result<Vec<u8>> {
-    text(&crate::blob::FileBlob::open(&sum.path)?)
+fn read(sum: &Sum, run: &Run<'_>) -> Result<Vec<u8>> {
+    text(&open(&sum.path, run)?)
+}
+
+fn open(path: &Path, run: &Run<'_>) -> Result<FileBlob> {
+    Ok(FileBlob::open(path)?.paced(Some(run.search.space.pace())))
 }
 
 /// All bytes of a checksum file.

@@ -27,6 +27,6 @@ impl Folders for Disk {
     }
 
     fn open(&self, file: &Path) -> Result<Box<dyn Blob>> {
-        Ok(Box::new(FileBlob::open(file)?))
+        Ok(Box::new(FileBlob::open(file)?.paced(Some(self.pace()))))
     }
 }

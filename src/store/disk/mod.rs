@@ -87,6 +87,11 @@ impl Disk {
         Some(folder.join(object.path.file_name()?))
     }
 
+    /// The pace at which it is read and written.
+    pub fn pace(&self) -> &Arc<dyn Pace> {
+        &self.pace
+    }
+
     /// Opens `object` for `purpose`. Errors: skipped (`vanished`, `changed`, `special file`, `hard links`, `open for
     /// writing`), locked, or the operating system's.
     pub fn open(&self, object: &Object, purpose: Purpose) -> Result<Opened> {
