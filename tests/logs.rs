@@ -252,6 +252,12 @@ fn frames_stay_frames() {
     let want = text[0].clone() + &frame("<34>1 2026-11-21T10:00:01Z h a - - - user_id=ERASED\nERASED\n") + &text[2];
     let (got, _) = World::scrubbed(ALICE, REDACT, "a.log", text.concat().as_bytes(), 0);
     assert_eq!(String::from_utf8(got).unwrap(), want);
+    // A message that is not counted may come first: the value before the next frame's length still ends with its frame.
+    let bare = "<34>1 2026-11-21T10:00:00Z h a - - - bare\n".to_owned();
+    let hit = frame("<34>1 2026-11-21T10:00:01Z h a - - - alice@example.com");
+    let (got, _) =
+        World::scrubbed(ALICE, "", "a.log", [&bare, &hit, &text[0]].map(String::as_str).concat().as_bytes(), 0);
+    assert_eq!(String::from_utf8(got).unwrap(), bare + &text[0]);
     // What ends early is no clean log; nor is what stands where a frame must.
     let whole = text.concat();
     for bad in [&whole[..whole.len() - 9], &(text[0].clone() + &text[1] + "garbage")] {
