@@ -253,6 +253,13 @@ fn output_flows_while_input_still_comes() {
         going.write(line.as_bytes());
         assert_eq!(going.read(line.len()), line.as_bytes(), "what came is not written while nothing more comes");
     }
+    // One that was not whole when it was looked at: no more than its end is waited for.
+    let long = format!("{{\"text\":\"{}\"}}\n", "long ".repeat(30_000));
+    let (one, two) = long.split_at(long.len() - 9);
+    going.write(one.as_bytes());
+    std::thread::sleep(Duration::from_millis(500));
+    going.write(two.as_bytes());
+    assert!(going.read(long.len()) == long.as_bytes());
     going.signal("-TERM");
     let started = Instant::now();
     let output = going.end();

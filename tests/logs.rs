@@ -20,6 +20,11 @@ fn cri(text: &str, stream: &str, tag: &str) -> String {
     format!("2026-11-21T10:00:00.669794202Z {stream} {tag} {text}\n")
 }
 
+/// What scrub makes of `text` by `policy`.
+fn scrubbed(name: &str, text: &str, policy: &str) -> String {
+    String::from_utf8(World::scrubbed(ALICE, policy, name, text.as_bytes(), 0).0).unwrap()
+}
+
 fn status(name: &str, data: impl AsRef<[u8]>, more: &[&str]) -> String {
     let world = World::new(ALICE);
     world.put(format!("src/{name}"), data);
@@ -157,6 +162,42 @@ fn who_stands_in_a_divided_line_stands_in_all_of_it() {
     assert_eq!(ran.artifact("a.log")["left"]["held"], 2);
 }
 
+/// A divided line whose ends are judged apart would leave its first part to be joined with the next line.
+#[test]
+fn a_divided_line_that_names_somebody_else_stays_whole() {
+    let shared = "[[rule]]\nshared = \"redact\"\n";
+    let next = cri("next", "stdout", "F");
+    for parts in [
+        [("user_id=5 alice@exa", "P"), ("mple.com", "F")],
+        [("alice@exa", "P"), ("mple.com user_id=5", "F")],
+        [("user_i", "P"), ("d=5 alice@example.com", "F")],
+    ] {
+        let whole: String = parts.iter().map(|(text, _)| *text).collect();
+        let in_cri: String = parts.iter().map(|(text, tag)| cri(text, "stdout", tag)).collect::<String>() + &next;
+        let got = scrubbed("a.log", &in_cri, shared);
+        assert_eq!(got.lines().count(), 3, "{got}");
+        let text: String = got.lines().take(2).map(|line| line.splitn(4, ' ').nth(3).unwrap()).collect();
+        assert_eq!(text, whole.replace("alice@example.com", "ERASED"));
+    }
+    let alone = cri("user_id=48", "stdout", "P") + &cri("213", "stdout", "F") + &next;
+    assert_eq!(scrubbed("a.log", &alone, shared), next, "nobody else is named");
+}
+
+/// Containers and journals log text: who else is named in it is named.
+#[test]
+fn somebody_else_in_the_text_of_a_field_is_shared() {
+    let shared = "[[rule]]\nshared = \"redact\"\n";
+    for (log, want) in [
+        ("user_id=48213 paid user_id=5\n", Some("user_id=ERASED paid user_id=5\n")),
+        ("{\"user_id\":\"48213\",\"owner_id\":\"5\"}\n", Some("{\"user_id\":\"ERASED\",\"owner_id\":\"5\"}\n")),
+        ("user_id=48213 paid\n", None),
+    ] {
+        let next = docker("next\n", "stdout");
+        let got = scrubbed("a.jsonl", &(docker(log, "stdout") + &next), shared);
+        assert_eq!(got, want.map_or(String::new(), |want| docker(want, "stdout")) + &next);
+    }
+}
+
 #[test]
 fn divided_lines_have_a_bound() {
     let between = |n: usize, line: &str| line.repeat(n / line.len() + 1);
@@ -211,6 +252,12 @@ fn frames_stay_frames() {
     let want = text[0].clone() + &frame("<34>1 2026-11-21T10:00:01Z h a - - - user_id=ERASED\nERASED\n") + &text[2];
     let (got, _) = World::scrubbed(ALICE, REDACT, "a.log", text.concat().as_bytes(), 0);
     assert_eq!(String::from_utf8(got).unwrap(), want);
+    // A message that is not counted may come first: the value before the next frame's length still ends with its frame.
+    let bare = "<34>1 2026-11-21T10:00:00Z h a - - - bare\n".to_owned();
+    let hit = frame("<34>1 2026-11-21T10:00:01Z h a - - - alice@example.com");
+    let (got, _) =
+        World::scrubbed(ALICE, "", "a.log", [&bare, &hit, &text[0]].map(String::as_str).concat().as_bytes(), 0);
+    assert_eq!(String::from_utf8(got).unwrap(), bare + &text[0]);
     // What ends early is no clean log; nor is what stands where a frame must.
     let whole = text.concat();
     for bad in [&whole[..whole.len() - 9], &(text[0].clone() + &text[1] + "garbage")] {

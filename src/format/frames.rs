@@ -33,9 +33,15 @@ impl Records for Frames {
     }
 }
 
-/// Whether the text that starts with `head` is framed: it starts with a frame of syslog, and so does what follows it.
+/// Whether the text that starts with `head` is framed: it starts with a frame of syslog, and so does what follows it. Messages that
+/// are not counted may come first.
 pub(crate) fn is_framed(head: &[u8], whole: bool) -> bool {
     let mut rest = body(head);
+    let bare = stamp::is_prioritised(rest);
+    while stamp::is_prioritised(rest) {
+        let Some(feed) = memchr::memchr(b'\n', rest) else { return false };
+        rest = rest.get(feed + 1..).unwrap_or_default();
+    }
     for i in 0..LOOK {
         let Some(message) = message(rest) else {
             // Two frames are no accident: what follows them is damage, or a message that is not counted.
@@ -44,7 +50,7 @@ pub(crate) fn is_framed(head: &[u8], whole: bool) -> bool {
         let start = rest.get(message.start..).unwrap_or_default();
         // Cut off by the head's end: what came before it decides.
         if start.len() < 5 && !whole {
-            return true;
+            return !bare || i > 0;
         }
         if !stamp::is_prioritised(start) {
             return i > 1;
@@ -193,7 +199,11 @@ mod tests {
         assert!(is_framed(b"21 <34>Oct 11 22:14:15 h21 <34>Oct 11 22:14:15 h", true));
         assert!(is_framed(b"21 <34>Oct 11 22:14:15 h\n21 <34>Oct 11 22:14:15 h\n", true));
         assert!(is_framed(one, true) && is_framed(&one[..20], false));
+        assert!(is_framed(b"<34>Oct 11 22:14:15 h\n<1>1 x\n21 <34>Oct 11 22:14:15 h7 <1>1 x\n", true));
+        assert!(!is_framed(b"<34>Oct 11 22:14:15 h\n12 a", false), "a line that goes on");
         for text in [
+            "<34>Oct 11 22:14:15 h\n<34>Oct 11 22:14:15 h\n",
+            "<34>Oct 11 22:14:15 h\n20 bottles of beer on the wall\n",
             "21 <34>Oct 11 22:14:15 h x",
             "20 <34>Oct 11 22:14:15 h",
             "20 bottles of beer on the wall",

@@ -76,6 +76,16 @@ pub struct Judge<'n> {
     key: Option<&'n Key>,
 }
 
+/// Who is on a record.
+struct Who<'w> {
+    /// Values that stand on it, or on the line that it is a part of.
+    values: &'w BTreeSet<ValueId>,
+    /// Its time; `None` if it is not known or not asked for.
+    time: Option<Timestamp>,
+    /// Whether somebody else is known to be named on the line that it is a part of.
+    another: bool,
+}
+
 /// The claims that hold on one record.
 struct Holding<'n> {
     in_force: Vec<&'n Claim>,
@@ -135,44 +145,54 @@ impl<'n> Judge<'n> {
                 return Ruling::keep();
             }
             let values: BTreeSet<ValueId> = own.iter().map(|hit| hit.value).collect();
-            self.record(unit, range, *part, &own, &values, rule, self.time(unit, range, rule, mtime))
+            let who = Who { values: &values, time: self.time(unit, range, rule, mtime), another: false };
+            self.record(unit, range, *part, &own, &who, rule)
         };
         records.iter().zip(own).map(judge).collect()
     }
 
     /// The rulings on records that hold one line between them: who stands in any of them is on all. Each is a unit of its own,
-    /// with the hits that are its own, sorted as an engine gives them.
+    /// with the hits that are its own, sorted as an engine gives them; `joined` is the line's text and the hits in it.
     pub fn line(
         &self,
         parts: &[(Unit<'_>, Part, Vec<Hit>)],
+        joined: (&[u8], &[Hit]),
         rule: Option<&Rule>,
         mtime: Option<Timestamp>,
     ) -> Vec<Ruling> {
         let values: BTreeSet<ValueId> = parts.iter().flat_map(|(_, _, hits)| hits).map(|hit| hit.value).collect();
         // Its time is the first one's.
         let time = parts.first().and_then(|(unit, ..)| self.time(unit, &(0..unit.text.len()), rule, mtime));
+        // One that is dropped and one that stays would leave half a line.
+        let another = rule.is_some_and(|rule| rule.shared_redact) && {
+            let holding = self.holding(&values, time);
+            let names = |text: &[u8], hits: &[Hit], fields: &[Field<'_>]| {
+                let hits: Vec<&Hit> = hits.iter().collect();
+                text::names_another(&Self::own_spans(&holding, &hits), self.fields, text, 0, fields)
+            };
+            names(joined.0, joined.1, &[]) || parts.iter().any(|(unit, _, hits)| names(unit.text, hits, unit.fields))
+        };
+        let who = Who { values: &values, time, another };
         let judge = |(unit, part, hits): &(Unit<'_>, Part, Vec<Hit>)| {
             let own: Vec<&Hit> = hits.iter().collect();
-            self.record(unit, &(0..unit.text.len()), *part, &own, &values, rule, time)
+            self.record(unit, &(0..unit.text.len()), *part, &own, &who, rule)
         };
         parts.iter().map(judge).collect()
     }
 
-    /// The ruling on the record at `range` of `unit`, on which `values` stand: `hits` where in it.
-    #[expect(clippy::too_many_arguments, reason = "a record, who is on it, and the rule")]
+    /// The ruling on the record at `range` of `unit`; `hits` are where in it the values of `who` stand.
     fn record(
         &self,
         unit: &Unit<'_>,
         range: &Range<usize>,
         part: Part,
         hits: &[&Hit],
-        values: &BTreeSet<ValueId>,
+        who: &Who<'_>,
         rule: Option<&Rule>,
-        time: Option<Timestamp>,
     ) -> Ruling {
         let fields = within(unit.fields, range);
         let record = unit.text.get(range.clone()).unwrap_or_default();
-        let holding = self.holding(values, time);
+        let holding = self.holding(who.values, who.time);
         let mut ruling = Ruling::keep();
         ruling.held = !holding.held.is_empty();
         if holding.in_force.is_empty() {
@@ -187,7 +207,14 @@ impl<'n> Judge<'n> {
         let action = match action {
             Action::Drop if part == Part::Data && !ruling.held => {
                 let shared = rule.is_some_and(|rule| rule.shared_redact)
-                    && text::names_another(&Self::own_spans(&holding, hits), self.fields, record, range.start, fields);
+                    && (who.another
+                        || text::names_another(
+                            &Self::own_spans(&holding, hits),
+                            self.fields,
+                            record,
+                            range.start,
+                            fields,
+                        ));
                 if shared { Action::Redact } else { Action::Drop }
             }
             Action::Drop => Action::Redact,

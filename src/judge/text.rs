@@ -5,25 +5,41 @@
 
 use std::ops::Range;
 
+use crate::matcher::Spelling;
+use crate::matcher::spelling;
 use crate::policy::{Erase, FieldName, Fields};
 use crate::record::{Field, Place};
 
-/// Whether an identifying field of the record holds an id that is none of the subjects': one that no range of `own` covers.
-/// `own` and the fields are ranges of the unit, in which the record starts at `at`.
+/// Whether an identifying field of the record, or one in the text of a field, holds an id that is none of the subjects': one that
+/// no range of `own` covers. `own` and the fields are ranges of the unit, in which the record starts at `at`.
 pub fn names_another(own: &[Range<usize>], names: &Fields, record: &[u8], at: usize, fields: &[Field<'_>]) -> bool {
     let identifies = |path: &[&[u8]]| names.user_id.iter().chain(&names.username).any(|name| name.matches(path));
     let other =
         |value: Range<usize>| !value.is_empty() && !own.iter().any(|o| o.start <= value.start && value.end <= o.end);
-    if fields.is_empty() {
+    // `back`: from a range of the text to one of the unit.
+    let in_text = |text: &[u8], back: &dyn Fn(Range<usize>) -> Range<usize>| {
         let mut found = false;
-        named(record, &mut |name, value| {
-            found |= identifies(&[name]) && other(value.start + at..value.end + at);
-        });
-        return found;
+        named(text, &mut |name, value| found |= identifies(&[name]) && other(back(value)));
+        found
+    };
+    if fields.is_empty() {
+        return in_text(record, &|value| value.start + at..value.end + at);
     }
     fields.iter().filter(|field| !field.place.is_name() && field.place != Place::JsonNull).any(|field| {
         let path: Vec<&[u8]> = field.path.iter().map(AsRef::as_ref).collect();
-        identifies(&path) && other(field.span.clone())
+        if identifies(&path) {
+            return other(field.span.clone());
+        }
+        let (start, raw) = (field.span.start, field.span.start.checked_sub(at).map(|from| from..field.span.end - at));
+        let raw = raw.and_then(|span| record.get(span)).unwrap_or_default();
+        let escaped = matches!(field.place, Place::JsonString | Place::QuotedPair);
+        match spelling::decode(Spelling::Json, raw).filter(|_| escaped) {
+            Some((text, map)) => in_text(&text, &|value| {
+                let raw = map.range(value.start, value.end);
+                raw.start + start..raw.end + start
+            }),
+            None => in_text(raw, &|value| value.start + start..value.end + start),
+        }
     })
 }
 

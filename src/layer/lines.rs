@@ -230,7 +230,7 @@ fn once(records: &[&[u8]], parse: &dyn Parse, rule: Option<&Rule>, cx: &Cx<'_>) 
             (Unit { text: piece.text, fields: &piece.fields, table: parse.table() }, Part::Data, hits)
         })
         .collect();
-    let mut rulings = cx.search.judge.line(&parts, rule, cx.mtime);
+    let mut rulings = cx.search.judge.line(&parts, (&joined, &hits), rule, cx.mtime);
     for (ruling, start) in rulings.iter_mut().zip(starts) {
         if let (Verdict::Edit(edits), Some(start)) = (&mut ruling.verdict, start) {
             // Its replacement stands where the value starts; what masks it stays.

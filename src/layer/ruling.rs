@@ -8,6 +8,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
 use super::cx::{Cx, Leaf, Tally};
 use super::stream::{Guard, Outlet, Streamed};
@@ -112,7 +113,11 @@ fn windows(input: &mut Input<'_>, cx: &mut Cx<'_>, name: &'static str, batch: &m
     }
 }
 
-/// Doubles a window that holds no whole record, up to `--max-record`.
+/// A read that took longer than this waited for who writes: then what came is looked at, however little it is.
+const WAITED: Duration = Duration::from_millis(10);
+
+/// Doubles a window that holds no whole record, up to `--max-record`; less if the source makes us wait. (A look at each short
+/// read would cost the square of a long record.)
 fn grow(input: &mut Input<'_>, have: usize, cx: &mut Cx<'_>) -> Result<()> {
     let most = cx.search.limits.max_record;
     if have as u64 >= most {
@@ -123,7 +128,13 @@ fn grow(input: &mut Input<'_>, have: usize, cx: &mut Cx<'_>) -> Result<()> {
         // The window, and the copy of a part of it while it grows or is decoded.
         cx.need(want as u64 + want as u64 / 2)?;
     }
-    input.window(want)?;
+    while !input.at_end() && input.unread().len() < want {
+        let begun = Instant::now();
+        input.more()?;
+        if begun.elapsed() >= WAITED {
+            break;
+        }
+    }
     Ok(())
 }
 
