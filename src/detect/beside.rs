@@ -66,6 +66,8 @@ pub struct Sum {
     pub above: usize,
     /// The artifact's name as the file lists it, without `./`; `None`: the file is about this one artifact.
     pub listed: Option<Vec<u8>>,
+    /// The file has a checksum of its own in yet another file, which its rewriting would break.
+    pub summed: bool,
     /// For the manifest.
     reason: &'static str,
 }
@@ -133,7 +135,12 @@ impl<'f> Watch<'f> {
             above.digests
                 && matches!(below.path.file_name().map(OsStr::as_bytes), Some(b"CloudTrail" | b"CloudTrail-Digest"))
         });
-        let sums = self.sums(name);
+        let mut sums = self.sums(name, 0);
+        for sum in &mut sums {
+            let own = sum.path.file_name().unwrap_or_default();
+            // A list that names itself cannot fit anyway.
+            sum.summed = self.sums(own, sum.above).iter().any(|other| other.path != sum.path);
+        }
         match (sums.is_empty(), trail) {
             (false, _) => Some(Beside::Sums(sums.into())),
             (true, true) => Some(Beside::Signed("checksum beside it (CloudTrail digest)")),
@@ -141,12 +148,12 @@ impl<'f> Watch<'f> {
         }
     }
 
-    /// The files that hold a checksum of `name` in the last folder.
-    fn sums(&self, name: &OsStr) -> Vec<Sum> {
+    /// The files that hold a checksum of `name`, which lies `up` folders above the last one; `above` counts from there, too.
+    fn sums(&self, name: &OsStr, up: usize) -> Vec<Sum> {
         let mut found = Vec::new();
         // The artifact's way from the folder whose lists are asked.
         let mut way = name.as_bytes().to_vec();
-        for (above, look) in self.looks.iter().rev().enumerate() {
+        for (above, look) in self.looks.iter().rev().skip(up).enumerate() {
             let Some(listed) = &look.listed else { break };
             for sidecar in listed.sidecars.iter().filter(|_| above == 0) {
                 let mut other = name.as_bytes().to_vec();
@@ -154,14 +161,15 @@ impl<'f> Watch<'f> {
                     other.extend_from_slice(extension.as_bytes());
                     if self.folders.has(&look.path, OsStr::from_bytes(&other), false) {
                         let path = look.path.join(OsStr::from_bytes(&other));
-                        found.push(Sum { path, above, listed: None, reason: sidecar.reason });
+                        found.push(Sum { path, above, listed: None, summed: false, reason: sidecar.reason });
                     }
                     other.truncate(name.len());
                 }
             }
             for list in listed.lists.iter().filter(|list| list.has(&way)) {
                 let path = look.path.join(&list.name);
-                found.push(Sum { path, above, listed: Some(way.clone()), reason: list.reason });
+                let listed = Some(way.clone());
+                found.push(Sum { path, above, listed, summed: false, reason: list.reason });
             }
             let Some(folder) = look.path.file_name() else { break };
             way = [folder.as_bytes(), b"/", &way].concat();
