@@ -210,6 +210,34 @@ fn a_mirror_has_checksums_that_fit() {
     world.verify(&[]).expect(0);
 }
 
+/// Lists are made from other folders, by full paths, and with NULs (`-z`).
+#[test]
+fn lists_name_files_as_their_maker_saw_them() {
+    let world = World::new(ALICE);
+    let lists = [
+        "cd src; sha256sum -z z.log > SHA256SUMS",
+        "md5sum src/above.log > src/md5sums.txt",
+        "sha1sum $PWD/src/full.log > src/SHA1SUMS",
+    ];
+    for name in ["z.log", "above.log", "full.log"] {
+        world.put(format!("src/{name}"), log());
+    }
+    for script in lists {
+        tool(&world.path(""), "sh", &["-ec", script]).unwrap();
+    }
+    let ran = world.scan(&[]);
+    for name in ["/z.log", "/above.log", "/full.log"] {
+        assert!(ran.status(name).starts_with("unsupported: checksum beside it"), "{name}: {}", ran.status(name));
+    }
+    world.scrub(&["--break-checksums"]).expect(0);
+    // `-c` takes no `-z`: the digest is looked for.
+    let digest = tool(&world.path("src"), "sha256sum", &["z.log"]).unwrap();
+    let list = String::from_utf8(world.get("src/SHA256SUMS")).unwrap();
+    assert_eq!(list.split(' ').next(), digest.split(' ').next());
+    assert!(fits(&world, "", "md5sum", "src/md5sums.txt"));
+    assert!(fits(&world, "", "sha1sum", "src/SHA1SUMS"));
+}
+
 /// A checksum of a checksum file would be broken by the rewriting of the latter.
 #[test]
 fn a_checksum_of_a_checksum_file() {

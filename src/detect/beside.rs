@@ -166,10 +166,10 @@ impl<'f> Watch<'f> {
                     other.truncate(name.len());
                 }
             }
-            for list in listed.lists.iter().filter(|list| list.has(&way)) {
+            for list in &listed.lists {
+                let Some(name) = spellings(&look.path, &way).find(|name| list.has(name)) else { continue };
                 let path = look.path.join(&list.name);
-                let listed = Some(way.clone());
-                found.push(Sum { path, above, listed, summed: false, reason: list.reason });
+                found.push(Sum { path, above, listed: Some(name), summed: false, reason: list.reason });
             }
             let Some(folder) = look.path.file_name() else { break };
             way = [folder.as_bytes(), b"/", &way].concat();
@@ -191,6 +191,15 @@ impl<'f> Watch<'f> {
         }
         self.last = Some((folder.to_owned(), real));
     }
+}
+
+/// How a list in `folder` may name what lies at `way` below it: so, or as seen from a folder above (`sha256sum dist/* >
+/// dist/SHA256SUMS`), or from the root.
+fn spellings<'a>(folder: &'a Path, way: &'a [u8]) -> impl Iterator<Item = Vec<u8>> + 'a {
+    let path = folder.as_os_str().as_bytes();
+    let above = (0..path.len()).rev().filter(|at| path.get(*at) == Some(&b'/'));
+    let tails = above.filter_map(|at| path.get(at + 1..)).chain(std::iter::once(path));
+    std::iter::once(way.to_vec()).chain(tails.map(|tail| [tail, b"/", way].concat()))
 }
 
 fn look(folders: &dyn Folders, path: &Path) -> Look {
