@@ -306,6 +306,9 @@ impl Work<'_> {
             line.before = Some(Digest { bytes: original.len(), sha256: hex(&sha.finalize()) });
         }
         line.identity = Some(identity(&original.identity()));
+        if hit && self.sums().iter().any(|sum| sum.summed) {
+            return Err(Error::unsupported("checksum of its checksum file"));
+        }
         if !hit && !self.sums().is_empty() {
             sums::check(self.sums(), self.own_name(), original, run)?;
         }

@@ -210,6 +210,66 @@ fn a_mirror_has_checksums_that_fit() {
     world.verify(&[]).expect(0);
 }
 
+/// Lists are made from other folders, by full paths, and with NULs (`-z`).
+#[test]
+fn lists_name_files_as_their_maker_saw_them() {
+    let world = World::new(ALICE);
+    let lists = [
+        "cd src; sha256sum -z z.log > SHA256SUMS",
+        "md5sum src/above.log > src/md5sums.txt",
+        "sha1sum $PWD/src/full.log > src/SHA1SUMS",
+    ];
+    for name in ["z.log", "above.log", "full.log"] {
+        world.put(format!("src/{name}"), log());
+    }
+    for script in lists {
+        tool(&world.path(""), "sh", &["-ec", script]).unwrap();
+    }
+    let ran = world.scan(&[]);
+    for name in ["/z.log", "/above.log", "/full.log"] {
+        assert!(ran.status(name).starts_with("unsupported: checksum beside it"), "{name}: {}", ran.status(name));
+    }
+    world.scrub(&["--break-checksums"]).expect(0);
+    // `-c` takes no `-z`: the digest is looked for.
+    let digest = tool(&world.path("src"), "sha256sum", &["z.log"]).unwrap();
+    let list = String::from_utf8(world.get("src/SHA256SUMS")).unwrap();
+    assert_eq!(list.split(' ').next(), digest.split(' ').next());
+    assert!(fits(&world, "", "md5sum", "src/md5sums.txt"));
+    assert!(fits(&world, "", "sha1sum", "src/SHA1SUMS"));
+}
+
+/// A checksum of a checksum file would be broken by the rewriting of the latter.
+#[test]
+fn a_checksum_of_a_checksum_file() {
+    let world = World::new(ALICE);
+    for name in ["one.log", "sub/two.log", "free.log"] {
+        world.put(format!("src/{name}"), log());
+    }
+    world.put("src/clean.log", make::log(&["x", "y"]));
+    let script = "for f in one free clean; do sha256sum $f.log > $f.log.sha256; done
+        for f in one clean; do sha512sum $f.log.sha256 > $f.log.sha256.sha512; done
+        (cd sub; sha256sum two.log > SHA256SUMS); md5sum sub/SHA256SUMS > md5sums.txt";
+    tool(&world.path("src"), "sh", &["-ec", script]).unwrap();
+    let before = world.tree("src");
+    for ran in [world.scan(&["--break-checksums"]), world.mirror("out/", &["--break-checksums"])] {
+        ran.expect(3);
+        assert_eq!(ran.status("/one.log"), "unsupported: checksum of its checksum file");
+        assert!(matches!(&*ran.status("/clean.log"), "clean" | "copied"));
+    }
+    assert_eq!(world.tree("src"), before);
+    let ran = world.scrub(&["--break-checksums"]);
+    ran.expect(3);
+    for name in ["/free.log", "/free.log.sha256", "/sub/two.log", "/sub/SHA256SUMS", "/md5sums.txt"] {
+        assert_eq!(ran.status(name), "rewritten");
+    }
+    for folder in ["src", "out"] {
+        assert!(fits(&world, folder, "sha512sum", "one.log.sha256.sha512"), "{folder}");
+        assert!(fits(&world, folder, "md5sum", "md5sums.txt"), "{folder}");
+        assert!(fits(&world, folder, "sha256sum", "free.log.sha256"), "{folder}");
+    }
+    assert!(fits(&world, "src", "sha256sum", "one.log.sha256"));
+}
+
 #[test]
 fn checksum_files_that_were_not_asked_for() {
     let world = summed();

@@ -66,6 +66,8 @@ pub struct Sum {
     pub above: usize,
     /// The artifact's name as the file lists it, without `./`; `None`: the file is about this one artifact.
     pub listed: Option<Vec<u8>>,
+    /// The file has a checksum beside it in yet another file, which its rewriting would break.
+    pub summed: bool,
     /// For the manifest.
     reason: &'static str,
 }
@@ -133,7 +135,12 @@ impl<'f> Watch<'f> {
             above.digests
                 && matches!(below.path.file_name().map(OsStr::as_bytes), Some(b"CloudTrail" | b"CloudTrail-Digest"))
         });
-        let sums = self.sums(name);
+        let mut sums = self.sums(name, 0);
+        for sum in &mut sums {
+            let own = sum.path.file_name().unwrap_or_default();
+            // Lists take their turn after what they list; a file beside a checksum file has no such order.
+            sum.summed = self.sums(own, sum.above).iter().any(|other| other.listed.is_none());
+        }
         match (sums.is_empty(), trail) {
             (false, _) => Some(Beside::Sums(sums.into())),
             (true, true) => Some(Beside::Signed("checksum beside it (CloudTrail digest)")),
@@ -141,12 +148,12 @@ impl<'f> Watch<'f> {
         }
     }
 
-    /// The files that hold a checksum of `name` in the last folder.
-    fn sums(&self, name: &OsStr) -> Vec<Sum> {
+    /// The files that hold a checksum of `name`, which lies `up` folders above the last one; `above` counts from there, too.
+    fn sums(&self, name: &OsStr, up: usize) -> Vec<Sum> {
         let mut found = Vec::new();
         // The artifact's way from the folder whose lists are asked.
         let mut way = name.as_bytes().to_vec();
-        for (above, look) in self.looks.iter().rev().enumerate() {
+        for (above, look) in self.looks.iter().rev().skip(up).enumerate() {
             let Some(listed) = &look.listed else { break };
             for sidecar in listed.sidecars.iter().filter(|_| above == 0) {
                 let mut other = name.as_bytes().to_vec();
@@ -154,14 +161,15 @@ impl<'f> Watch<'f> {
                     other.extend_from_slice(extension.as_bytes());
                     if self.folders.has(&look.path, OsStr::from_bytes(&other), false) {
                         let path = look.path.join(OsStr::from_bytes(&other));
-                        found.push(Sum { path, above, listed: None, reason: sidecar.reason });
+                        found.push(Sum { path, above, listed: None, summed: false, reason: sidecar.reason });
                     }
                     other.truncate(name.len());
                 }
             }
-            for list in listed.lists.iter().filter(|list| list.has(&way)) {
+            for list in &listed.lists {
+                let Some(name) = spellings(&look.path, &way).find(|name| list.has(name)) else { continue };
                 let path = look.path.join(&list.name);
-                found.push(Sum { path, above, listed: Some(way.clone()), reason: list.reason });
+                found.push(Sum { path, above, listed: Some(name), summed: false, reason: list.reason });
             }
             let Some(folder) = look.path.file_name() else { break };
             way = [folder.as_bytes(), b"/", &way].concat();
@@ -183,6 +191,15 @@ impl<'f> Watch<'f> {
         }
         self.last = Some((folder.to_owned(), real));
     }
+}
+
+/// How a list in `folder` may name what lies at `way` below it: so, or as seen from a folder above (`sha256sum dist/* >
+/// dist/SHA256SUMS`), or from the root.
+fn spellings<'a>(folder: &'a Path, way: &'a [u8]) -> impl Iterator<Item = Vec<u8>> + 'a {
+    let path = folder.as_os_str().as_bytes();
+    let above = (0..path.len()).rev().filter(|at| path.get(*at) == Some(&b'/'));
+    let tails = above.filter_map(|at| path.get(at + 1..)).chain(std::iter::once(path));
+    std::iter::once(way.to_vec()).chain(tails.map(|tail| [tail, b"/", way].concat()))
 }
 
 fn look(folders: &dyn Folders, path: &Path) -> Look {

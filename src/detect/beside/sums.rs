@@ -2,7 +2,7 @@
 //!
 //! A *sidecar* is named as one file with an extension more (`x.log.sha256`); a *list* has many files' checksums (`SHA256SUMS`).
 //! Lines are those of coreutils (`<hex>  <name>`, with `*` before a binary's name, escaped names with `\` in front), of BSD
-//! (`SHA256 (<name>) = <hex>`), and a bare digest. What a digest is of is told by its length and, as the file is rewritten, by
+//! (`SHA256 (<name>) = <hex>`), and a bare digest; a line may end with a NUL (`sha256sum -z`). What a digest is of is told by its length and, as the file is rewritten, by
 //! its value: it must be that of the file.
 
 use std::collections::HashSet;
@@ -143,11 +143,15 @@ fn names(blob: &dyn Blob) -> Result<Option<HashSet<[u8; 16]>>> {
         if n == 0 {
             return Ok(Some(names));
         }
-        if names.len() >= MAX_NAMES || (n as u64 == MAX_LINE && !line.ends_with(b"\n")) {
-            return Ok(None);
+        // A list that ends its lines with NULs may be one long line.
+        let cut = n as u64 == MAX_LINE && !line.ends_with(b"\n");
+        for piece in line.split(|b| *b == 0) {
+            if let Some(Entry { name: Some(name), .. }) = entry(piece) {
+                names.insert(key(&name));
+            }
         }
-        if let Some(Entry { name: Some(name), .. }) = entry(&line) {
-            names.insert(key(&name));
+        if names.len() >= MAX_NAMES || cut {
+            return Ok(None);
         }
     }
 }
@@ -180,7 +184,7 @@ pub struct Entry {
 
 /// What a line says, if it has a digest.
 pub fn entry(line: &[u8]) -> Option<Entry> {
-    let end = line.iter().rposition(|b| !matches!(b, b'\n' | b'\r')).map_or(0, |at| at + 1);
+    let end = line.iter().rposition(|b| !matches!(b, b'\n' | b'\r' | 0)).map_or(0, |at| at + 1);
     let text = line.get(..end)?;
     // A byte order mark, as PowerShell writes it.
     let skip = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
@@ -236,7 +240,7 @@ fn plain(name: &[u8], escaped: bool) -> Vec<u8> {
 /// Places in a checksum file that hold the digest of one file.
 pub fn entries(text: &[u8], listed: Option<&[u8]>, own: &[u8]) -> Result<Vec<Range<usize>>> {
     let (mut at, mut all) = (0, Vec::new());
-    for line in text.split_inclusive(|b| *b == b'\n') {
+    for line in text.split_inclusive(|b| matches!(b, b'\n' | 0)) {
         if let Some(entry) = entry(line) {
             all.push((entry.digest.start + at..entry.digest.end + at, entry.name));
         }
