@@ -9,6 +9,7 @@ mod ip;
 mod levels;
 mod phone;
 mod scan;
+mod sweep;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -83,6 +84,16 @@ impl Literal {
     /// Its tables that hold anything: name, values, bytes of memory. The needles themselves are not counted.
     pub fn sizes(&self) -> Vec<(&'static str, usize, usize)> {
         self.0.finder.sizes()
+    }
+
+    /// Calls `found` with the places of `text` as it stands, no spelling decoded, where values with a shape are: what a search
+    /// costs before anything is decoded.
+    pub fn shapes(&self, text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
+        self.0.finder.shapes(text, &mut |id, span| {
+            if self.0.is_suspect(id, text, &span) {
+                found(span);
+            }
+        });
     }
 
     /// Calls `found` with every place in `text` that counts as a value's, overlapping ones and repetitions as well.
