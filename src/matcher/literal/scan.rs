@@ -124,6 +124,8 @@ pub(super) struct Finder {
     bytes: Option<AhoCorasick>,
     /// The values of each of the automaton's patterns.
     patterns: Vec<Vec<ValueId>>,
+    /// A value of an identifying field has the shape of an address.
+    mail_names: bool,
     /// Longest match in any text, bytes.
     longest: usize,
 }
@@ -162,6 +164,7 @@ impl Finder {
             phones: table(Shape::Phone),
             bytes: automaton(order)?,
             patterns,
+            mail_names: needles.values.iter().any(|v| !v.kind.anywhere() && shape(v.kind, &v.bytes) == Shape::Mail),
             longest,
         })
     }
@@ -283,9 +286,16 @@ impl Finder {
         if span.end == at + 1 {
             return;
         }
-        for span in [without_extension(text, span.clone()), Some(span)].into_iter().flatten() {
-            self.mails.probe(&text[span.clone()], |value| found(value, span.clone()));
+        self.mail_at(text, span, found);
+    }
+
+    /// The address `span`; without an extension only if some name looks like an address.
+    #[inline]
+    pub(super) fn mail_at(&self, text: &[u8], span: Range<usize>, found: &mut impl FnMut(ValueId, Range<usize>)) {
+        if self.mail_names && let Some(short) = without_extension(text, span.clone()) {
+            self.mails.probe(&text[short.clone()], |value| found(value, short.clone()));
         }
+        self.mails.probe(&text[span.clone()], |value| found(value, span.clone()));
     }
 
     /// The dotted run at `start`: whole, without a final dot, and each without an extension.
@@ -340,14 +350,14 @@ impl Finder {
 }
 
 /// Whether `text` (at least 36 bytes) starts with runs of 8, 4, 4, 4 and 12 letters and digits with dashes between.
-pub(super) fn is_dashed(text: &[u8]) -> bool {
+fn is_dashed(text: &[u8]) -> bool {
     let dash = |i: usize| matches!(i, 8 | 13 | 18 | 23);
     text[..36].iter().enumerate().all(|(i, b)| if dash(i) { *b == b'-' } else { b.is_ascii_alphanumeric() })
         && !text.get(36).is_some_and(u8::is_ascii_alphanumeric)
 }
 
 /// The 32 hex digits of a UUID in lower case; `None` if something else than a hex digit or `-` is there.
-pub(super) fn compact(text: &[u8]) -> Option<[u8; 32]> {
+fn compact(text: &[u8]) -> Option<[u8; 32]> {
     let mut key = [0; 32];
     let mut digits = text.iter().filter(|b| **b != b'-');
     for slot in &mut key {
