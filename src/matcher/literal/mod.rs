@@ -5,6 +5,7 @@
 //! the record alone could say yes. [`Literal::hits`] then judges one record exactly: boundaries ([`super::boundary`]), names in
 //! text ([`super::names`]), named fields, quoted cells, every level. Formats, subjects and actions are not its business.
 
+mod decoded;
 mod ip;
 mod levels;
 mod phone;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 use memchr::memmem;
 
+use self::decoded::Decoded;
 use self::levels::{CONTEXT, Reach, Region, expand, regions, window_regions};
 use self::scan::Finder;
 use super::names::Names;
@@ -158,17 +160,19 @@ impl Inner {
     /// Calls `found` with raw places of `text` near which a record may have a hit.
     fn sweep(&self, text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
         self.suspect(text, &mut |span| found(span));
+        let mut decoded = Decoded::default();
         window_regions(text, !self.crosses_lines, self.reach, &mut |region| {
-            let Some(piece) = text.get(region.clone()) else {
+            if !self.crosses_lines && decoded.add(text, region.clone()) {
                 return;
-            };
-            expand(piece, &mut |level, map, _| {
+            }
+            expand(text.get(region.clone()).unwrap_or_default(), &mut |level, map, _| {
                 self.suspect(level, &mut |span| {
                     let raw = map.range(span.start, span.end);
                     found(region.start + raw.start..region.start + raw.end);
                 });
             });
         });
+        self.suspect(&decoded.text, &mut |span| found(decoded.map.range(span.start, span.end)));
     }
 
     fn suspect(&self, text: &[u8], found: &mut impl FnMut(Range<usize>)) {
