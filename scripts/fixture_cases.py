@@ -10,8 +10,10 @@ line, by hand and after the rules of the documentation, never by running unwrite
 The pieces hold their own line ends, so that CRLF, missing final newlines and NUL bytes show.
 """
 
+import io
 import json
-from typing import List, NamedTuple, Optional
+import zipfile
+from typing import List, NamedTuple, Optional, Tuple
 
 
 class Piece(NamedTuple):
@@ -67,6 +69,19 @@ def hit(address: str, request: str, size: int = 512) -> str:
 def at(second: int, text: str, end: str = "\n") -> str:
     """One line of a log with time stamps."""
     return f"2026-11-21T10:00:{second:02d}Z INFO {text}{end}"
+
+
+def zipped(comment: str, *members: Tuple[str, str, str]) -> bytes:
+    """A zip of stored members: name, comment, text."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.comment = comment.encode()
+        for name, about, text in members:
+            entry = zipfile.ZipInfo(name, (2026, 11, 21, 10, 0, 0))
+            entry.external_attr = 0o100640 << 16
+            entry.comment = about.encode()
+            archive.writestr(entry, text)
+    return out.getvalue()
 
 
 CASES = [
@@ -824,5 +839,33 @@ CASES = [
             keep(at(2, "stop")),
         ],
         '[[rule]]\ncontinuation = "none"\n',
+    ),
+    Case(
+        "zip",
+        "zip",
+        "Members lose their records as if they stood alone, by the rules that fit them; names and comments are masked at the"
+        " same length, where a second name that would become the same takes a number. The clean member is not touched, though"
+        " it stands somewhere else now.",
+        [ALICE_ID_AND_MAIL, erase("sub_02", ("email", "carol@example.com"))],
+        [
+            turn(
+                zipped(
+                    "exported for alice@example.com",
+                    ("logs/app.log", "", at(0, "start") + at(1, "login alice@example.com") + at(2, "stop")),
+                    ("logs/clean.log", "nothing of anybody", at(0, "start") + at(1, "login bob@example.org")),
+                    ("mail/alice@example.com", "of alice@example.com", at(0, "sent") + at(1, "sent")),
+                    ("mail/carol@example.com", "", at(0, "sent") + at(1, "sent to alice@example.com")),
+                    ("users.jsonl", "", '{"user_id":48213}\n{"user_id":77001}\n'),
+                ),
+                zipped(
+                    "exported for *****************",
+                    ("logs/app.log", "", at(0, "start") + at(2, "stop")),
+                    ("logs/clean.log", "nothing of anybody", at(0, "start") + at(1, "login bob@example.org")),
+                    ("mail/*****************", "of *****************", at(0, "sent") + at(1, "sent")),
+                    ("mail/***************~1", "", at(0, "sent")),
+                    ("users.jsonl", "", '{"user_id":77001}\n'),
+                ),
+            ),
+        ],
     ),
 ]

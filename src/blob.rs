@@ -15,6 +15,7 @@ use zeroize::Zeroize;
 
 use crate::error::{Error, Result};
 use crate::limits::{SPOOL_MEMORY, SPOOL_POOL};
+use crate::pace::{Free, Pace};
 
 /// Bytes that do not change while they are read; whoever opens them checks that at commit.
 pub trait Blob: Send + Sync {
@@ -56,6 +57,7 @@ impl Blob for Vec<u8> {
 pub struct FileBlob {
     file: File,
     meta: std::fs::Metadata,
+    pace: Option<Arc<dyn Pace>>,
 }
 
 impl FileBlob {
@@ -68,7 +70,13 @@ impl FileBlob {
         if !meta.is_file() {
             return Err(Error::new(crate::error::Kind::Skipped, "special file"));
         }
-        Ok(Self { file, meta })
+        Ok(Self { file, meta, pace: None })
+    }
+
+    /// Read at that pace.
+    #[must_use]
+    pub fn paced(self, pace: Option<&Arc<dyn Pace>>) -> Self {
+        Self { pace: pace.cloned(), ..self }
     }
 
     /// Time of its last change.
@@ -82,7 +90,9 @@ impl Blob for FileBlob {
         self.meta.len()
     }
     fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
-        self.file.read_at(buf, at)
+        let rest = usize::try_from(self.meta.len().saturating_sub(at)).unwrap_or(usize::MAX);
+        let most = self.pace.as_ref().map_or(buf.len(), |pace| pace.take(buf.len().min(rest)));
+        self.file.read_at(buf.get_mut(..most).unwrap_or_default(), at)
     }
 }
 
@@ -94,12 +104,23 @@ pub struct TempSpace {
     used: AtomicU64,
     /// Bytes that spools hold in memory, all together.
     memory: AtomicU64,
+    pace: Arc<dyn Pace>,
 }
 
 impl TempSpace {
     /// Temporary files go to `dir` (`--temp-dir`), at most `max` bytes at one time (`--max-temp`).
     pub fn new(dir: PathBuf, max: u64) -> Arc<Self> {
-        Arc::new(Self { dir, max, used: AtomicU64::new(0), memory: AtomicU64::new(0) })
+        Self::paced(dir, max, Arc::new(Free))
+    }
+
+    /// As [`Self::new`], in a run of that pace.
+    pub fn paced(dir: PathBuf, max: u64, pace: Arc<dyn Pace>) -> Arc<Self> {
+        Arc::new(Self { dir, max, used: AtomicU64::new(0), memory: AtomicU64::new(0), pace })
+    }
+
+    /// The pace of the run: for all who read or write files in it.
+    pub fn pace(&self) -> &Arc<dyn Pace> {
+        &self.pace
     }
 
     fn take(&self, bytes: u64) -> Result<()> {
@@ -160,7 +181,7 @@ impl Spool {
             }
         }
         let Some(file) = &self.file else { return Ok(()) };
-        match file.write_all_at(bytes, self.in_file) {
+        match write_paced(file, bytes, self.in_file, &*self.space.pace) {
             Ok(()) => {
                 self.in_file += bytes.len() as u64;
                 Ok(())
@@ -180,7 +201,11 @@ impl Blob for Spool {
     fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
         let head = self.head.len() as u64;
         match &self.file {
-            Some(file) if at >= head => file.read_at(buf, at - head),
+            Some(file) if at >= head => {
+                let rest = usize::try_from(self.len().saturating_sub(at)).unwrap_or(usize::MAX);
+                let most = self.space.pace.take(buf.len().min(rest));
+                file.read_at(buf.get_mut(..most).unwrap_or_default(), at - head)
+            }
             _ => self.head.read_at(at, buf),
         }
     }
@@ -193,6 +218,17 @@ impl Drop for Spool {
         // What was spooled may be personal data.
         self.head.zeroize();
     }
+}
+
+/// Writes all of `bytes` at `at`, turn by turn.
+fn write_paced(file: &File, bytes: &[u8], at: u64, pace: &dyn Pace) -> io::Result<()> {
+    let mut done = 0;
+    while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+        let turn = pace.take(rest.len()).max(1);
+        file.write_all_at(rest.get(..turn).unwrap_or(rest), at + done as u64)?;
+        done += turn;
+    }
+    Ok(())
 }
 
 /// An anonymous file in `dir`, mode 0600.

@@ -2,15 +2,17 @@
 //!
 //! First fit (SPEC "Detection"): an outermost codec that the command line names; binary layers by their magic; a name that says
 //! a codec, container or store that the content is not is a mismatch; UTF-16 by mark or pattern; the record format that the
-//! command line names; what is no text is unknown; then the text formats in the SPEC's order ([`text`]). What is known but
+//! command line names; the journal's export, whose values may be no text; what is no text is unknown; then the text formats in the SPEC's order ([`text`]). What is known but
 //! not read is `unsupported` by its name ([`known`]), and never taken for text. Nothing here reads beyond the head.
 
+pub mod beside;
 pub mod known;
 pub mod text;
 
+use crate::codec::utf16;
 use crate::container;
-use crate::format::{self, Format};
-use crate::layer::coded::{CodecLayer, strip_suffix_fold};
+use crate::format::{self, Format, journal};
+use crate::layer::coded::{Codec, CodecLayer, strip_suffix_fold};
 use crate::layer::{Detect, Fit, Hint};
 use known::{KNOWN, Known, LATER};
 use text::Choice;
@@ -46,13 +48,16 @@ impl Detect for Tables {
             return fit;
         }
         if let Some(name) = text::wide(head) {
-            return Fit::Unsupported(name);
+            return if text::is_sixteen(head, whole) { Fit::Layer(&utf16::LAYER) } else { Fit::Unsupported(name) };
         }
         if known::is_opaque(head) {
             return Fit::Unknown;
         }
         if let Some(name) = hint.format {
             return self.format_named(name);
+        }
+        if journal::is_export(head) {
+            return self.format_named("journal");
         }
         if !text::is_text(head, whole) {
             return if known::names_encrypted(hint.name) { Fit::Unsupported(known::ENCRYPTED) } else { Fit::Unknown };
@@ -61,6 +66,10 @@ impl Detect for Tables {
             Choice::Format(name) => self.format_named(name),
             Choice::Unsupported(name) => Fit::Unsupported(name),
         }
+    }
+
+    fn codec(&self, name: &str) -> Option<&'static dyn Codec> {
+        self.codecs.iter().find(|codec| codec.0.name() == name).map(|codec| codec.0)
     }
 }
 
@@ -112,9 +121,16 @@ impl Tables {
             state: State::Read,
             what: format.what,
         }));
+        rows.push(Row {
+            name: utf16::NAME,
+            kind: "text",
+            extensions: &[],
+            state: State::Read,
+            what: "text in units of two bytes, around any of the records; either order of bytes, with a mark or without",
+        });
         rows.extend(LATER.iter().map(|later| Row {
             name: later.name,
-            kind: "records",
+            kind: later.kind,
             extensions: later.extensions,
             state: State::Unsupported,
             what: later.what,
@@ -159,7 +175,7 @@ pub enum State {
 pub struct Row {
     /// The name in `--format`, `--codec`, `layers` and `unsupported: <name>`.
     pub name: &'static str,
-    /// `codec`, `container`, `records`, `store` or `encrypted`.
+    /// `codec`, `container`, `records`, `text`, `store` or `encrypted`.
     pub kind: &'static str,
     /// Extensions that its files have, lower case, with their dot.
     pub extensions: &'static [&'static str],

@@ -4,7 +4,15 @@
 //! to the manifest as they are done. Names of one inode wait until its first name is done. A signal stops workers between
 //! windows; what was not committed stays as it was, and the run has no summary.
 
-use std::collections::HashMap;
+mod books;
+mod bucket;
+mod count;
+mod night;
+mod stdin;
+mod turns;
+mod unclean;
+
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::BufReader;
 use std::os::unix::ffi::OsStrExt;
@@ -16,6 +24,7 @@ use jiff::Timestamp;
 
 use crate::blob::TempSpace;
 use crate::detect::TABLES;
+use crate::detect::beside::Watch;
 use crate::error::{Error, Kind, Result};
 use crate::job::{Job, MaxDropped, Mode, Verify};
 use crate::judge::Judge;
@@ -23,9 +32,7 @@ use crate::judge::pseudonym::Key;
 use crate::layer::{LargeSlot, Search};
 use crate::limits::{LIST_BATCH, Limits, VERIFY_WINDOW};
 use crate::manifest::writer::{self, Writer};
-use crate::manifest::{
-    Artifact, Line, RegistryLine, Run as RunLine, SCHEMA, Status, Summary, SummaryRecords, settle, shown,
-};
+use crate::manifest::{Artifact, Line, RegistryLine, Run as RunLine, SCHEMA, Status, settle, shown};
 use crate::matcher::literal::Literal;
 use crate::matcher::mask::Masker;
 use crate::matcher::reference::Reference;
@@ -34,12 +41,22 @@ use crate::policy::Policy;
 use crate::progress::Progress;
 use crate::registry::Registry;
 use crate::scrub::{self, Blast, Outcome, Task};
+use crate::since::At;
 use crate::store::disk::{Dest, Disk, Filter, Listing, Own, RootLock, Source, link, sweep};
 use crate::store::{self, Listed, Object};
 use crate::verify::{self, Blind};
+pub use books::Report;
+use books::{Books, summary};
+pub use bucket::pace;
+pub use count::Bytes;
+use count::Counted;
+use turns::Turns;
+use unclean::Unclean;
 
 /// Inodes with several names whose line is remembered for the other names; past it they are read again.
 const MAX_LINKED: usize = 1 << 16;
+/// What is always searched, as the run line names it; the policy's variants come after.
+const SPELLINGS: [&str; 5] = ["raw", "percent", "json", "html", "qp"];
 
 /// What a run is given besides its options.
 pub struct Given<'g> {
@@ -47,6 +64,8 @@ pub struct Given<'g> {
     pub registry: &'g Registry,
     /// Where that was read, as typed.
     pub registry_path: &'g Path,
+    /// Reads it again as of an earlier point, for `--since`; `None` where it has no history.
+    pub registry_at: Option<&'g At<'g>>,
     /// By which rules.
     pub policy: &'g Policy,
     /// For pseudonyms.
@@ -54,49 +73,22 @@ pub struct Given<'g> {
     /// The one "now".
     pub now: Timestamp,
     /// Set by a signal.
-    pub interrupted: &'g AtomicBool,
+    pub interrupted: &'g Arc<AtomicBool>,
     /// Told of what is done.
     pub progress: &'g dyn Progress,
 }
 
-/// What a run came to.
-#[derive(Debug, Default)]
-pub struct Report {
-    /// ULID of the run.
-    pub run_id: String,
-    /// Artifacts by status.
-    pub artifacts: std::collections::BTreeMap<Status, u64>,
-    /// Records dropped and edited.
-    pub records: SummaryRecords,
-    /// Records read.
-    pub read: u64,
-    /// Subjects for whom something changed, or would.
-    pub subjects: usize,
-    /// Where the manifest is, masked, if one was written.
-    pub manifest: Option<String>,
-    /// Lines of artifacts that need a look (masked URI, status, reason), the first hundred.
-    pub attention: Vec<(String, Status, String)>,
-    /// Something is to be changed (scan).
-    pub hit: bool,
-    /// Something needs a look: exit 3.
-    pub troubled: bool,
-    /// Another run holds an artifact: exit 4.
-    pub locked: bool,
-    /// A signal ended it.
-    pub interrupted: bool,
-    /// Things said on stderr at the end.
-    pub notes: Vec<String>,
-}
-
 /// Searches and scrubs everything that `job` names.
 pub fn run(job: &Job, given: &Given<'_>) -> Result<Report> {
-    let space = TempSpace::new(job.temp_dir.clone(), job.limits.max_temp);
+    let pace = pace(job.bwlimit, given.interrupted);
+    let space = TempSpace::paced(job.temp_dir.clone(), job.limits.max_temp, pace);
     let plan = Plan { needles: Arc::clone(&given.registry.needles), fields: Arc::new(given.policy.fields.clone()) };
     let literal = Literal::new(&plan)?;
     let masker = Masker::new(&plan)?;
     let mask = |name: &[u8]| masker.mask(name);
     let judge = Judge::new(&given.registry.needles, &given.policy.fields, given.key);
-    let large = LargeSlot::new(job.limits.max_memory, job.jobs);
+    let large = LargeSlot::new(stdin::share(&job.mode, job.limits.max_memory), job.jobs);
+    let gate = AtomicBool::new(false);
     let search = Search {
         engine: &literal,
         needles: &given.registry.needles,
@@ -112,6 +104,7 @@ pub fn run(job: &Job, given: &Given<'_>) -> Result<Report> {
         codec: job.codec.as_deref(),
         levels: &job.levels,
         interrupted: given.interrupted,
+        gate: (job.mode == Mode::Gate).then_some(&gate),
     };
     // The reference engine is built only where it is asked for.
     let reference = (job.verify == Verify::Paranoid).then(|| Reference::new(&plan));
@@ -128,7 +121,16 @@ pub fn run(job: &Job, given: &Given<'_>) -> Result<Report> {
     let second: Vec<Search<'_>> =
         engines.into_iter().map(|engine| Search { engine, second: true, limits: &limits, ..copy(&search) }).collect();
     let second: Vec<&Search<'_>> = second.iter().collect();
-    Fleet { job, given, search: &search, second: &second, space: &space, uri: &|path| masked(&search, path) }.go()
+    Fleet {
+        job,
+        given,
+        search: &search,
+        second: &second,
+        space: &space,
+        uri: &|path| masked(&search, path),
+        plan: &plan,
+    }
+    .go()
 }
 
 /// A search like another one: all its parts are references.
@@ -147,7 +149,8 @@ struct Fleet<'f> {
     search: &'f Search<'f>,
     second: &'f [&'f Search<'f>],
     space: &'f Arc<TempSpace>,
-    uri: &'f dyn Fn(&Path) -> String,
+    uri: &'f (dyn Fn(&Path) -> String + Sync),
+    plan: &'f Plan,
 }
 
 impl Fleet<'_> {
@@ -166,30 +169,56 @@ impl Fleet<'_> {
         let locks = RootLock::take(&sources, in_place)?;
         report.notes.extend(locks.notes.iter().map(|note| note.text().to_owned()));
         self.refuse_nothing(&sources, &filter, &own)?;
-        let manifest = self.open_manifest(&sources, &mut report, &mut own)?;
+        let mut line = self.run_line(&report.run_id, &sources);
+        let (since, fresh) = self.since(&mut line, &mut report.notes)?;
+        let fresh = fresh.map(|needles| Plan { needles: Arc::new(needles), ..self.plan.clone() });
+        let engine = fresh.as_ref().map(Literal::new).transpose()?;
+        let judge = fresh.as_ref().map(|plan| Judge::new(&plan.needles, &given.policy.fields, given.key));
+        let parts = fresh.as_ref().zip(engine.as_ref()).zip(judge.as_ref());
+        let fresh =
+            parts.map(|((plan, engine), judge)| Search { engine, needles: &plan.needles, judge, ..copy(self.search) });
+        let manifest = self.open_manifest(line, &mut report, &mut own)?;
         let manifest = Mutex::new(manifest);
         self.sweep(&sources, dest.as_ref(), &mut report);
-        let blast = Blast::new(job.max_dropped);
+        let left_over = report.troubled;
+        let (blast, sums) = (Blast::new(job.max_dropped), scrub::sums::Ledger::default());
+        let progress = Counted::new(given.progress);
         let run = scrub::Run {
             search: self.search,
+            since: since.as_ref(),
+            fresh: fresh.as_ref(),
             second: self.second,
-            disk: &Disk::default(),
+            disk: &Disk::paced(Arc::clone(self.space.pace())),
             mode: &job.mode,
             verify: job.verify,
             overwrite: job.overwrite,
             break_hardlinks: job.break_hardlinks,
+            break_checksums: job.break_checksums,
+            sums: &sums,
             blast: &blast,
             manifest: &manifest,
-            progress: given.progress,
+            progress: &progress,
         };
-        if job.two_pass && job.mode != Mode::Scan {
+        if job.two_pass && !job.mode.is_dry() {
             self.first_pass(&sources, &filter, &own, &run)?;
         }
-        let mut books = Books { report, subjects: std::collections::HashSet::new() };
+        let mut books = Books { report, subjects: HashSet::new(), unclean: Unclean::default() };
+        if let Some(name) = &job.stdin {
+            let outcome = self.stdin(name, &run)?;
+            if !outcome.interrupted {
+                books.enter(&run, outcome.line, outcome.hit, false)?;
+            }
+        }
         self.batches(&sources, &filter, &own, dest.as_ref(), &run, &mut books)?;
-        let mut report = books.report;
-        report.subjects = books.subjects.len();
+        let Books { mut report, subjects, mut unclean } = books;
+        report.subjects = subjects.len();
+        report.bytes.read = progress.bytes();
         report.interrupted = given.interrupted.load(Ordering::Relaxed);
+        // A gate that found something has not looked at the rest.
+        if report.interrupted || left_over || report.found.is_some() {
+            unclean.anybody();
+        }
+        report.oldest_unclean = unclean.oldest(given.registry);
         if !report.interrupted {
             let mut manifest = manifest.lock().unwrap_or_else(PoisonError::into_inner);
             let root = manifest.root()?;
@@ -217,7 +246,8 @@ impl Fleet<'_> {
     fn refuse_nothing(&self, sources: &[Source], filter: &Filter, own: &Own) -> Result<()> {
         // Links and own files are listed, but nothing of them is read.
         let quiet = |listed: &Listed| matches!(listed, Listed::Skipped { why, .. } if why.is_quiet());
-        if self.job.allow_no_source || Listing::new(sources, filter, own).any(|listed| !quiet(&listed)) {
+        let stdin_alone = sources.is_empty() && self.job.stdin.is_some();
+        if self.job.allow_no_source || stdin_alone || Listing::new(sources, filter, own).any(|listed| !quiet(&listed)) {
             return Ok(());
         }
         Err(Error::usage("nothing is left to be read")
@@ -247,12 +277,12 @@ impl Fleet<'_> {
     }
 
     /// Opens or continues the manifest, settles what a crash left open, and writes the run line.
-    fn open_manifest(&self, sources: &[Source], report: &mut Report, own: &mut Own) -> Result<Writer> {
+    fn open_manifest(&self, line: RunLine, report: &mut Report, own: &mut Own) -> Result<Writer> {
         let job = self.job;
         let default = || PathBuf::from(format!("unwrite-{}.manifest.jsonl", report.run_id));
         let path = match (&job.manifest, &job.mode) {
             (Some(path), _) => Some(path.clone()),
-            (None, Mode::Scan) => None,
+            (None, Mode::Scan | Mode::Gate | Mode::Filter) => None,
             (None, _) => Some(default()),
         };
         let mut writer = match &path {
@@ -265,7 +295,7 @@ impl Fleet<'_> {
         };
         let shown = |path: PathBuf| crate::judge::shown(&(self.search.mask)(path.as_os_str().as_bytes()));
         report.manifest = path.map(shown);
-        writer.append(&Line::Run(Box::new(self.run_line(&report.run_id, sources))), true)?;
+        writer.append(&Line::Run(Box::new(line)), true)?;
         Ok(writer)
     }
 
@@ -310,14 +340,21 @@ impl Fleet<'_> {
                 in_force: registry.in_force,
                 held: registry.held,
                 pending: registry.pending,
+                kind: registry.txt_type.map(|kind| kind.name().to_owned()),
             },
             policy: shown::masked(&given.policy.shown, &|text| (self.search.mask)(text)),
-            sources: sources.iter().map(|source| (self.uri)(source.place())).collect(),
-            searched: ["raw", "percent", "json", "html", "qp"].map(str::to_owned).to_vec(),
+            sources: self.stdin_uri().chain(sources.iter().map(|source| (self.uri)(source.place()))).collect(),
+            searched: SPELLINGS
+                .iter()
+                .copied()
+                .chain(given.policy.fields.variants.names())
+                .map(str::to_owned)
+                .collect(),
             format: job.format.clone(),
             codec: job.codec.clone(),
             max_record: Some(job.limits.max_record),
             key: given.key.map(Key::id),
+            since: Vec::new(),
         }
     }
 
@@ -327,13 +364,14 @@ impl Fleet<'_> {
         let dry = scrub::Run { mode: &Mode::Scan, ..copy_run(run) };
         let (mut changed, mut read) = (0, 0);
         let mut listing = Listing::new(sources, filter, own);
+        let mut watch = Watch::new(run.disk);
         loop {
             let batch: Vec<Listed> = listing.by_ref().take(LIST_BATCH).collect();
             if batch.is_empty() {
                 break;
             }
             let tasks = batch.into_iter().filter_map(|listed| match listed {
-                Listed::Object(object) => Some(Task { object, target: None }),
+                Listed::Object(object) => self.task(object, None, &mut watch).ok(),
                 _ => None,
             });
             self.fan_out(&largest_first(tasks.collect()), &dry, &mut |_, outcome| {
@@ -361,17 +399,19 @@ impl Fleet<'_> {
         books: &mut Books,
     ) -> Result<()> {
         let mut listing = Listing::new(sources, filter, own);
+        let (mut watch, mut turns) = (Watch::new(run.disk), Turns::default());
         let mut linked: HashMap<(u64, u64), (Artifact, bool)> = HashMap::new();
         loop {
             let batch: Vec<Listed> = listing.by_ref().take(LIST_BATCH).collect();
-            if batch.is_empty() || self.given.interrupted.load(Ordering::Relaxed) {
-                return Ok(());
+            if batch.is_empty() || self.halted() {
+                return self.last_turns(&mut turns, run, books);
             }
             let (mut tasks, mut later) = (Vec::new(), Vec::new());
+            turns.reach(&batch);
             for listed in batch {
                 match listed {
-                    Listed::Object(object) => match self.task(object, dest) {
-                        Ok(task) => tasks.push(task),
+                    Listed::Object(object) => match self.task(object, dest, &mut watch) {
+                        Ok(task) => tasks.extend(if run.break_checksums { turns.keep(task) } else { Some(task) }),
                         Err(line) => books.enter(run, *line, false, false)?,
                     },
                     Listed::SameInode { object, first } => later.push((object, first)),
@@ -402,17 +442,33 @@ impl Fleet<'_> {
                 books.enter(run, outcome.line, outcome.hit, outcome.locked)
             })?;
             for (object, first) in later {
-                let outcome = self.other_name(object, &first, dest, run, &linked);
+                if self.halted() {
+                    return Ok(());
+                }
+                let outcome = self.other_name(object, &first, dest, run, &linked, &mut watch);
                 if !outcome.interrupted {
                     books.enter(run, outcome.line, outcome.hit, outcome.locked)?;
                 }
             }
+            self.sums(&turns.ready(false), run, books)?;
         }
     }
 
-    fn task(&self, object: Object, dest: Option<&Dest>) -> std::result::Result<Task, Box<Artifact>> {
+    /// Whether nothing more is to be begun: a signal came, or a gate found something.
+    fn halted(&self) -> bool {
+        let found = self.search.gate.is_some_and(|gate| gate.load(Ordering::Relaxed));
+        found || self.given.interrupted.load(Ordering::Relaxed)
+    }
+
+    fn task(
+        &self,
+        object: Object,
+        dest: Option<&Dest>,
+        watch: &mut Watch<'_>,
+    ) -> std::result::Result<Task, Box<Artifact>> {
+        let beside = watch.judge(&object.path, object.relative.components().count());
         match dest.map(|dest| dest.target(&object)).transpose() {
-            Ok(target) => Ok(Task { object, target }),
+            Ok(target) => Ok(Task { object, target, beside }),
             Err(error) => Err(Box::new(Artifact::new((self.uri)(&object.shown), Status::Failed, Some(error.reason())))),
         }
     }
@@ -425,16 +481,17 @@ impl Fleet<'_> {
         dest: Option<&Dest>,
         run: &scrub::Run<'_>,
         linked: &HashMap<(u64, u64), (Artifact, bool)>,
+        watch: &mut Watch<'_>,
     ) -> Outcome {
         let key = (first.identity.dev, first.identity.ino);
         let known = linked.get(&key).cloned();
         let Some((mut line, hit)) = known.filter(|_| self.job.mode != Mode::InPlace) else {
-            return match self.task(object, dest) {
+            return match self.task(object, dest, watch) {
                 Ok(task) => scrub::scrub(&task, run),
                 Err(line) => Outcome { line: *line, hit: false, locked: false, interrupted: false },
             };
         };
-        line.uri = (self.uri)(&object.shown);
+        line.same_file = Some(std::mem::replace(&mut line.uri, (self.uri)(&object.shown)));
         line.duration_ms = 0;
         let through = matches!(line.status, Status::Copied | Status::Rewritten | Status::Partial);
         if let (Some(dest), true) = (dest, through) {
@@ -465,7 +522,7 @@ impl Fleet<'_> {
         let taker = Mutex::new((take, None::<Error>));
         let stop = AtomicBool::new(false);
         let work = || {
-            while !stop.load(Ordering::Relaxed) && !self.given.interrupted.load(Ordering::Relaxed) {
+            while !stop.load(Ordering::Relaxed) && !self.halted() {
                 let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
                 let outcome = scrub::scrub(task, run);
                 run.progress.done();
@@ -487,41 +544,6 @@ impl Fleet<'_> {
     }
 }
 
-/// Results on their way to manifest and report.
-struct Books {
-    report: Report,
-    subjects: std::collections::HashSet<String>,
-}
-
-impl Books {
-    fn enter(&mut self, run: &scrub::Run<'_>, line: Artifact, hit: bool, locked: bool) -> Result<()> {
-        let report = &mut self.report;
-        report.troubled |= line.attention();
-        report.hit |= hit;
-        report.locked |= locked;
-        if line.attention() && report.attention.len() < 100 {
-            let reason = line.reason.clone().unwrap_or_else(|| {
-                let left: Vec<_> = line.left.keys().map(|word| format!("left: {word}")).collect();
-                left.join(", ")
-            });
-            report.attention.push((line.uri.clone(), line.status, reason));
-        }
-        self.enter_quietly(run, line)
-    }
-
-    fn enter_quietly(&mut self, run: &scrub::Run<'_>, line: Artifact) -> Result<()> {
-        let report = &mut self.report;
-        *report.artifacts.entry(line.status).or_default() += 1;
-        let records = line.records.unwrap_or_default();
-        report.read += records.read;
-        report.records.add(&line);
-        if matches!(line.status, Status::Rewritten | Status::WouldRewrite | Status::Partial) {
-            self.subjects.extend(line.subjects.keys().cloned());
-        }
-        run.manifest.lock().unwrap_or_else(PoisonError::into_inner).artifact(line)
-    }
-}
-
 fn largest_first(mut tasks: Vec<Task>) -> Vec<Task> {
     tasks.sort_by_key(|task| std::cmp::Reverse(task.object.identity.size));
     tasks
@@ -529,15 +551,4 @@ fn largest_first(mut tasks: Vec<Task>) -> Vec<Task> {
 
 fn copy_run<'r>(run: &scrub::Run<'r>) -> scrub::Run<'r> {
     scrub::Run { ..*run }
-}
-
-fn summary(report: &Report, root: String) -> Summary {
-    let count = |status: Status| report.artifacts.get(&status).copied().unwrap_or_default();
-    Summary {
-        finished_at: Timestamp::now().to_string(),
-        artifacts: Status::ALL.into_iter().map(|status| (status.name().to_owned(), count(status))).collect(),
-        records: report.records,
-        root,
-        signature: None,
-    }
 }

@@ -34,6 +34,8 @@ pub enum Kind {
     Verify,
     /// SIGINT or SIGTERM arrived.
     Interrupted,
+    /// Something is to be changed, and that is all a gate asks: exit 1.
+    Found,
 }
 
 /// Where in the layer's stream (or in a text file) it happened.

@@ -37,6 +37,11 @@ impl<'b> BlobSource<'b> {
     pub fn new(blob: &'b dyn Blob) -> Self {
         Self { blob, at: 0 }
     }
+
+    /// Reads `blob` from offset `at`.
+    pub fn starting_at(blob: &'b dyn Blob, at: u64) -> Self {
+        Self { blob, at }
+    }
 }
 
 impl Source for BlobSource<'_> {
@@ -82,6 +87,7 @@ pub struct Input<'a> {
     behind: usize,
     seams: Option<Vec<Seam>>,
     seam_bytes: usize,
+    blob: Option<&'a dyn Blob>,
 }
 
 impl<'a> Input<'a> {
@@ -97,7 +103,20 @@ impl<'a> Input<'a> {
             behind: 0,
             seams: None,
             seam_bytes: 0,
+            blob: None,
         }
+    }
+
+    /// Says that the stream is all of `blob`, from its first byte: whoever must know its end before its start can look.
+    #[must_use]
+    pub fn with_blob(mut self, blob: &'a dyn Blob) -> Self {
+        self.blob = Some(blob);
+        self
+    }
+
+    /// The blob that the stream is, if it can be read at any offset.
+    pub fn blob(&self) -> Option<&'a dyn Blob> {
+        self.blob
     }
 
     /// Keeps a look-behind ring, so that [`Input::mark`] can take seams.

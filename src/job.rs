@@ -14,6 +14,10 @@ use crate::limits::Limits;
 pub enum Mode {
     /// A dry run.
     Scan,
+    /// A dry run that ends at the first hit.
+    Gate,
+    /// Stdin to stdout.
+    Filter,
     /// Rewritten where they lie.
     InPlace,
     /// Mirrored below a destination, as it was typed.
@@ -21,10 +25,17 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// Whether nothing is written.
+    pub fn is_dry(&self) -> bool {
+        matches!(self, Mode::Scan | Mode::Gate)
+    }
+
     /// The name on the manifest's run line.
     pub fn name(&self) -> &'static str {
         match self {
             Mode::Scan => "scan",
+            Mode::Gate => "gate",
+            Mode::Filter => "filter",
             Mode::InPlace => "in-place",
             Mode::Output(_) => "output",
         }
@@ -107,6 +118,10 @@ pub struct Job {
     pub mode: Mode,
     /// SOURCEs as typed.
     pub sources: Vec<PathBuf>,
+    /// Stdin is one of them (`-`), and the name that it has for policy globs and detection.
+    pub stdin: Option<Vec<u8>>,
+    /// `--no-spool`.
+    pub no_spool: bool,
     /// `--include` globs.
     pub include: Vec<String>,
     /// `--exclude` globs.
@@ -119,6 +134,8 @@ pub struct Job {
     pub overwrite: bool,
     /// `--break-hardlinks`.
     pub break_hardlinks: bool,
+    /// `--break-checksums`.
+    pub break_checksums: bool,
     /// `--verify`.
     pub verify: Verify,
     /// `--max-dropped`.
@@ -129,6 +146,8 @@ pub struct Job {
     pub jobs: usize,
     /// Bounds.
     pub limits: Limits,
+    /// `--bwlimit`, bytes a second read and written by all workers; `None`: no limit.
+    pub bwlimit: Option<u64>,
     /// `--temp-dir`.
     pub temp_dir: PathBuf,
     /// `--format`.
@@ -137,6 +156,8 @@ pub struct Job {
     pub codec: Option<String>,
     /// `--level CODEC=N`.
     pub levels: Vec<(String, i32)>,
+    /// `--since`: manifests that are relied on, as files.
+    pub since: Vec<PathBuf>,
     /// `--manifest`.
     pub manifest: Option<PathBuf>,
     /// `--json`.

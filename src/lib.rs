@@ -12,6 +12,7 @@ pub mod detect;
 pub mod edit;
 pub mod engine;
 pub mod error;
+pub mod filter;
 pub mod format;
 #[cfg(any(test, feature = "fuzz"))]
 #[doc(hidden)]
@@ -23,11 +24,13 @@ pub mod layer;
 pub mod limits;
 pub mod manifest;
 pub mod matcher;
+pub mod pace;
 pub mod policy;
 pub mod progress;
 pub mod record;
 pub mod registry;
 pub mod scrub;
+pub mod since;
 pub mod span;
 pub mod store;
 pub mod verify;

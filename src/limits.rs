@@ -44,6 +44,12 @@ pub const ZSTD_WINDOW_LOG: u32 = 27;
 /// Artifacts listed ahead and sorted largest first: bounds the listing's memory to about 30 MB.
 pub const LIST_BATCH: usize = 65_536;
 
+/// Least `--bwlimit`, bytes a second: slower, a run would hold locks and leases for hours.
+pub const BW_MIN: u64 = 64 << 10;
+/// Time in which `--bwlimit` may be caught up with, and the length of one turn: short, so that a writer who waits for a lease
+/// waits no longer than a turn of each worker.
+pub const BW_BURST: std::time::Duration = std::time::Duration::from_millis(100);
+
 /// The bounds that one run can set by option.
 #[derive(Debug, Clone)]
 pub struct Limits {

@@ -3,6 +3,8 @@
 //! Types and the choice of the rule; `config` reads `unwrite.toml` into them, `judge` applies them. Nothing here can be
 //! invalid: a glob is compiled, an action parsed, a pseudonym without a key refused before this exists.
 
+use std::collections::BTreeMap;
+
 use globset::GlobMatcher;
 use serde::Serialize;
 
@@ -162,7 +164,79 @@ pub const PATH_WORDS: &[&str] =
 pub const USER_TABLES: &[&str] =
     &["user", "users", "account", "accounts", "customer", "customers", "member", "members"];
 
-/// Where `user_id` and `username` values count.
+/// A form of a value that is searched on request only (SPEC "Spellings").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Variant {
+    /// Base64 (RFC 4648 §4 and §5), at every alignment.
+    Base64,
+    /// MD5 of the lower-cased value, in hex.
+    Md5,
+    /// SHA-1 of the lower-cased value, in hex.
+    Sha1,
+    /// SHA-256 of the lower-cased value, in hex.
+    Sha256,
+    /// UTF-16, of both byte orders, amid other bytes.
+    Utf16,
+}
+
+impl Variant {
+    /// All, in the order in which they are shown.
+    pub const ALL: [Variant; 5] = [Variant::Base64, Variant::Md5, Variant::Sha1, Variant::Sha256, Variant::Utf16];
+
+    /// The word of the policy and of the manifest.
+    pub fn name(self) -> &'static str {
+        match self {
+            Variant::Base64 => "base64",
+            Variant::Md5 => "md5",
+            Variant::Sha1 => "sha1",
+            Variant::Sha256 => "sha256",
+            Variant::Utf16 => "utf16",
+        }
+    }
+
+    /// The variants that a policy may ask for of a type of this name: of what counts anywhere, and digests of e-mails only.
+    pub fn known(kind: &str) -> &'static [Variant] {
+        match kind {
+            "email" => &Self::ALL,
+            "uuid" | "ip" | "phone" | "token" | "literal" => &[Variant::Base64, Variant::Utf16],
+            _ => &[],
+        }
+    }
+}
+
+/// Which variants are searched, for each type of identifier by its name; in the order of [`Variant::ALL`], each once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+pub struct Variants(BTreeMap<&'static str, Vec<Variant>>);
+
+impl Variants {
+    /// Asks for `list`, and no other variants, of the type `kind`.
+    pub fn ask(&mut self, kind: &'static str, list: &[Variant]) {
+        self.0.remove(kind);
+        let list: Vec<Variant> = Variant::ALL.into_iter().filter(|variant| list.contains(variant)).collect();
+        if !list.is_empty() {
+            self.0.insert(kind, list);
+        }
+    }
+
+    /// Whether `variant` is searched of the type `kind`.
+    pub fn asks(&self, kind: &str, variant: Variant) -> bool {
+        self.0.get(kind).is_some_and(|list| list.contains(&variant))
+    }
+
+    /// The types with variants, and theirs.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &[Variant])> {
+        self.0.iter().map(|(kind, list)| (*kind, list.as_slice()))
+    }
+
+    /// The words of all variants that are searched of any type.
+    pub fn names(&self) -> Vec<&'static str> {
+        let asked = |variant: &Variant| self.0.values().any(|list| list.contains(variant));
+        Variant::ALL.into_iter().filter(asked).map(Variant::name).collect()
+    }
+}
+
+/// Where `user_id` and `username` values count, and in which variants the values of other types do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fields {
     /// Names for `user_id`.
@@ -171,6 +245,8 @@ pub struct Fields {
     pub username: Vec<FieldName>,
     /// Path words for `user_id` and `username`, lower case.
     pub paths: Vec<Vec<u8>>,
+    /// Variants that are searched besides.
+    pub variants: Variants,
 }
 
 impl Default for Fields {
@@ -180,6 +256,7 @@ impl Default for Fields {
             user_id: names(USER_ID_FIELDS),
             username: names(USERNAME_FIELDS),
             paths: PATH_WORDS.iter().map(|word| word.as_bytes().to_vec()).collect(),
+            variants: Variants::default(),
         }
     }
 }
@@ -187,7 +264,7 @@ impl Default for Fields {
 /// A whole policy.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
-    /// Identifying fields and path words.
+    /// Identifying fields, path words and variants.
     pub fields: Fields,
     /// Rules in order; the first that fits decides.
     pub rules: Vec<Rule>,

@@ -47,6 +47,9 @@ pub enum Place {
     JsonBare,
     /// JSON `null`.
     JsonNull,
+    /// The inside of a JSON array of numbers from 0 to 255, which stand for bytes (journald's MESSAGE that is no UTF-8). Its elements
+    /// come as fields of their own, too.
+    JsonBytes,
     /// A CSV cell without quotes.
     Cell,
     /// The inside of a quoted CSV cell, where `""` stands for `"`.
@@ -77,10 +80,34 @@ pub struct Field<'r> {
     /// The whole thing that goes if the field is removed: a JSON member with its name, or an array's element, and the comma after
     /// it if there is one; else the scalar with its quotes.
     pub whole: Range<usize>,
-    /// The scalar's text, decoded (escapes resolved, `""` halved); a JSON number as written.
+    /// The scalar's text, decoded (escapes resolved, `""` halved); a JSON number as written; the bytes that an array stands for.
     pub text: Cow<'r, [u8]>,
     /// The kind of place.
     pub place: Place,
+}
+
+/// What a record holds of a line that may be divided: Docker cuts lines at 16 KiB, the Kubernetes runtimes theirs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fragment {
+    /// Tells the streams apart that are mixed here (`stdout`, `stderr`): fragments of one line have the same.
+    pub stream: u64,
+    /// Whether the line goes on in the stream's next record.
+    pub more: More,
+    /// Where the line's text stands in the record.
+    pub span: Range<usize>,
+    /// Whether it stands there as a JSON string; else as it is.
+    pub json: bool,
+}
+
+/// Whether a line goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum More {
+    /// It ends here.
+    No,
+    /// It does not say that it ends: what a stream ends with, or the first of two fragments that are near.
+    Maybe,
+    /// It goes on.
+    Yes,
 }
 
 /// A stream's records one after another, with the state that CSV headers and multi-line records need.
@@ -101,6 +128,35 @@ pub trait Cursor: Send {
     /// The table that the current record belongs to (SQL), if any.
     fn table(&self) -> Option<&str> {
         None
+    }
+
+    /// Makes right what `record` says of its own bytes (a length) once `edits` are applied to it: sorted, disjoint ranges of the
+    /// record and what comes there. Edits of such places themselves are taken back.
+    fn mend(&self, record: &[u8], edits: &mut Vec<(Range<usize>, Vec<u8>)>) {
+        let _ = (record, edits);
+    }
+
+    /// What `record` holds of a line that a program had to divide into records, if it is one that may.
+    fn fragment(&self, record: &[u8]) -> Option<Fragment> {
+        let _ = record;
+        None
+    }
+
+    /// Whether `record` may have a field of [`Place::JsonBytes`], whose text no search of the record's own bytes finds. Quick; false
+    /// alarms cost time.
+    fn may_hide(&self, record: &[u8]) -> bool {
+        let _ = record;
+        false
+    }
+
+    /// Whether records may follow each other without a separator, so that what stands beside a value may be another record's.
+    fn abuts(&self) -> bool {
+        false
+    }
+
+    /// Whether a value may hold any bytes, so that binary ones are no sign of something else in the stream.
+    fn holds_bytes(&self) -> bool {
+        false
     }
 
     /// Whether a cell may hold its text with doubled quotes, so that it must be searched decoded as well.

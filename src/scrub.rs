@@ -4,17 +4,20 @@
 //! its original stands. The order of the last steps is promise P3: the result is complete and verified before the manifest's
 //! `intent` is durable, the `intent` before the swap, the swap before the `artifact` line.
 
+pub mod sums;
+
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use crate::blob::Blob;
+use crate::detect::beside::{Beside, Sum};
 use crate::edit::Patch;
 use crate::error::{Error, Kind, Result};
 use crate::job::{MaxDropped, Mode, Verify};
@@ -24,6 +27,7 @@ use crate::layer::{BlobPass, Cx, Search, Tally};
 use crate::manifest::writer::Writer;
 use crate::manifest::{Artifact, Digest, Identity, Intent, Line, Member, Records, Status};
 use crate::progress::Progress;
+use crate::since::{Known, Since};
 use crate::store::{self, Object, Original, Purpose, To};
 use crate::verify;
 
@@ -31,6 +35,10 @@ use crate::verify;
 pub struct Run<'r> {
     /// How originals are searched.
     pub search: &'r Search<'r>,
+    /// What earlier manifests vouch for (`--since`).
+    pub since: Option<&'r Since>,
+    /// How originals are searched that are vouched for: only for who is new. `None`: nobody is.
+    pub fresh: Option<&'r Search<'r>>,
     /// How results are searched, each in turn; empty for `--verify none`.
     pub second: &'r [&'r Search<'r>],
     /// Where artifacts lie.
@@ -43,6 +51,10 @@ pub struct Run<'r> {
     pub overwrite: bool,
     /// `--break-hardlinks`.
     pub break_hardlinks: bool,
+    /// `--break-checksums`.
+    pub break_checksums: bool,
+    /// What was done to checksum files.
+    pub sums: &'r sums::Ledger,
     /// The blast-radius limit.
     pub blast: &'r Blast,
     /// Where intents go.
@@ -57,6 +69,8 @@ pub struct Task {
     pub object: Object,
     /// Its place in the mirror, under `--output`.
     pub target: Option<PathBuf>,
+    /// What stands beside it.
+    pub beside: Option<Beside>,
 }
 
 /// The line of one artifact, and whether something of it is to be changed (a scan's exit 1).
@@ -151,15 +165,17 @@ pub fn scrub(task: &Task, run: &Run<'_>) -> Outcome {
     outcome
 }
 
-fn failed(uri: String, error: &Error) -> Outcome {
+/// The outcome of an artifact that came to `error`.
+pub fn failed(uri: String, error: &Error) -> Outcome {
     let status = match error.kind() {
+        Kind::Found => Status::WouldRewrite,
         Kind::Unsupported => Status::Unsupported,
         Kind::Skipped | Kind::Locked => Status::Skipped,
         _ => Status::Failed,
     };
     Outcome {
         line: Artifact::new(uri, status, Some(error.reason())),
-        hit: false,
+        hit: error.kind() == Kind::Found,
         locked: error.kind() == Kind::Locked,
         interrupted: error.kind() == Kind::Interrupted,
     }
@@ -167,7 +183,13 @@ fn failed(uri: String, error: &Error) -> Outcome {
 
 /// The manifest's identity of a version.
 pub fn identity(of: &store::Identity) -> Identity {
-    Identity { dev: of.dev, inode: of.ino, ctime: time(of.ctime).map_or_else(String::new, |t| t.to_string()) }
+    Identity {
+        dev: of.dev,
+        inode: of.ino,
+        ctime: time(of.ctime).map_or_else(String::new, |t| t.to_string()),
+        size: Some(of.size),
+        mtime: time(of.mtime).map(|t| t.to_string()),
+    }
 }
 
 fn time(nanos: i128) -> Option<Timestamp> {
@@ -184,18 +206,27 @@ struct Work<'w> {
 impl Work<'_> {
     fn go(&self) -> Result<Outcome> {
         let run = self.run;
-        if *run.mode != Mode::Scan && run.blast.tripped() {
+        if !run.mode.is_dry() && run.blast.tripped() {
             return Err(Error::new(Kind::Skipped, "max-dropped"));
+        }
+        match &self.task.beside {
+            Some(Beside::Sums(_) | Beside::Signed(_)) if run.break_checksums => {}
+            Some(beside) => return Err(Error::unsupported(beside.reason())),
+            None => {}
+        }
+        if let Some(line) = self.unchanged() {
+            return Ok(Outcome { line, hit: false, locked: false, interrupted: false });
         }
         let purpose = match run.mode {
             Mode::InPlace => Purpose::Replace { break_hardlinks: run.break_hardlinks },
             _ => Purpose::Read,
         };
         let original = self.run.disk.open(&self.task.object, purpose)?;
+        settle_clock(original.identity().ctime);
         let outcome = self.read(&original);
         // A layer's complaint may be about a writer: then that is the reason.
         match &outcome {
-            Err(error) if !matches!(error.kind(), Kind::Interrupted | Kind::Skipped) => {
+            Err(error) if !matches!(error.kind(), Kind::Interrupted | Kind::Skipped | Kind::Found) => {
                 original.check()?;
             }
             _ => {}
@@ -203,13 +234,51 @@ impl Work<'_> {
         outcome
     }
 
+    /// The line of an artifact that need not be read: it is vouched for, and nobody is new. A mirror needs its bytes.
+    fn unchanged(&self) -> Option<Artifact> {
+        let run = self.run;
+        if run.since.is_none() || matches!(run.mode, Mode::Output(_)) {
+            return None;
+        }
+        let found = run.disk.look(&self.task.object)?;
+        let known = self.known(&found).filter(|known| known.nothing_new)?;
+        // A checksum that was written to since may be what a crash left.
+        if !self.sums().iter().all(|sum| self.is_known(sum)) {
+            return None;
+        }
+        let mut line = Artifact::new(self.uri.to_owned(), Status::Unchanged, None);
+        line.since = Some(known.run_id.to_owned());
+        line.before = known.sha256.map(|sha256| Digest { bytes: found.size, sha256 });
+        line.identity = Some(identity(&found));
+        line.left = self.named().map(|n| ("name".to_owned(), n)).into_iter().collect();
+        Some(line)
+    }
+
+    /// What an earlier manifest says of this version of the artifact.
+    fn known(&self, found: &store::Identity) -> Option<Known<'_>> {
+        self.run.since?.known(&identity(found), self.uri, &self.run.search.mask)
+    }
+
+    /// Whether an earlier manifest vouches for this version of a checksum file, too.
+    fn is_known(&self, sum: &Sum) -> bool {
+        let run = self.run;
+        let Ok(object) = sums::object(sum, &self.task.object) else { return false };
+        let uri = store::uri(&(run.search.mask)(object.shown.as_os_str().as_bytes()));
+        run.since.is_some_and(|since| since.known(&identity(&object.identity), &uri, &run.search.mask).is_some())
+    }
+
     fn read(&self, original: &dyn Original) -> Result<Outcome> {
         let (run, object) = (self.run, &self.task.object);
+        let known = self.known(&original.identity());
+        let (search, since) = match known.zip(run.fresh) {
+            Some((known, fresh)) => (fresh, Some(known.run_id.to_owned())),
+            None => (run.search, None),
+        };
         let relative = object.relative.as_os_str().as_bytes();
         let mtime = time(original.identity().mtime);
-        let hashed = *run.mode != Mode::Scan;
+        let hashed = !run.mode.is_dry();
         let mut sha = Sha256::new();
-        let seen = verify::read(original, run.search, relative, mtime, &mut |bytes| {
+        let seen = verify::read(original, search, relative, mtime, &mut |bytes| {
             if hashed {
                 sha.update(bytes);
             }
@@ -219,7 +288,8 @@ impl Work<'_> {
         #[cfg(debug_assertions)]
         test_panic(original);
         let mut line = Artifact::new(self.uri.to_owned(), Status::Clean, None);
-        self.describe(&seen.tally, &mut line);
+        self.describe(&seen.tally, search, &mut line);
+        line.since = since;
         line.notes = original.notes().iter().map(|note| note.text().to_owned()).collect();
         line.notes.extend(masked(&seen.tally));
         let hit = !seen.found.is_empty();
@@ -236,45 +306,42 @@ impl Work<'_> {
             line.before = Some(Digest { bytes: original.len(), sha256: hex(&sha.finalize()) });
         }
         line.identity = Some(identity(&original.identity()));
+        if !hit && !self.sums().is_empty() {
+            sums::check(self.sums(), self.own_name(), original, run)?;
+        }
         match run.mode {
-            Mode::Scan => {
+            Mode::Scan | Mode::Gate | Mode::Filter => {
                 if hit {
                     line.status = Status::WouldRewrite;
                 }
             }
             Mode::InPlace if !hit => run.blast.saw(seen.tally.read),
-            Mode::InPlace | Mode::Output(_) => self.commit(original, &seen, mtime, &mut line)?,
+            Mode::InPlace | Mode::Output(_) => self.commit(original, &seen, search, mtime, &mut line)?,
         }
         partial(&seen.tally, &mut line);
         Ok(Outcome { line, hit, locked: false, interrupted: false })
     }
 
     /// Copies the tally to the manifest's line.
-    fn describe(&self, tally: &Tally, line: &mut Artifact) {
-        let search = self.run.search;
-        line.layers = tally.layers.iter().map(|name| (*name).to_owned()).collect();
-        line.records = Some(Records { read: tally.read, dropped: tally.dropped, edited: tally.edited });
-        for (subject, n) in &tally.subjects {
-            if let Some(subject) = search.needles.subjects.get(*subject as usize) {
-                *line.subjects.entry(subject.reference.clone()).or_default() += n;
-            }
-        }
-        let mut own_name = NameHits::default();
-        let path = self.task.object.shown.as_os_str().as_bytes();
-        let named = search.mask_name(path, &mut own_name).is_some() || own_name.held;
-        line.left = [("report", tally.left_report), ("held", tally.left_held), ("name", u64::from(named))]
-            .into_iter()
-            .filter(|(_, n)| *n > 0)
-            .map(|(word, n)| (word.to_owned(), n))
-            .collect::<BTreeMap<_, _>>();
-        line.members = members(tally);
+    fn describe(&self, tally: &Tally, search: &Search<'_>, line: &mut Artifact) {
+        tell(tally, search, line);
+        line.left.extend(self.named().map(|n| ("name".to_owned(), n)));
     }
 
-    /// Lift, draft, verify, intent, swap.
+    /// 1 if somebody is named in the artifact's own path.
+    fn named(&self) -> Option<u64> {
+        let mut own_name = NameHits::default();
+        let path = self.task.object.shown.as_os_str().as_bytes();
+        let named = self.run.search.mask_name(path, &mut own_name).is_some() || own_name.held;
+        named.then_some(1)
+    }
+
+    /// Lift, draft, verify, intent, swap. `search` is the one that `seen` was seen with.
     fn commit(
         &self,
         original: &dyn Original,
         seen: &verify::Seen,
+        search: &Search<'_>,
         mtime: Option<Timestamp>,
         line: &mut Artifact,
     ) -> Result<()> {
@@ -286,7 +353,7 @@ impl Work<'_> {
             return Ok(());
         }
         let relative = self.task.object.relative.as_os_str().as_bytes();
-        let patch = self.lift(original, seen, relative, mtime)?;
+        let patch = self.lift(original, seen, search, mtime)?;
         let to = match &self.task.target {
             Some(target) => To::Mirror { target, overwrite: run.overwrite },
             None => To::InPlace,
@@ -297,6 +364,7 @@ impl Work<'_> {
             return Err(Error::new(Kind::Verify, "the draft has not the length that was foretold"));
         }
         if changes {
+            // For everybody, also where only who is new was looked for: what was relied on is proved again.
             for search in run.second {
                 verify::look(draft.blob(), search, relative, mtime, &seen.foretold)?;
             }
@@ -321,18 +389,63 @@ impl Work<'_> {
             let mut manifest = run.manifest.lock().unwrap_or_else(PoisonError::into_inner);
             manifest.append(&Line::Intent(intent), true)?;
         }
-        let committed = draft.commit()?;
+        let committed = if changes { self.with_sums(original, draft, line)? } else { draft.commit()? };
         line.status = if changes { Status::Rewritten } else { Status::Copied };
         line.after = Some(after);
         line.kept_bytes = Some(applied.kept);
         line.encoded_bytes = Some(applied.bytes - applied.kept);
         line.identity = Some(identity(&committed.identity));
-        line.notes = committed.notes.iter().map(|note| note.text().to_owned()).chain(masked(tally)).collect();
+        let broken = std::mem::take(&mut line.notes);
+        let notes = original.notes().into_iter().chain(committed.notes);
+        line.notes = notes.map(|note| note.text().to_owned()).chain(masked(tally)).collect();
+        line.notes.extend(broken);
         Ok(())
     }
 
-    fn lift(&self, blob: &dyn Blob, seen: &verify::Seen, relative: &[u8], mtime: Option<Timestamp>) -> Result<Patch> {
-        let search = self.run.search;
+    /// Checksum files of the artifact.
+    fn sums(&self) -> &[Sum] {
+        match &self.task.beside {
+            Some(Beside::Sums(sums)) => sums,
+            _ => &[],
+        }
+    }
+
+    fn own_name(&self) -> &std::ffi::OsStr {
+        self.task.object.path.file_name().unwrap_or_default()
+    }
+
+    /// Commits the draft, and what holds its checksum; `line` gets notes of these only.
+    fn with_sums(
+        &self,
+        original: &dyn Original,
+        draft: Box<dyn store::Draft + '_>,
+        line: &mut Artifact,
+    ) -> Result<store::Committed> {
+        let (run, object, own) = (self.run, &self.task.object, self.sums());
+        line.notes = Vec::new();
+        if let Some(Beside::Signed(_)) = self.task.beside {
+            line.notes.push("CloudTrail's digest of it is signed and fits no more".to_owned());
+        }
+        if own.is_empty() {
+            return draft.commit();
+        }
+        line.notes.push(format!("its checksum changes in files beside it: {}", own.len()));
+        if self.task.target.is_some() {
+            sums::remember(own, object, original, draft.blob(), run)?;
+            return draft.commit();
+        }
+        let done = sums::update(own, object, original, draft.blob(), run)?;
+        draft.commit().or_else(|error| sums::undo(done, object, run).and(Err(error)))
+    }
+
+    fn lift(
+        &self,
+        blob: &dyn Blob,
+        seen: &verify::Seen,
+        search: &Search<'_>,
+        mtime: Option<Timestamp>,
+    ) -> Result<Patch> {
+        let relative = self.task.object.relative.as_os_str().as_bytes();
         let mut pass = BlobPass::new(blob, search.space);
         if !seen.found.is_empty() {
             let mut cx = Cx::new(search, relative, mtime);
@@ -346,8 +459,41 @@ impl Work<'_> {
     }
 }
 
+/// Waits until a change of a file would get another time than its last one, `ctime` in nanoseconds since the epoch. File systems
+/// tell time by the tick (at most 10 ms), some by the second or two: without the wait a file that was made just now could be
+/// changed while it is read, or right after, and look the same to this run and to `--since`.
+fn settle_clock(ctime: i128) {
+    const TICK: Duration = Duration::from_millis(20);
+    const SECONDS: Duration = Duration::from_millis(2020);
+    let tick = if ctime % 1_000_000_000 == 0 { SECONDS } else { TICK };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let age = u64::try_from(now.as_nanos() as i128 - ctime).map(Duration::from_nanos);
+    if let Ok(age) = age
+        && age < tick
+    {
+        std::thread::sleep(tick.saturating_sub(age));
+    }
+}
+
+/// Copies what was counted to the manifest's line.
+pub fn tell(tally: &Tally, search: &Search<'_>, line: &mut Artifact) {
+    line.layers = tally.layers.iter().map(|name| (*name).to_owned()).collect();
+    line.records = Some(Records { read: tally.read, dropped: tally.dropped, edited: tally.edited });
+    for (subject, n) in &tally.subjects {
+        if let Some(subject) = search.needles.subjects.get(*subject as usize) {
+            *line.subjects.entry(subject.reference.clone()).or_default() += n;
+        }
+    }
+    line.left = [("report", tally.left_report), ("held", tally.left_held)]
+        .into_iter()
+        .filter(|(_, n)| *n > 0)
+        .map(|(word, n)| (word.to_owned(), n))
+        .collect::<BTreeMap<_, _>>();
+    line.members = members(tally);
+}
+
 /// `partial`, if a member could not be read and was not accepted; it stands over `rewritten`, `copied` and `clean`.
-fn partial(tally: &Tally, line: &mut Artifact) {
+pub fn partial(tally: &Tally, line: &mut Artifact) {
     let bad = || tally.members.iter().filter(|member| !member.accepted);
     let through = matches!(line.status, Status::Rewritten | Status::WouldRewrite | Status::Copied | Status::Clean);
     if !through || (bad().next().is_none() && !tally.more_bad) {
@@ -361,7 +507,7 @@ fn partial(tally: &Tally, line: &mut Artifact) {
 }
 
 /// Names inside the artifact are no records: a note counts them.
-fn masked(tally: &Tally) -> Option<String> {
+pub fn masked(tally: &Tally) -> Option<String> {
     (tally.names > 0).then(|| format!("names masked: {}", tally.names))
 }
 

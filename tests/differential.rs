@@ -225,6 +225,7 @@ fn escape(c: char, spelling: Spelling, i: usize, out: &mut String) {
             '\r' => out.push_str("\\r"),
             c => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| write!(out, "\\u{unit:04x}").unwrap()),
         },
+        Spelling::Utf16Le | Spelling::Utf16Be => unreachable!("no escapes"),
     }
 }
 

@@ -174,10 +174,11 @@ fn nothing_of_a_run_leaks() {
 
     let mirror = world.mirror("out/", &["-vv"]);
     looked_at("scrub --output", mirror.expect(3));
-    let scrub = world.scrub(&["-vv"]);
+    let scrub = world.scrub(&["-vv", "--metrics", "m.prom"]);
     looked_at("scrub", scrub.expect(3));
     looked_at("verify", &world.verify(&["-vv"]));
     clean("the manifest", &world.get("m.jsonl"));
+    clean("metrics", &world.get("m.prom"));
     // Names are left and said so; members' names are masked in place.
     assert!(scrub.lines.iter().any(|line| line["left"]["name"] == 1));
     for (name, _) in make::untar(&make::un_gz(&world.get("src/backup.tar.gz"))) {
@@ -261,6 +262,9 @@ fn options_with_values_are_not_echoed() {
         "--progress",
         "--type",
         "--min-age",
+        "--bwlimit",
+        "--nice",
+        "--metrics-name",
     ] {
         let ran = world.run(&["scrub", "src", "--registry", REGISTRY, "--in-place", option, email]);
         looked_at(option, &ran);

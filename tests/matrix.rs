@@ -1,4 +1,4 @@
-//! One expectation, all paths: each record case (`fixtures/cases/*`, found by itself) through each codec, in a tar or not, in
+//! One expectation, all paths: each record case (`fixtures/cases/*`, found by itself) through each codec, in a tar or a zip or none, in
 //! windows from one byte up, by both engines: the same bytes.
 
 use std::path::PathBuf;
@@ -47,7 +47,13 @@ enum Wrap {
     Gz,
     MultiGz,
     Zst,
+    Bz2,
+    Xz,
+    Lz4,
+    Sz,
     Tar,
+    Zip,
+    StreamedZip,
 }
 
 /// Paths by which a stream is reached, outermost last.
@@ -62,6 +68,14 @@ const PATHS: &[&[Wrap]] = &[
     &[Wrap::Zst, Wrap::Tar],
     &[Wrap::Tar, Wrap::Zst],
     &[Wrap::Zst, Wrap::Tar, Wrap::Gz],
+    &[Wrap::Bz2],
+    &[Wrap::Xz],
+    &[Wrap::Lz4],
+    &[Wrap::Sz],
+    &[Wrap::Zip],
+    &[Wrap::Gz, Wrap::StreamedZip],
+    &[Wrap::StreamedZip, Wrap::Tar],
+    &[Wrap::Tar, Wrap::Zip, Wrap::Xz],
 ];
 
 const BESIDE: &[u8] = b"nothing of anybody\nis in here\n";
@@ -74,7 +88,15 @@ fn wrap(wraps: &[Wrap], name: &str, data: &[u8]) -> (String, Vec<u8>) {
             (format!("{name}.gz"), make::multi_gz(&[a, b, b""]))
         }
         Wrap::Zst => (format!("{name}.zst"), make::zst(&data)),
+        Wrap::Bz2 => (format!("{name}.bz2"), make::bz2(&data)),
+        Wrap::Xz => (format!("{name}.xz"), make::xz(&data)),
+        Wrap::Lz4 => (format!("{name}.lz4"), make::lz4(&data)),
+        Wrap::Sz => (format!("{name}.sz"), make::sz(&data)),
         Wrap::Tar => ("all.tar".to_owned(), make::tar(&[("first.txt", BESIDE), (&name, &data), ("last.txt", BESIDE)])),
+        Wrap::Zip | Wrap::StreamedZip => {
+            let members = [("first.txt", BESIDE), (&name, &data), ("last.txt", BESIDE)];
+            ("all.zip".to_owned(), make::zip(&members, *wrap == Wrap::StreamedZip))
+        }
     })
 }
 
@@ -82,8 +104,12 @@ fn unwrap(wraps: &[Wrap], data: &[u8]) -> Vec<u8> {
     wraps.iter().rev().fold(data.to_vec(), |data, wrap| match wrap {
         Wrap::Gz | Wrap::MultiGz => make::un_gz(&data),
         Wrap::Zst => make::un_zst(&data),
-        Wrap::Tar => {
-            let mut members = make::untar(&data);
+        Wrap::Bz2 => make::un_bz2(&data),
+        Wrap::Xz => make::un_xz(&data),
+        Wrap::Lz4 => make::un_lz4(&data),
+        Wrap::Sz => make::un_sz(&data),
+        Wrap::Tar | Wrap::Zip | Wrap::StreamedZip => {
+            let mut members = if *wrap == Wrap::Tar { make::untar(&data) } else { make::unzip(&data) };
             assert_eq!((members.len(), &members[0].1[..], &members[2].1[..]), (3, BESIDE, BESIDE));
             members.swap_remove(1).1
         }

@@ -20,7 +20,8 @@ pub struct Cli {
     pub verb: Verb,
 }
 
-const EXIT_CODES: &str = "\
+/// What each exit code means, separated by ` · `.
+pub const EXIT_CODES: &str = "\
 Exit codes: 0 nothing to do or all done · 1 found (scan: something to change; verify: tampered, changed, incomplete or a \
 survivor) · 2 usage or configuration, nothing touched · 3 finished, but some artifacts failed, are partial, unsupported, \
 skipped or hold something by hold or by name · 4 another run holds an artifact · 130, 143 interrupted, nothing half-written";
@@ -43,6 +44,16 @@ pub enum Verb {
         stays until the new artifact is complete, verified and durable."
     )]
     Scrub(Box<Scrub>),
+    /// Take the records of erased people out of a stream: stdin to stdout.
+    ///
+    /// Example: zcat app.log.gz | unwrite filter --registry erased.jsonl | psql
+    #[command(after_help = FILTER_HELP)]
+    Filter(Box<Filter>),
+    /// Exit 0 only if everything is clean; stops at the first hit. Nothing is written.
+    ///
+    /// Example: unwrite gate backup.tar.zst --registry erased.jsonl && restore backup.tar.zst
+    #[command(after_help = GATE_HELP)]
+    Gate(Box<Gate>),
     /// Check a manifest: it is intact, artifacts are what it says, and with a registry that none of theirs is left.
     ///
     /// Example: unwrite verify unwrite-01J….manifest.jsonl --registry erased.jsonl
@@ -50,6 +61,93 @@ pub enum Verb {
     /// Look at a deletion registry, or add to it.
     #[command(subcommand)]
     Registry(Box<Registry>),
+    /// Print completions for a shell.
+    ///
+    /// Example: unwrite completions fish | source
+    Completions {
+        /// The shell.
+        #[arg(value_name = "SHELL", value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write the pages of all verbs.
+    ///
+    /// Example: unwrite man | man -l -
+    Man(Man),
+}
+
+/// `man`.
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Write a page for each verb into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+}
+
+const FILTER_HELP: &str = "\
+Nothing is read or written before the registry is loaded and in date. Exit 0 only if all of the stream was read, and all of the \
+result searched again, written and taken; 3 if not, and a codec's stream is then left without its end; 130, 143 interrupted. \
+Put `set -o pipefail` before a pipe.";
+
+const GATE_HELP: &str = "\
+SOURCE `-` is stdin. Exit 0: all of it was read and is clean; 1: something would be changed, and what comes after it was not read; \
+3: something could not be read, is partial, unsupported, skipped or held (3 outranks 1 where both were seen).";
+
+/// `filter`.
+#[derive(Debug, Args)]
+pub struct Filter {
+    /// Who and by which rules.
+    #[command(flatten)]
+    pub who: Who,
+    /// The stream's name, such as app.log.gz: for the policy's globs and for detection [default: stdin].
+    #[arg(long, value_name = "NAME", env = "UNWRITE_NAME")]
+    pub name: Option<OsString>,
+    /// Record format to take instead of what is detected.
+    #[arg(long, value_name = "F", env = "UNWRITE_FORMAT")]
+    pub format: Option<String>,
+    /// Outermost codec to take instead of what is detected; `none` for none.
+    #[arg(long, value_name = "C", env = "UNWRITE_CODEC")]
+    pub codec: Option<String>,
+    /// Refuse what must be read twice (an archive) instead of keeping it in a temporary file on its way.
+    #[arg(long, env = "UNWRITE_NO_SPOOL")]
+    pub no_spool: bool,
+    /// Stop when more dropped plus edited records than this: a number, or a percentage of all (judged at the end, and from 65536 on).
+    #[arg(long, value_name = "N|P%", env = "UNWRITE_MAX_DROPPED")]
+    pub max_dropped: Option<String>,
+    /// How the result is verified before it is written.
+    #[arg(long, value_enum, default_value = "full", env = "UNWRITE_VERIFY")]
+    pub verify: VerifyLevel,
+    /// Compression level of what is encoded again, such as gzip=6 or zstd=3.
+    #[arg(long, value_name = "CODEC=N", env = "UNWRITE_LEVEL", value_delimiter = ',')]
+    pub level: Vec<String>,
+    /// Bounds.
+    #[command(flatten)]
+    pub bounds: Bounds,
+    /// What is told to a monitoring system.
+    #[command(flatten)]
+    pub monitoring: Monitoring,
+    /// What is said.
+    #[command(flatten)]
+    pub say: Say,
+}
+
+/// `gate`.
+#[derive(Debug, Args)]
+pub struct Gate {
+    /// Who and by which rules.
+    #[command(flatten)]
+    pub who: Who,
+    /// Where.
+    #[command(flatten)]
+    pub walk: Walk,
+    /// Name of stdin (SOURCE `-`), for the policy's globs and for detection [default: stdin].
+    #[arg(long, value_name = "NAME", env = "UNWRITE_NAME")]
+    pub name: Option<OsString>,
+    /// What is told to a monitoring system.
+    #[command(flatten)]
+    pub monitoring: Monitoring,
+    /// What is said.
+    #[command(flatten)]
+    pub say: Say,
 }
 
 /// `scan`.
@@ -61,6 +159,9 @@ pub struct Scan {
     /// Where.
     #[command(flatten)]
     pub walk: Walk,
+    /// What is told to a monitoring system.
+    #[command(flatten)]
+    pub monitoring: Monitoring,
     /// What is said.
     #[command(flatten)]
     pub say: Say,
@@ -99,6 +200,9 @@ pub struct Scrub {
     /// Compression level of what is re-encoded, such as gzip=6 or zstd=3.
     #[arg(long, value_name = "CODEC=N", env = "UNWRITE_LEVEL", value_delimiter = ',')]
     pub level: Vec<String>,
+    /// What is told to a monitoring system.
+    #[command(flatten)]
+    pub monitoring: Monitoring,
     /// What is said.
     #[command(flatten)]
     pub say: Say,
@@ -194,6 +298,14 @@ pub struct Walk {
     /// Outermost codec to take instead of what is detected; `none` for none.
     #[arg(long, value_name = "C", env = "UNWRITE_CODEC")]
     pub codec: Option<String>,
+    /// Also files whose checksum stands beside them (.sha256, SHA256SUMS and the like), which is rewritten along; the
+    /// signed digests of AWS trails then fit no more.
+    #[arg(long, env = "UNWRITE_BREAK_CHECKSUMS")]
+    pub break_checksums: bool,
+    /// Manifests of earlier runs, or quoted globs of them: what they say is clean and did not change since is searched only
+    /// for who came in force after that, and not read if nobody did.
+    #[arg(long, value_name = "M", env = "UNWRITE_SINCE", value_delimiter = ',')]
+    pub since: Vec<PathBuf>,
     /// Bounds.
     #[command(flatten)]
     pub bounds: Bounds,
@@ -220,6 +332,34 @@ pub struct Bounds {
     /// Longest record [default: 128MiB].
     #[arg(long, value_name = "SIZE", env = "UNWRITE_MAX_RECORD")]
     pub max_record: Option<String>,
+    /// What others get.
+    #[command(flatten)]
+    pub manners: Manners,
+}
+
+/// What is left to others on the machine.
+#[derive(Debug, Args)]
+pub struct Manners {
+    /// Bytes a second, read and written together by all workers, such as 50MiB; at least 64KiB [default: no limit].
+    #[arg(long, value_name = "RATE", env = "UNWRITE_BWLIMIT")]
+    pub bwlimit: Option<String>,
+    /// Lower the CPU priority by N, 0 to 19.
+    #[arg(long, value_name = "N", env = "UNWRITE_NICE", value_parser = clap::value_parser!(u8).range(0..=19))]
+    pub nice: Option<u8>,
+    /// Read and write only when nobody else does (the idle I/O class; schedulers without classes ignore it).
+    #[arg(long, env = "UNWRITE_IDLE")]
+    pub idle: bool,
+}
+
+/// What is told to a monitoring system.
+#[derive(Debug, Args)]
+pub struct Monitoring {
+    /// Write metrics for Prometheus here when the run ends, however it ends (for the textfile collector: a name in *.prom).
+    #[arg(long, value_name = "FILE", env = "UNWRITE_METRICS")]
+    pub metrics: Option<PathBuf>,
+    /// Give each metric the label `name`: for several jobs whose files lie in one folder.
+    #[arg(long, value_name = "NAME", env = "UNWRITE_METRICS_NAME")]
+    pub metrics_name: Option<String>,
 }
 
 /// What is said, and where.

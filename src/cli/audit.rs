@@ -9,6 +9,7 @@ use super::{Exit, print, process, say};
 use crate::blob::TempSpace;
 use crate::config::policy_file;
 use crate::detect::TABLES;
+use crate::engine;
 use crate::error::{Error, Result};
 use crate::judge::Judge;
 use crate::layer::{LargeSlot, Search};
@@ -27,9 +28,11 @@ use crate::verify::audit::{self, Audit};
 pub fn verify(typed: &Verify, config: Config) -> Result<Exit> {
     let limits = Limits { window: VERIFY_WINDOW, ..build::limits(&typed.bounds)? };
     let temp = typed.bounds.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
-    let space = TempSpace::new(temp, limits.max_temp);
+    let pace = engine::pace(build::bwlimit(&typed.bounds.manners)?, &process::stop());
+    let space = TempSpace::paced(temp, limits.max_temp, Arc::clone(&pace));
     drop(config);
     let mut found = Audit::default();
+    found.pace = Some(pace);
     let index = audit::index(&typed.manifest_file, &space, &mut found)?;
     // Lines are grouped by run: one registry and engine at a time.
     let mut current: Option<Eyes> = None;
@@ -145,6 +148,7 @@ impl Eyes {
             codec: self.codec.as_deref(),
             levels: &[],
             interrupted: &stop,
+            gate: None,
         };
         judge(Some(&search), &mask)
     }

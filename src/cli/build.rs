@@ -7,16 +7,17 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 use jiff::Timestamp;
 
-use super::args::{self, Bounds, ReadRegistry, Say, VerifyLevel, Walk};
+use super::args::{self, Bounds, Manners, ReadRegistry, Say, VerifyLevel, Walk};
 use crate::config::policy_file::{self, File};
 use crate::config::units::{duration, nearest, size};
 use crate::detect;
 use crate::error::{At, Error, Result};
 use crate::job::{Job, Mode, Progress, Verify};
 use crate::judge::pseudonym::Key;
-use crate::limits::Limits;
+use crate::limits::{BW_MIN, Limits};
 use crate::matcher::Type;
 use crate::registry::{self, Form, Options, Registry};
+use crate::since::{self, Then};
 
 /// The config file of a run.
 #[derive(Debug, Default)]
@@ -70,8 +71,14 @@ fn named(arg: &clap::Arg) -> Option<String> {
     arg.get_long().map(|long| long.replace('-', "_"))
 }
 
+/// Verbs about the program itself, whose options are none of a run.
+const ASIDE: [&str; 3] = ["completions", "man", "help"];
+
 /// Gives the options of a verb, and of the verbs below it, the file's values as defaults.
 fn defaults(command: Command, file: &File) -> Command {
+    if ASIDE.contains(&command.get_name()) {
+        return command;
+    }
     let command = command.mut_args(|arg| {
         let option = file.options.iter().find(|option| Some(&option.name) == named(&arg).as_ref());
         option.map_or(arg.clone(), |option| arg.default_values(option.values.clone()))
@@ -153,31 +160,31 @@ pub fn jobs(bounds: &Bounds) -> Result<usize> {
 
 /// A job with what `scan` and `scrub` share.
 pub fn job(walk: &Walk, say: &Say, mode: Mode) -> Result<Job> {
-    let known =
-        |kind: &str| detect::names().iter().filter(|row| row.kind == kind).map(|row| row.name).collect::<Vec<_>>();
-    check_name("--format", walk.format.as_deref(), &known("records"))?;
-    let mut codecs = known("codec");
-    codecs.push("none");
-    check_name("--codec", walk.codec.as_deref(), &codecs)?;
+    check_names(walk.format.as_deref(), walk.codec.as_deref())?;
     let min_age = walk.min_age.as_deref().map(duration).transpose();
     Ok(Job {
         mode,
         sources: walk.sources.clone(),
+        stdin: None,
+        no_spool: false,
         include: walk.include.clone(),
         exclude: walk.exclude.clone(),
         min_age: min_age.map_err(|error| Error::usage(format!("--min-age: {error}")))?,
         allow_no_source: walk.allow_no_source,
         overwrite: false,
         break_hardlinks: false,
+        break_checksums: walk.break_checksums,
         verify: Verify::Full,
         max_dropped: None,
         two_pass: false,
         jobs: jobs(&walk.bounds)?,
         limits: limits(&walk.bounds)?,
+        bwlimit: bwlimit(&walk.bounds.manners)?,
         temp_dir: walk.bounds.temp_dir.clone().unwrap_or_else(std::env::temp_dir),
         format: walk.format.clone(),
         codec: walk.codec.clone(),
         levels: Vec::new(),
+        since: since::files(&walk.since, say.manifest.as_deref())?,
         manifest: say.manifest.clone(),
         json: say.json,
         quiet: say.quiet,
@@ -188,6 +195,26 @@ pub fn job(walk: &Walk, say: &Say, mode: Mode) -> Result<Job> {
         },
         own_files: Vec::new(),
     })
+}
+
+/// `--format` and `--codec`.
+fn check_names(format: Option<&str>, codec: Option<&str>) -> Result<()> {
+    let known =
+        |kind: &str| detect::names().iter().filter(|row| row.kind == kind).map(|row| row.name).collect::<Vec<_>>();
+    check_name("--format", format, &known("records"))?;
+    let mut codecs = known("codec");
+    codecs.push("none");
+    check_name("--codec", codec, &codecs)
+}
+
+/// `--bwlimit`, bytes a second.
+pub fn bwlimit(manners: &Manners) -> Result<Option<u64>> {
+    let rate = manners.bwlimit.as_deref().map(|text| size(text.trim_end_matches("/s"))).transpose();
+    let rate = rate.map_err(|error| Error::usage(format!("--bwlimit: {error}")))?;
+    match rate {
+        Some(rate) if rate < BW_MIN => Err(Error::usage("--bwlimit must be at least 64KiB")),
+        rate => Ok(rate),
+    }
 }
 
 /// Words of an option are checked against what there is; the value itself is not echoed.
@@ -266,6 +293,15 @@ pub fn registry(path: &Path, options: &Options) -> Result<Registry> {
     registry::read(input, form, mtime, options).map_err(|error| error.layer("registry"))
 }
 
+/// Reads the registry at `path` again, as an earlier run saw it. Age and emptiness are judged as of today.
+pub fn registry_at(path: &Path, typed: &ReadRegistry, then: Then<'_>) -> Result<Registry> {
+    let mut options = registry_options(typed, then.as_of)?;
+    options.as_of_seq = Some(then.seq);
+    options.as_of_sha256 = Some(then.sha256.to_owned());
+    (options.max_age, options.min_seq, options.allow_empty) = (None, None, true);
+    registry(path, &options)
+}
+
 /// Waits a moment for whoever appends to the log, with a shared lock until `file` is closed. Without the lock (another
 /// program has it, the file system has none) a line may be half there, which is refused as it is read.
 fn settle(file: &std::fs::File) {
@@ -304,5 +340,17 @@ pub fn key(path: Option<&Path>, wanted: bool) -> Result<Option<Key>> {
         }
         None if wanted => Err(Error::usage("the policy asks for pseudonyms").help("give a key with --key-file")),
         None => Ok(None),
+    }
+}
+
+/// `--name`.
+pub fn stdin_name(typed: Option<&std::ffi::OsStr>) -> Result<Vec<u8>> {
+    use std::os::unix::ffi::OsStrExt;
+    match typed.map(OsStrExt::as_bytes) {
+        None => Ok(crate::filter::NAME.as_bytes().to_vec()),
+        Some(name) if name.is_empty() || name.starts_with(b"/") => {
+            Err(Error::usage("--name: expected a name, or a path below a SOURCE"))
+        }
+        Some(name) => Ok(name.to_vec()),
     }
 }

@@ -7,6 +7,10 @@ pub mod args;
 mod audit;
 mod bar;
 mod build;
+mod filter;
+mod gate;
+mod metrics;
+mod pages;
 mod process;
 mod registry;
 mod scrub;
@@ -19,6 +23,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 use crate::error::{Error, Kind, Result};
 use args::{Cli, Verb};
+use metrics::Meter;
 
 /// Exit codes, the highest in this order wins (SPEC "Exit codes").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,14 +59,18 @@ pub fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) => {
             say(&format!("unwrite: {error}"));
-            let exit = match error.kind() {
-                Kind::Locked => Exit::Locked,
-                Kind::Interrupted => process::interrupted(),
-                Kind::Usage => Exit::Usage,
-                _ => Exit::Trouble,
-            };
-            exit.into()
+            exit_of(&error).into()
         }
+    }
+}
+
+/// The exit code of a run that ended with `error`.
+fn exit_of(error: &Error) -> Exit {
+    match error.kind() {
+        Kind::Locked => Exit::Locked,
+        Kind::Interrupted => process::interrupted(),
+        Kind::Usage => Exit::Usage,
+        _ => Exit::Trouble,
     }
 }
 
@@ -97,18 +106,43 @@ fn run(arguments: &[OsString]) -> Result<Exit> {
     match cli.verb {
         Verb::Scan(scan) => {
             process::logging(scan.say.verbose);
-            scrub::scan(&scan, config)
+            process::step_back(&scan.walk.bounds.manners);
+            let mut meter = Meter::start("scan", &scan.monitoring)?;
+            let result = scrub::scan(&scan, config, &mut meter);
+            meter.finish(result)
         }
         Verb::Scrub(scrub) => {
             process::logging(scrub.say.verbose);
             let typed = sub.map(build::Typed::of).unwrap_or_default();
-            scrub::scrub(&scrub, &typed, config)
+            process::step_back(&scrub.walk.bounds.manners);
+            let mut meter = Meter::start("scrub", &scrub.monitoring)?;
+            let result = scrub::scrub(&scrub, &typed, config, &mut meter);
+            meter.finish(result)
+        }
+        Verb::Filter(filter) => {
+            process::logging(filter.say.verbose);
+            let asked = sub.and_then(|sub| sub.value_source("json"));
+            process::step_back(&filter.bounds.manners);
+            let mut meter = Meter::start("filter", &filter.monitoring)?;
+            let json = asked == Some(clap::parser::ValueSource::CommandLine);
+            let result = filter::filter(*filter, json, config, &mut meter);
+            meter.finish(result)
+        }
+        Verb::Gate(gate) => {
+            process::logging(gate.say.verbose);
+            process::step_back(&gate.walk.bounds.manners);
+            let mut meter = Meter::start("gate", &gate.monitoring)?;
+            let result = gate::gate(&gate, config, &mut meter);
+            meter.finish(result)
         }
         Verb::Verify(verify) => {
             process::logging(verify.say.verbose);
+            process::step_back(&verify.bounds.manners);
             audit::verify(&verify, config)
         }
         Verb::Registry(verb) => registry::run(&verb),
+        Verb::Completions { shell } => pages::completions(shell),
+        Verb::Man(man) => pages::man(&man),
     }
 }
 

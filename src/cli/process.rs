@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::Exit;
+use super::args::Manners;
 
 static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 static SIGNAL: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
@@ -31,6 +32,29 @@ pub fn harden() {
         let _kept = signal_hook::flag::register(number, Arc::clone(&stop));
         let _kept = signal_hook::flag::register_usize(number, Arc::clone(signal), number as usize);
     }
+}
+
+/// `--nice` and `--idle`: for this thread and all that it starts, so before any is started. What the system refuses is said, and
+/// no reason to stop.
+pub fn step_back(manners: &Manners) {
+    if let Some(nice) = manners.nice.filter(|nice| *nice > 0)
+        && rustix::process::nice(i32::from(nice)).is_err()
+    {
+        super::say("unwrite: --nice: the system refuses it");
+    }
+    if manners.idle && !idle() {
+        super::say("unwrite: --idle: the system refuses it");
+    }
+}
+
+/// Puts this thread into the idle I/O class (`ioprio_set(2)`; rustix does not have it).
+fn idle() -> bool {
+    /// `IOPRIO_WHO_PROCESS` with 0 is the calling thread; `IOPRIO_CLASS_IDLE` stands 13 bits up (linux/ioprio.h).
+    const WHO_PROCESS: libc::c_int = 1;
+    const CLASS_IDLE: libc::c_int = 3 << 13;
+    // SAFETY: the call takes three integers and no memory; it changes nothing but the scheduling class of this thread.
+    let done = unsafe { libc::syscall(libc::SYS_ioprio_set, WHO_PROCESS, 0, CLASS_IDLE) };
+    done == 0
 }
 
 /// Set once a signal asks the run to stop.

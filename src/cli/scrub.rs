@@ -6,19 +6,21 @@ use jiff::Timestamp;
 
 use super::args::{Scan, Scrub, Who};
 use super::build::{self, Config, Typed};
-use super::{Exit, bar, print, process, say, summary};
+use super::metrics::Meter;
+use super::{Exit, bar, filter, print, process, say, summary};
 use crate::engine::{self, Given, Report};
 use crate::error::{Error, Kind, Result};
 use crate::job::{Job, MaxDropped, Mode};
+use crate::since::Then;
 
 /// `unwrite scan`.
-pub fn scan(typed: &Scan, config: Config) -> Result<Exit> {
+pub fn scan(typed: &Scan, config: Config, meter: &mut Meter) -> Result<Exit> {
     let job = build::job(&typed.walk, &typed.say, Mode::Scan)?;
-    go(job, &typed.who, config)
+    go(job, &typed.who, config, meter)
 }
 
 /// `unwrite scrub`.
-pub fn scrub(typed: &Scrub, source: &Typed, config: Config) -> Result<Exit> {
+pub fn scrub(typed: &Scrub, source: &Typed, config: Config, meter: &mut Meter) -> Result<Exit> {
     let mode = source.mode(typed.in_place, typed.output.as_deref())?;
     let mut job = build::job(&typed.walk, &typed.say, mode)?;
     job.overwrite = typed.overwrite;
@@ -31,10 +33,11 @@ pub fn scrub(typed: &Scrub, source: &Typed, config: Config) -> Result<Exit> {
     if job.verify == crate::job::Verify::None {
         say("unwrite: WARNING: --verify none: results replace originals without a second look");
     }
-    go(job, &typed.who, config)
+    go(job, &typed.who, config, meter)
 }
 
-fn go(mut job: Job, who: &Who, config: Config) -> Result<Exit> {
+/// Runs `job`: reads registry, policy and key, and says what came of it.
+pub fn go(mut job: Job, who: &Who, config: Config, meter: &mut Meter) -> Result<Exit> {
     let now = Timestamp::now();
     let path: &Path = who.registry.as_deref().ok_or_else(|| {
         Error::usage("no deletion registry was named")
@@ -44,16 +47,23 @@ fn go(mut job: Job, who: &Who, config: Config) -> Result<Exit> {
     let (file, own) = build::policy(who.policy.as_deref(), config)?;
     let key = build::key(who.key_file.as_deref(), file.wants_key)?;
     let registry = build::registry(path, &options)?;
+    meter.registry(&registry, now)?;
     tracing::info!(in_force = registry.in_force, held = registry.held, pending = registry.pending, "registry read");
     job.own_files = own;
     job.own_files.extend(
-        [Some(path), who.key_file.as_deref(), job.manifest.as_deref()].into_iter().flatten().map(PathBuf::from),
+        [Some(path), who.key_file.as_deref(), job.manifest.as_deref(), meter.file()]
+            .into_iter()
+            .flatten()
+            .map(PathBuf::from),
     );
+    job.own_files.extend(job.since.iter().cloned());
+    let at = |then: Then<'_>| build::registry_at(path, &who.read, then);
     let bar = bar::Bar::new(job.progress, job.quiet);
     let stop = process::stop();
     let given = Given {
         registry: &registry,
         registry_path: path,
+        registry_at: Some(&at),
         policy: &file.policy,
         key: key.as_ref(),
         now,
@@ -63,13 +73,22 @@ fn go(mut job: Job, who: &Who, config: Config) -> Result<Exit> {
     let report = engine::run(&job, &given);
     bar.finish();
     let report = report?;
+    meter.report(&report);
     for note in &report.notes {
         say(&format!("unwrite: {note}"));
     }
     if report.interrupted {
-        return Err(Error::new(Kind::Interrupted, "interrupted; what was committed stands, the rest is as it was"));
+        return Err(Error::new(
+            Kind::Interrupted,
+            match job.mode {
+                Mode::Filter => "interrupted; what was written is not the whole result",
+                _ => "interrupted; what was committed stands, the rest is as it was",
+            },
+        ));
     }
-    if !job.json && !job.quiet {
+    if job.mode == Mode::Filter {
+        filter::said(&report, &job);
+    } else if !job.json && !job.quiet {
         print(&summary::text(&report, &job))?;
     }
     Ok(exit(&report, &job))
@@ -80,7 +99,7 @@ fn exit(report: &Report, job: &Job) -> Exit {
         Exit::Locked
     } else if report.troubled {
         Exit::Trouble
-    } else if job.mode == Mode::Scan && report.hit {
+    } else if job.mode.is_dry() && report.hit {
         Exit::Found
     } else {
         Exit::Ok

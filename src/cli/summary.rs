@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::engine::Report;
-use crate::job::{Job, Mode};
+use crate::job::Job;
 use crate::manifest::Status;
 
 /// What a run came to, for people.
@@ -14,14 +14,17 @@ pub fn text(report: &Report, job: &Job) -> String {
             row(&mut out, &status.name().replace('_', " "), *n, if *n == 1 { "artifact" } else { "artifacts" });
         }
     }
-    let verb = if job.mode == Mode::Scan { "to drop" } else { "dropped" };
-    let edit = if job.mode == Mode::Scan { "to edit" } else { "edited" };
+    let verb = if job.mode.is_dry() { "to drop" } else { "dropped" };
+    let edit = if job.mode.is_dry() { "to edit" } else { "edited" };
     row(&mut out, "read", report.read, "records");
     row(&mut out, verb, report.records.dropped, "records");
     row(&mut out, edit, report.records.edited, "records");
     row(&mut out, "of", report.subjects as u64, if report.subjects == 1 { "subject" } else { "subjects" });
     for (uri, status, reason) in &report.attention {
         let _infallible = writeln!(out, "{}: {uri}: {reason}", status.name());
+    }
+    if let Some(uri) = &report.found {
+        let _infallible = writeln!(out, "found: {uri} (something is to be changed; what comes after it was not read)");
     }
     if let Some(manifest) = &report.manifest {
         let _infallible = writeln!(out, "manifest: {manifest}");

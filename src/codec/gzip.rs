@@ -12,16 +12,15 @@ mod head;
 #[cfg(test)]
 mod tests;
 
-use flate2::{Compress, Compression, FlushCompress, Status};
+use flate2::{Compress, Compression, FlushCompress};
 
 use crate::error::{Error, Kind, Result};
 use crate::input::Source;
 use crate::layer::coded::{Codec, Encoder, Head, Heads, Need};
+use crate::layer::deflate::squeeze;
 
 /// The codec's name.
 const NAME: &str = "gzip";
-/// Room that the encoder makes in its output before each step, bytes.
-const STEP: usize = 32 * 1024;
 
 /// Index in [`Head::traits`] of the XFL byte (RFC 1952 §2.3.1).
 const XFL: usize = 0;
@@ -181,25 +180,4 @@ impl Encoder for Members {
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<()> {
         self.end(out)
     }
-}
-
-/// Compresses all of `plain`; with `Finish`, ends the deflate stream.
-fn squeeze(deflate: &mut Compress, mut plain: &[u8], out: &mut Vec<u8>, flush: FlushCompress) -> Result<()> {
-    let finish = flush == FlushCompress::Finish;
-    while finish || !plain.is_empty() {
-        out.reserve(STEP);
-        let (taken, made) = (deflate.total_in(), out.len());
-        let status = deflate
-            .compress_vec(plain, out, flush)
-            .map_err(|_| Error::new(Kind::Verify, "the compressor failed").layer(NAME))?;
-        let used = (deflate.total_in() - taken) as usize;
-        plain = plain.get(used..).unwrap_or_default();
-        if status == Status::StreamEnd {
-            break;
-        }
-        if used == 0 && out.len() == made {
-            return Err(Error::new(Kind::Verify, "the compressor stands still").layer(NAME));
-        }
-    }
-    Ok(())
 }

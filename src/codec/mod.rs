@@ -13,8 +13,8 @@ pub mod lz4;
 #[cfg(feature = "snappy")]
 pub mod snappy;
 #[cfg(test)]
-#[cfg(any(feature = "gzip", feature = "zstd", feature = "bzip2", feature = "xz", feature = "lz4", feature = "snappy"))]
 mod testing;
+pub mod utf16;
 #[cfg(feature = "xz")]
 pub mod xz;
 #[cfg(feature = "zstd")]

@@ -100,6 +100,7 @@ pub fn with_cx<T>(limits: &Limits, level: Option<(&str, i32)>, second: bool, job
         codec: None,
         levels: &levels,
         interrupted: &AtomicBool::new(false),
+        gate: None,
     };
     job(&mut Cx::new(&search, b"app.log", None))
 }
@@ -153,7 +154,8 @@ pub fn lift(
             list
         };
         let inner = Found { layer: &RAW, own: list(edits), parts: Vec::new() };
-        let found = Found { layer: codec, own: list(own), parts: vec![PartFound { at: 0, len, found: inner }] };
+        let found =
+            Found { layer: codec, own: list(own), parts: vec![PartFound { at: 0, len, note: [0; 2], found: inner }] };
         let base = bytes.to_vec();
         let mut pass = BlobPass::new(&base, cx.search.space);
         codec.lift(&found, &mut pass, cx)?;

@@ -16,7 +16,7 @@ use toml::de::{DeTable, DeValue};
 use super::units::nearest;
 use crate::error::{At, Error, Result};
 use crate::judge::pseudonym::hex;
-use crate::policy::{Action, Continuation, Erase, FieldName, Fields, Glob, Header, Policy, Rule};
+use crate::policy::{Action, Continuation, Erase, FieldName, Fields, Glob, Header, Policy, Rule, Variant};
 
 /// Largest file read, bytes.
 const MAX_BYTES: u64 = 4 << 20;
@@ -87,6 +87,9 @@ pub fn of_run_line(shown: &serde_json::Value) -> Result<Policy> {
             let _infallible = writeln!(text, "paths = {}", inline(shown.get("paths").ok_or_else(bad)?));
         }
     }
+    for (name, variants) in shown.get("variants").and_then(serde_json::Value::as_object).into_iter().flatten() {
+        let _infallible = writeln!(text, "[identifiers.{}]\nvariants = {}", inline(&json!(name)), inline(variants));
+    }
     for rule in shown.get("rules").and_then(serde_json::Value::as_array).ok_or_else(bad)? {
         text += "[[rule]]\n";
         for (key, value) in rule.as_object().ok_or_else(bad)? {
@@ -126,12 +129,14 @@ fn shown(policy: &Policy, rules: serde_json::Value) -> serde_json::Value {
         list.iter().map(join).collect()
     };
     let paths: Vec<_> = policy.fields.paths.iter().map(|p| String::from_utf8_lossy(p).into_owned()).collect();
+    let variants: serde_json::Map<_, _> =
+        policy.fields.variants.iter().map(|(kind, list)| (kind.to_owned(), json!(list))).collect();
     let rules = if rules.is_null() { json!([]) } else { rules };
     json!({
         "sha256": policy.sha256,
         "fields": { "user_id": names(&policy.fields.user_id), "username": names(&policy.fields.username) },
         "paths": paths,
-        "variants": {},
+        "variants": variants,
         "rules": rules,
     })
 }
@@ -207,10 +212,9 @@ impl Reader<'_> {
     fn identifiers(&mut self, table: &Table<'_>) -> Result<()> {
         const TYPES: &[&str] = &["user_id", "username", "email", "uuid", "ip", "phone", "token", "literal"];
         for (key, value) in table {
-            let name = key.get_ref().as_ref();
-            if !TYPES.contains(&name) {
+            let Some(name) = TYPES.iter().copied().find(|name| *name == key.get_ref()) else {
                 return Err(self.unknown(key, TYPES));
-            }
+            };
             let fields = matches!(name, "user_id" | "username");
             for (option, value) in self.table(value)? {
                 match option.get_ref().as_ref() {
@@ -225,19 +229,34 @@ impl Reader<'_> {
                         let lower = |word: &str| word.to_ascii_lowercase().into_bytes();
                         extend(&mut self.file.policy.fields.paths, &list, lower);
                     }
-                    "variants" if name == "email" => {
-                        if !self.strings(value)?.is_empty() {
-                            let what = "variants of e-mails are not searched by this version; leave the list empty";
-                            return Err(self.lines.error(value.span().start, what));
-                        }
+                    "variants" if !fields => {
+                        let list = self.variants(value, Variant::known(name))?;
+                        self.file.policy.fields.variants.ask(name, &list);
                     }
                     _ if fields => return Err(self.unknown(option, &["fields", "paths"])),
-                    _ if name == "email" => return Err(self.unknown(option, &["variants"])),
-                    _ => return Err(self.lines.error(option.span().start, "this type has no options")),
+                    _ => return Err(self.unknown(option, &["variants"])),
                 }
             }
         }
         Ok(())
+    }
+
+    /// Words out of `known`.
+    fn variants(&self, value: &Value<'_>, known: &[Variant]) -> Result<Vec<Variant>> {
+        let words = || known.iter().map(|variant| variant.name());
+        let mut list = Vec::new();
+        for item in self.array(value)? {
+            let word = self.string(item)?;
+            let Some(variant) = known.iter().find(|variant| variant.name() == word) else {
+                let of = match nearest(&word, words()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("known for this type: {}", words().collect::<Vec<_>>().join(", ")),
+                };
+                return Err(self.lines.error(item.span().start, format!("unknown variant; {of}")));
+            };
+            list.push(*variant);
+        }
+        Ok(list)
     }
 
     fn rule(&mut self, table: &Table<'_>) -> Result<Rule> {
@@ -450,6 +469,8 @@ mod tests {
 [identifiers.user_id]
 fields = ["user_id", "uid", "customer.id"]
 paths  = ["+clients"]
+[identifiers.email]
+variants = ["sha256", "base64", "sha256"]
 [[rule]]
 files  = ["**/invoices/**", "backup.tar!logs/*.jsonl"]
 tables = ["invoices"]
@@ -476,19 +497,30 @@ include = ["*.log", "*.gz"]
         assert!(file.policy.rule(b"a/invoices/b.csv", None).is_none());
         let again = of_run_line(&file.policy.shown).unwrap();
         assert_eq!(again.fields, file.policy.fields);
+        assert_eq!(again.fields.variants.names(), ["base64", "sha256"]);
         assert_eq!(again.shown["rules"], file.policy.shown["rules"]);
         assert_eq!(of_run_line(&none().policy.shown).unwrap().fields, Fields::default());
     }
 
     #[test]
     fn errors_name_line_and_nearest_key_and_show_nothing() {
-        let cases: [(&str, &str); 7] = [
+        let cases: [(&str, &str); 11] = [
             ("[[rule]]\nacton = \"alice@example.com\"\n", "line 2: unknown key; did you mean `action`"),
             ("\n[rules]\n", "line 2: unknown key; did you mean `rule`"),
             ("[[rule]]\naction = \"alice@example.com\"\n", "line 2: expected one of: drop"),
             ("[[rule]]\nalice@example.com = 1\n", "line 2: not valid TOML"),
             ("[[rule]]\n\"alice@example.com\" = 1\n", "line 2: unknown key"),
             ("[[rule]]\nerase_fields = { x = \"remove\" }\n", "erase_fields needs an action"),
+            (
+                "[identifiers.email]\nvariants = [\"base64\",\n\"sha-1\"]\n",
+                "line 3: unknown variant; did you mean `sha1`",
+            ),
+            (
+                "[identifiers.email]\nvariants = [\"alice@example.com\"]\n",
+                "line 2: unknown variant; known for this type: base64",
+            ),
+            ("[identifiers.token]\nvariants = [\"md5\"]\n", "line 2: unknown variant; "),
+            ("[identifiers.user_id]\nvariants = [\"base64\"]\n", "line 2: unknown key; "),
             ("[[rule]]\ncontinuation = \"alice@example.com(\"\n", "line 2: expected \"auto\""),
         ];
         for (text, want) in cases {

@@ -5,6 +5,10 @@
 //! feature that reads it is left out, so that it is `unsupported` by name and never taken for text.
 
 pub mod tar;
+#[cfg(test)]
+#[cfg(any(feature = "tar", feature = "zip"))]
+mod tests;
+pub mod zip;
 
 use crate::layer::Layer;
 
@@ -23,21 +27,35 @@ pub struct Known {
 }
 
 /// Every container that is known by look or name.
-pub static KNOWN: &[Known] = &[Known {
-    name: "tar",
-    extensions: &[".tar"],
-    sniff: tar::sniff,
-    named: tar::named,
-    #[cfg(feature = "tar")]
-    layer: Some(&tar::TAR),
-    #[cfg(not(feature = "tar"))]
-    layer: None,
-}];
+pub static KNOWN: &[Known] = &[
+    Known {
+        name: "tar",
+        extensions: &[".tar"],
+        sniff: tar::sniff,
+        named: tar::named,
+        #[cfg(feature = "tar")]
+        layer: Some(&tar::TAR),
+        #[cfg(not(feature = "tar"))]
+        layer: None,
+    },
+    Known {
+        name: "zip",
+        extensions: &[".zip"],
+        sniff: zip::sniff,
+        named: zip::named,
+        #[cfg(feature = "zip")]
+        layer: Some(&zip::ZIP),
+        #[cfg(not(feature = "zip"))]
+        layer: None,
+    },
+];
 
 /// The containers that are built in.
 pub static TABLE: &[&'static dyn Layer] = &[
     #[cfg(feature = "tar")]
     &tar::TAR,
+    #[cfg(feature = "zip")]
+    &zip::ZIP,
 ];
 
 /// The container that a stream starting with `head` is, judged by its bytes alone.

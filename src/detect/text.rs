@@ -1,11 +1,12 @@
 //! Which text format a stream's head is (SPEC "Records", "Detection, first fit").
 //!
-//! JSON Lines, JSON document, SQL dump, CSV, logfmt, and what is left: a log or other text. Only whole lines of the head count,
+//! JSON Lines, JSON document, syslog frames, SQL dump, CSV, logfmt, and what is left: a log or other text. Only whole lines of the head count,
 //! unless it holds none. What this build does not read is told apart all the same, by name.
 
 use super::known::{SQL_DUMP, UTF_16, UTF_32};
+use crate::codec::utf16;
 use crate::format::json::{self, Bad, Event, Inside, Scanner};
-use crate::format::{self, body, csv, logfmt, look};
+use crate::format::{self, body, cri, csv, frames, logfmt, look};
 use crate::layer::coded::strip_suffix_fold;
 use crate::layer::{Hint, binary};
 
@@ -32,6 +33,13 @@ pub fn choose(head: &[u8], whole: bool, hint: &Hint<'_>) -> Choice {
     };
     if let Some(choice) = json(text, whole, &says) {
         return choice;
+    }
+    if frames::is_framed(head, whole) {
+        return Choice::Format("syslog-frames");
+    }
+    // Containers write JSON, tables and pairs, too; the line around them is a log's.
+    if look::nine_of_ten(text, whole, cri::is_line) {
+        return Choice::Format("log");
     }
     if is_sql(text) {
         return Choice::Unsupported(SQL_DUMP);
@@ -74,6 +82,16 @@ pub fn wide(head: &[u8]) -> Option<&'static str> {
         _ => {}
     }
     pattern(head).or_else(|| pattern(body(head)))
+}
+
+/// Whether `head` is UTF-16 that can be decoded: its order of bytes is clear, and what it decodes to is text.
+pub fn is_sixteen(head: &[u8], whole: bool) -> bool {
+    let Some(order) = utf16::order(head) else { return false };
+    let (text, lone) = utf16::text(head, order);
+    let units = head.len() / 2;
+    // Bytes of another kind behind what looks like a mark: they hold halves of pairs, and no ASCII.
+    let ascii = text.iter().filter(|b| b.is_ascii()).count();
+    lone * 50 <= units + 200 && ascii * 100 >= units.saturating_sub(8) && is_text(&text, whole)
 }
 
 fn pattern(text: &[u8]) -> Option<&'static str> {

@@ -435,7 +435,49 @@ fn walk<'r>(text: &'r [u8], mut scanner: Scanner<'r>, above: &'r [Vec<u8>], visi
             Event::Close(_) if scanner.inside() == Some(Inside::Object) => {
                 path.pop();
             }
+            Event::Open(Inside::Array) => {
+                let start = scanner.offset();
+                if let Some((len, bytes)) = bytes_of(&text[start..]) {
+                    let span = start..start + len;
+                    let (path, text) = (path.clone(), Cow::Owned(bytes));
+                    visit(Field { path, span: span.clone(), whole: span, text, place: Place::JsonBytes });
+                }
+            }
             Event::Open(_) | Event::Close(_) => {}
+        }
+    }
+}
+
+/// Fewest numbers of an array that is taken for bytes.
+const BYTES: usize = 3;
+
+/// Whether `text` may hold an array of byte values.
+pub(crate) fn may_hold_bytes(text: &[u8]) -> bool {
+    memchr::memchr_iter(b'[', text).any(|at| {
+        let rest = &text[skip_blanks(text, at + 1)..];
+        rest.first().is_some_and(u8::is_ascii_digit) && bytes_of(&text[at + 1..]).is_some()
+    })
+}
+
+/// The bytes for which the array stands whose inside `text` starts with, and the length of that inside; `None` if it holds
+/// anything but numbers from 0 to 255, or fewer than [`BYTES`] of them.
+fn bytes_of(text: &[u8]) -> Option<(usize, Vec<u8>)> {
+    let (mut at, mut bytes) = (0, Vec::new());
+    loop {
+        at = skip_blanks(text, at);
+        let digits = text[at..].iter().take(4).take_while(|b| b.is_ascii_digit()).count();
+        let number = text[at..at + digits].iter().fold(0u32, |sum, b| sum * 10 + u32::from(b - b'0'));
+        if digits == 0 || digits > 3 {
+            return None;
+        }
+        bytes.push(u8::try_from(number).ok()?);
+        at += digits;
+        let end = at;
+        at = skip_blanks(text, at);
+        match text.get(at) {
+            Some(b',') => at += 1,
+            Some(b']') if bytes.len() >= BYTES => return Some((end, bytes)),
+            _ => return None,
         }
     }
 }

@@ -1,12 +1,14 @@
 //! JSON Lines: a line is a record, whatever it holds.
 //!
+//! Lines of Docker's json-file driver may hold fragments of a container's line ([`super::docker`]).
 //! A line that is JSON has fields; one that is not is searched as text (SPEC "JSON Lines"). Lines end with LF; a CR before it
 //! belongs to the line. Blank lines, a byte order mark and leading NULs are structure.
 
+use super::docker::Docker;
 use super::{Lines, json};
 use crate::error::Result;
 use crate::layer::{Hint, Records};
-use crate::record::{Cursor, Field, Step};
+use crate::record::{Cursor, Field, Fragment, Step};
 
 /// The format.
 pub struct JsonLines;
@@ -16,13 +18,12 @@ impl Records for JsonLines {
         "jsonl"
     }
 
-    fn open(&self, _head: &[u8], _whole: bool, _hint: &Hint<'_>) -> Result<Box<dyn Cursor>> {
-        Ok(Box::new(Texts::default()))
+    fn open(&self, head: &[u8], _whole: bool, _hint: &Hint<'_>) -> Result<Box<dyn Cursor>> {
+        Ok(Box::new(Texts(Lines::default(), Docker::of(head))))
     }
 }
 
-#[derive(Default)]
-struct Texts(Lines);
+struct Texts(Lines, Docker);
 
 impl Cursor for Texts {
     fn next(&mut self, window: &[u8], eof: bool) -> Result<Step> {
@@ -31,6 +32,14 @@ impl Cursor for Texts {
 
     fn fields<'r>(&self, record: &'r [u8], visit: &mut dyn FnMut(Field<'r>)) -> Result<()> {
         json::fields(record, &[], visit)
+    }
+
+    fn fragment(&self, record: &[u8]) -> Option<Fragment> {
+        self.1.fragment(record)
+    }
+
+    fn may_hide(&self, record: &[u8]) -> bool {
+        json::may_hold_bytes(record)
     }
 }
 

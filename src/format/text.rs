@@ -7,13 +7,13 @@
 
 use regex_automata::meta::Regex;
 
-use super::{Preamble, body, content, lines};
+use super::{Preamble, body, content, cri, lines};
 use crate::error::{Error, Result};
 use crate::judge::stamp;
 use crate::layer::{Hint, Records};
 use crate::limits::{MAX_CONTINUATION_BYTES, MAX_CONTINUATION_LINES};
 use crate::policy::Continuation;
-use crate::record::{Cursor, Field, Part, Step};
+use crate::record::{Cursor, Field, Fragment, Part, Step};
 
 /// Lines among which time stamps are looked for, and how many it takes (SPEC "Text log").
 const STAMP_LINES: usize = 50;
@@ -215,6 +215,10 @@ impl Cursor for Lines {
 
     fn fields<'r>(&self, _record: &'r [u8], _visit: &mut dyn FnMut(Field<'r>)) -> Result<()> {
         Ok(())
+    }
+
+    fn fragment(&self, record: &[u8]) -> Option<Fragment> {
+        cri::fragment(record)
     }
 }
 

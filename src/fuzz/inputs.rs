@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::config::policy_file;
+use crate::detect::beside::sums;
 use crate::error::{Error, Kind};
 use crate::judge::pseudonym::hex;
 use crate::matcher::Needles;
@@ -84,6 +85,30 @@ pub fn policy(data: &[u8]) {
                 );
                 assert_eq!((one.shared_redact, one.header), (other.shared_redact, other.header));
             }
+        }
+    }
+}
+
+/// Checksum files: places of digests, for a list's name and for a sidecar's.
+pub fn checksums(data: &[u8]) {
+    let text: Vec<u8> = data
+        .iter()
+        .flat_map(|byte| match byte {
+            0xf0 => b"d41d8cd98f00b204e9800998ecf8427e".to_vec(),
+            0xf1 => b"0123456789ABCDEF".repeat(4),
+            0xf2 => b"SHA256 (".to_vec(),
+            0xf3 => b") = ".to_vec(),
+            0xf4 => b"  ./a.log\n".to_vec(),
+            other => vec![*other],
+        })
+        .collect();
+    for listed in [Some(&b"a.log"[..]), None] {
+        let Ok(places) = sums::entries(&text, listed, b"a.log") else { continue };
+        let mut end = 0;
+        for place in places {
+            assert!(place.start >= end && place.end <= text.len(), "places are in order");
+            assert!(text[place.clone()].iter().all(u8::is_ascii_hexdigit), "a place is a digest");
+            end = place.end;
         }
     }
 }

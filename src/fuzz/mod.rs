@@ -8,12 +8,16 @@
 mod inputs;
 mod pipeline;
 mod scanners;
+mod stream;
 #[cfg(test)]
 mod tests;
+mod variants;
 
-pub use inputs::{policy, registry_csv, registry_jsonl};
-pub use pipeline::{bzip2, gzip, lz4, snappy, tar, whole, xz, zstd};
+pub use inputs::{checksums, policy, registry_csv, registry_jsonl};
+pub use pipeline::{bzip2, divided, frames, gzip, journal, lz4, snappy, tar, utf16, whole, xz, zip, zstd};
 pub use scanners::{csv, edit_list, json, spelling, text};
+pub use stream::filter;
+pub use variants::variants;
 
 /// One body.
 pub type Body = fn(&[u8]);
@@ -30,12 +34,20 @@ pub static BODIES: &[(&str, Body)] = &[
     ("lz4", lz4),
     ("snappy", snappy),
     ("tar", tar),
+    ("zip", zip),
+    ("utf16", utf16),
+    ("frames", frames),
+    ("journal", journal),
+    ("divided", divided),
     ("json", json),
     ("csv", csv),
     ("text", text),
     ("spelling", spelling),
+    ("variants", variants),
     ("edit_list", edit_list),
     ("whole", whole),
+    ("filter", filter),
+    ("checksums", checksums),
 ];
 
 /// What bytes above 0x7f stand for in [`expand`]: what scanners and matchers stumble over.

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use super::scanners::{LITERAL, NEEDLES, REFERENCE};
-use super::{choice, expand};
+use super::{choice, expand, stream};
 use crate::blob::{Blob, TempSpace};
 use crate::codec;
 use crate::detect::TABLES;
@@ -14,6 +14,8 @@ use crate::layer::coded::Heads;
 use crate::layer::{BlobPass, Cx, LargeSlot, Search};
 use crate::limits::Limits;
 use crate::matcher::Engine;
+use crate::matcher::literal::Literal;
+use crate::matcher::reference::Reference;
 use crate::policy::{Action, Policy, Rule};
 use crate::verify::{self, Seen};
 
@@ -50,10 +52,76 @@ pub fn snappy(data: &[u8]) {
     codec("snappy", data);
 }
 
+/// UTF-16 through both decoders, and text in UTF-16 as an artifact.
+pub fn utf16(data: &[u8]) {
+    codec("utf-16", data);
+    let (first, rest) = choice(data);
+    let mut units: Vec<u16> = String::from_utf8_lossy(&expand(rest)).encode_utf16().collect();
+    if first % 2 == 0 {
+        units.insert(0, 0xfeff);
+    }
+    let bytes = units.iter().flat_map(|unit| if first % 4 < 2 { unit.to_le_bytes() } else { unit.to_be_bytes() });
+    artifact(b"x.log", &bytes.collect::<Vec<_>>(), first);
+}
+
+/// Octet-counted frames: the bytes as they are, and their lines as frames.
+pub fn frames(data: &[u8]) {
+    let (first, rest) = choice(data);
+    super::scanners::records(&["syslog-frames"], first, rest);
+    let mut stream = Vec::new();
+    for line in expand(rest).split(|b| *b == b'\t').filter(|line| !line.is_empty()) {
+        let message = [b"<34>1 - h a ".as_slice(), line].concat();
+        stream.extend_from_slice(format!("{} ", message.len()).as_bytes());
+        stream.extend_from_slice(&message);
+    }
+    super::scanners::records(&["syslog-frames"], first, &stream);
+    artifact(b"x.log", &stream, first);
+}
+
+/// Entries of a journal: the bytes as they are, and their lines as fields.
+pub fn journal(data: &[u8]) {
+    let (first, rest) = choice(data);
+    super::scanners::records(&["journal"], first, rest);
+    let mut stream = Vec::new();
+    for line in expand(rest).split(|b| *b == b'\t').filter(|line| !line.is_empty()) {
+        stream.extend_from_slice(b"__REALTIME_TIMESTAMP=1795255200001000\nMESSAGE\n");
+        stream.extend_from_slice(&(line.len() as u64).to_le_bytes());
+        stream.extend_from_slice(line);
+        stream.extend_from_slice(b"\nUSER_ID=");
+        stream.extend(line.iter().filter(|b| **b != b'\n'));
+        stream.extend_from_slice(b"\n\n");
+    }
+    super::scanners::records(&["journal"], first, &stream);
+    artifact(b"x.export", &stream, first);
+}
+
+/// Lines that Docker and Kubernetes divide: pieces of the text, by its bytes, in one stream or two.
+pub fn divided(data: &[u8]) {
+    let (first, rest) = choice(data);
+    let mut stream = String::from("2026-11-21T10:00:00Z stdout F start\n2026-11-21T10:00:00Z stdout F start\n");
+    let docker = first % 2 == 0;
+    if docker {
+        stream = "{\"log\":\"start\\n\",\"stream\":\"stdout\"}\n".repeat(3);
+    }
+    for piece in rest.chunks(3) {
+        let text = String::from_utf8_lossy(&expand(piece)).replace(['\n', '\r'], " ");
+        let name = if piece.len() == 3 && piece[2] % 3 == 0 { "stderr" } else { "stdout" };
+        let ends = piece[0] % 4 == 0;
+        if docker {
+            let log = serde_json::Value::from(format!("{text}{}", if ends { "\n" } else { "" }));
+            stream.extend(["{\"log\":", &log.to_string(), ",\"stream\":\"", name, "\"}\n"]);
+        } else {
+            stream.extend(["2026-11-21T10:00:00Z ", name, if ends { " F " } else { " P " }, &text, "\n"]);
+        }
+    }
+    artifact(b"x.log", stream.as_bytes(), first);
+}
+
 /// The bytes as they are through both decoders in small and large reads; and as an artifact.
 fn codec(name: &str, data: &[u8]) {
     let (first, rest) = choice(data);
-    if let Some(layer) = codec::TABLE.iter().find(|layer| layer.0.name() == name) {
+    let spelling = [&codec::utf16::LAYER];
+    if let Some(layer) = codec::TABLE.iter().chain(&spelling).find(|layer| layer.0.name() == name) {
         let step = usize::from(first % 5) * 97 + 1;
         let decode = |second, size: usize| -> Result<Vec<u8>> {
             let blob = rest.to_vec();
@@ -96,9 +164,9 @@ fn most(bytes: u64) -> Result<()> {
 }
 
 /// Gives at most `size` bytes a read.
-struct Drip<'b> {
-    inner: BlobSource<'b>,
-    size: usize,
+pub(super) struct Drip<'b> {
+    pub inner: BlobSource<'b>,
+    pub size: usize,
 }
 
 impl Source for Drip<'_> {
@@ -114,18 +182,33 @@ pub fn tar(data: &[u8]) {
     artifact(b"x.tar", rest, first);
 }
 
+/// An archive: the bytes as they are.
+pub fn zip(data: &[u8]) {
+    reads_zip(data);
+}
+
+/// As [`zip`]; whether the archive could be read.
+pub(super) fn reads_zip(data: &[u8]) -> bool {
+    let (first, rest) = choice(data);
+    artifact(b"x.zip", rest, first)
+}
+
 /// Any stream, made of words or as it is, under a name that fits or does not.
 pub fn whole(data: &[u8]) {
     let (first, rest) = choice(data);
-    let names: [&[u8]; 8] = [b"x", b"x.log", b"x.jsonl", b"x.csv", b"x.tsv", b"x.txt", b"x.json", b"x.tar"];
+    let names: [&[u8]; 9] = [b"x", b"x.log", b"x.jsonl", b"x.csv", b"x.tsv", b"x.txt", b"x.json", b"x.tar", b"x.zip"];
     let (second, rest) = choice(rest);
     let text = if second % 4 == 0 { rest.to_vec() } else { expand(rest) };
     artifact(names[usize::from(second / 4) % names.len()], &text, first);
 }
 
+pub(super) fn artifact(name: &[u8], data: &[u8], first: u8) -> bool {
+    through(name, data, first, &LITERAL, &REFERENCE)
+}
+
 /// One artifact, start to finish: what is found does not depend on windows; the result is what was foretold, holds nothing that
-/// would still change by either engine, and is not changed by a second run.
-fn artifact(name: &[u8], data: &[u8], first: u8) {
+/// would still change by either engine, and is not changed by a second run. Whether it could be read at all.
+pub(super) fn through(name: &[u8], data: &[u8], first: u8, fast: &Literal, slow: &Reference) -> bool {
     let actions = [Action::Drop, Action::Redact, Action::Mask, Action::Drop, Action::Report];
     let action = actions[usize::from(first) % actions.len()];
     let rule = Rule { action: Some(action), ..Rule::default() };
@@ -158,41 +241,51 @@ fn artifact(name: &[u8], data: &[u8], first: u8) {
         codec: None,
         levels: &[],
         interrupted: &stop,
+        gate: None,
     };
     let read = |search: &Search<'_>, bytes: &Vec<u8>| verify::read(bytes, search, name, None, &mut |_| {});
-    let one = search(&*LITERAL as &dyn Engine, &wide, false);
-    let looks = name.ends_with(b"sv") || name == b"x";
-    let seen = read(&one, &data);
-    let again = read(&search(&*LITERAL, &narrow, false), &data);
+    let by = search(fast as &dyn Engine, &wide, false);
+    let second = search(fast as &dyn Engine, &narrow, true);
+    let size = usize::from(first) * 31 + 1;
+    let looks = name.ends_with(b"sv") || name.ends_with(b".json") || name == b"x";
+    // Nor may what is left of UTF-16 without a mark tell any more that it is.
+    let looks = looks || codec::utf16::order(&data).is_some();
+    let seen = read(&by, &data);
+    let again = read(&search(fast, &narrow, false), &data);
     let (seen, again) = match (seen, again) {
         (Ok(one), Ok(other)) => (one, other),
         (Err(one), Err(other)) => {
             assert_eq!(one.kind(), other.kind(), "read sizes matter: {one}; {other}");
             assert_ne!(one.kind(), Kind::Verify, "{one}");
-            return;
+            stream::agrees(&by, &second, &data, name, None, (size, looks));
+            return false;
         }
         (one, other) => panic!("read sizes decide: {:?}; {:?}", one.err(), other.err()),
     };
     assert!(seen.foretold == again.foretold, "read sizes matter");
     assert_eq!(counts(&seen), counts(&again), "read sizes matter");
     if seen.found.is_empty() {
-        return;
+        stream::agrees(&by, &second, &data, name, Some((&seen, &data)), (size, looks));
+        return true;
     }
-    let result = lift(&one, &seen, &data, name);
-    let second = search(&*LITERAL, &narrow, true);
-    for search in [&second, &search(&*REFERENCE as &dyn Engine, &narrow, true)] {
+    let result = lift(&by, &seen, &data, name);
+    stream::agrees(&by, &second, &data, name, Some((&seen, &result)), (size, looks));
+    for search in [&second, &search(slow as &dyn Engine, &narrow, true)] {
         match verify::look(&result, search, name, None, &seen.foretold) {
             // The other library may refuse what this one reads: then nothing is committed.
-            Err(error) if error.to_string().contains("cannot be read: gzip") => return,
-            // Refused, and the original stands: rows that went may have told which separator a table has.
-            Err(error) if looks && error.kind() == Kind::Verify => return,
+            Err(error) if error.to_string().contains("cannot be read: gzip") => return true,
+            Err(error) if error.to_string().ends_with("the compressed data is invalid") => return true,
+            // Refused, and the original stands: rows that went may have told which separator a table has, and lines that they are
+            // JSON Lines and no document.
+            Err(error) if looks && error.kind() == Kind::Verify => return true,
             Err(error) => panic!("{error}"),
             Ok(()) => {}
         }
     }
-    let after = read(&one, &result).unwrap_or_else(|error| panic!("the result: {error}"));
+    let after = read(&by, &result).unwrap_or_else(|error| panic!("the result: {error}"));
     assert!(after.found.is_empty(), "twice is not once");
     assert!(after.tally.dropped == 0 && after.tally.edited == 0);
+    true
 }
 
 fn counts(seen: &Seen) -> [u64; 5] {

@@ -44,7 +44,8 @@ pub struct Ruling {
 }
 
 impl Ruling {
-    fn keep() -> Self {
+    /// Nothing changes.
+    pub fn keep() -> Self {
         Self { verdict: Verdict::Keep, subjects: BTreeSet::new(), report: false, held: false }
     }
 }
@@ -130,32 +131,48 @@ impl<'n> Judge<'n> {
             touched.for_each(|(_, own)| own.push(hit));
         }
         let judge = |((range, part), own): (&(Range<usize>, Part), Vec<&Hit>)| {
-            if own.is_empty() { Ruling::keep() } else { self.record(unit, range, *part, &own, rule, mtime) }
+            if own.is_empty() {
+                return Ruling::keep();
+            }
+            let values: BTreeSet<ValueId> = own.iter().map(|hit| hit.value).collect();
+            self.record(unit, range, *part, &own, &values, rule, self.time(unit, range, rule, mtime))
         };
         records.iter().zip(own).map(judge).collect()
     }
 
+    /// The rulings on records that hold one line between them: who stands in any of them is on all. Each is a unit of its own,
+    /// with the hits that are its own, sorted as an engine gives them.
+    pub fn line(
+        &self,
+        parts: &[(Unit<'_>, Part, Vec<Hit>)],
+        rule: Option<&Rule>,
+        mtime: Option<Timestamp>,
+    ) -> Vec<Ruling> {
+        let values: BTreeSet<ValueId> = parts.iter().flat_map(|(_, _, hits)| hits).map(|hit| hit.value).collect();
+        // Its time is the first one's.
+        let time = parts.first().and_then(|(unit, ..)| self.time(unit, &(0..unit.text.len()), rule, mtime));
+        let judge = |(unit, part, hits): &(Unit<'_>, Part, Vec<Hit>)| {
+            let own: Vec<&Hit> = hits.iter().collect();
+            self.record(unit, &(0..unit.text.len()), *part, &own, &values, rule, time)
+        };
+        parts.iter().map(judge).collect()
+    }
+
+    /// The ruling on the record at `range` of `unit`, on which `values` stand: `hits` where in it.
+    #[expect(clippy::too_many_arguments, reason = "a record, who is on it, and the rule")]
     fn record(
         &self,
         unit: &Unit<'_>,
         range: &Range<usize>,
         part: Part,
         hits: &[&Hit],
+        values: &BTreeSet<ValueId>,
         rule: Option<&Rule>,
-        mtime: Option<Timestamp>,
+        time: Option<Timestamp>,
     ) -> Ruling {
-        let values: BTreeSet<ValueId> = hits.iter().map(|hit| hit.value).collect();
         let fields = within(unit.fields, range);
         let record = unit.text.get(range.clone()).unwrap_or_default();
-        let time = self.wants_time().then_some(()).and_then(|()| {
-            // A time field that the policy names decides alone: absent or unreadable is unknown, and so covered.
-            if let Some(name) = rule.and_then(|rule| rule.time_field.as_ref()) {
-                let field = fields.iter().find(|field| !field.place.is_name() && name.matches(&field.path))?;
-                return stamp::value(&field.text);
-            }
-            stamp::of_line(record, mtime).or(mtime)
-        });
-        let holding = self.holding(&values, time);
+        let holding = self.holding(values, time);
         let mut ruling = Ruling::keep();
         ruling.held = !holding.held.is_empty();
         if holding.in_force.is_empty() {
@@ -215,6 +232,26 @@ impl<'n> Judge<'n> {
             ruling.verdict = Verdict::Edit(edits);
         }
         ruling
+    }
+
+    /// The time of the record at `range` of `unit`; `None` if it is not known or no claim asks for it.
+    fn time(
+        &self,
+        unit: &Unit<'_>,
+        range: &Range<usize>,
+        rule: Option<&Rule>,
+        mtime: Option<Timestamp>,
+    ) -> Option<Timestamp> {
+        if !self.wants_time() {
+            return None;
+        }
+        // A time field that the policy names decides alone: absent or unreadable is unknown, and so covered.
+        if let Some(name) = rule.and_then(|rule| rule.time_field.as_ref()) {
+            let fields = within(unit.fields, range);
+            let field = fields.iter().find(|field| !field.place.is_name() && name.matches(&field.path))?;
+            return stamp::value(&field.text);
+        }
+        stamp::of_line(unit.text.get(range.clone()).unwrap_or_default(), mtime).or(mtime)
     }
 
     /// The claims that `values` satisfy, for a record of `time` (`None`: not known or not asked for, and so covered).

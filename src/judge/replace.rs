@@ -2,14 +2,15 @@
 //!
 //! `ERASED`, `*` and pseudonyms are chosen so that few places need escaping. Where a place cannot hold text (a bare JSON number),
 //! `null` comes, or a negative integer for a pseudonymised id. An edit never takes a line's end: a hit that a soft break or
-//! a line feed divides is replaced in its first piece, and its other pieces are emptied (or masked).
+//! a line feed divides is replaced in its first piece, and its other pieces are emptied (or masked). A token that hides a value
+//! (Base64, a digest) is replaced whole; its pseudonym is one without `@`, since an opaque token stood there.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::pseudonym::Pseudonym;
 use super::{Judge, text};
-use crate::matcher::{Chain, Hit, SubjectId, Type, Unit, Value, ValueId, spelling};
+use crate::matcher::{Chain, Hit, Spelling, SubjectId, Type, Unit, Value, ValueId, spelling};
 use crate::policy::{Action, Erase, FieldName};
 use crate::record::{Field, Place};
 
@@ -47,7 +48,7 @@ pub fn edits(job: &Job<'_>) -> Edits {
     let mut cleaned: Vec<Range<usize>> = all.iter().map(|(range, _)| range.clone()).collect();
     cleaned.sort_unstable_by_key(|range| range.start);
     for (span, hit, subject) in job.merged() {
-        for piece in job.pieces(&span) {
+        for piece in job.pieces(&span, hit) {
             let rest = subtract(&piece, &cleaned);
             if rest == [piece.clone()] {
                 job.replace(&piece, piece.start == span.start, hit, subject, &mut all);
@@ -117,10 +118,15 @@ impl Job<'_> {
     }
 
     /// `span` without line ends (and the `=` of a soft break), and, in a record with fields, only its parts inside fields.
-    fn pieces(&self, span: &Range<usize>) -> Vec<Range<usize>> {
+    fn pieces(&self, span: &Range<usize>, hit: &Hit) -> Vec<Range<usize>> {
+        if self.in_bytes(span, hit) {
+            let rests = subtract(span, &self.held()).into_iter();
+            return rests.filter_map(|range| solid(self.unit.text, &range)).collect();
+        }
         let mut inside: Vec<Range<usize>> = self
             .fields
             .iter()
+            .filter(|field| field.place != Place::JsonBytes)
             .filter(|field| field.span.start < span.end && span.start < field.span.end)
             .map(|field| {
                 if field.place == Place::JsonBare {
@@ -133,11 +139,27 @@ impl Job<'_> {
         if inside.is_empty() {
             inside.push(span.clone());
         }
+        let held = self.held();
+        let inside: Vec<_> = inside.into_iter().flat_map(|range| subtract(&range, &held)).collect();
+        inside.into_iter().flat_map(|range| self.lines(range)).collect()
+    }
+
+    /// Where values stand that must stay.
+    fn held(&self) -> Vec<Range<usize>> {
         let mut held: Vec<_> =
             self.hits.iter().filter(|hit| self.kept.contains(&hit.value)).map(|hit| hit.span.clone()).collect();
         held.sort_unstable_by_key(|range| range.start);
-        let inside: Vec<_> = inside.into_iter().flat_map(|range| subtract(&range, &held)).collect();
-        inside.into_iter().flat_map(|range| self.lines(range)).collect()
+        held
+    }
+
+    /// Whether `span` spells the value of `hit` in an array of byte values, and is not one number that is the value itself.
+    fn in_bytes(&self, span: &Range<usize>, hit: &Hit) -> bool {
+        let array = |field: &Field<'_>| {
+            field.place == Place::JsonBytes && field.span.start <= span.start && span.end <= field.span.end
+        };
+        let value = self.judge.needles.values.get(hit.value as usize);
+        let itself = value.is_some_and(|value| self.unit.text.get(span.clone()) == Some(&*value.bytes));
+        !itself && self.fields.iter().any(array)
     }
 
     fn lines(&self, range: Range<usize>) -> Vec<Range<usize>> {
@@ -163,8 +185,12 @@ impl Job<'_> {
         out
     }
 
-    fn place(&self, piece: &Range<usize>) -> Place {
-        let field = self.fields.iter().find(|field| field.span.start <= piece.start && piece.end <= field.span.end);
+    fn place(&self, piece: &Range<usize>, hit: &Hit) -> Place {
+        if self.in_bytes(piece, hit) {
+            return Place::JsonBytes;
+        }
+        let holds = |field: &&Field<'_>| field.span.start <= piece.start && piece.end <= field.span.end;
+        let field = self.fields.iter().filter(|field| field.place != Place::JsonBytes).find(holds);
         field.map_or(Place::Text, |field| field.place)
     }
 
@@ -175,17 +201,24 @@ impl Job<'_> {
 
     /// Replaces one piece of a hit; `first`: it is the hit's first.
     fn replace(&self, piece: &Range<usize>, first: bool, hit: &Hit, subject: SubjectId, out: &mut Edits) {
-        let place = if json_number(self.unit.text, piece) { Place::JsonBare } else { self.place(piece) };
+        let place = if json_number(self.unit.text, piece) { Place::JsonBare } else { self.place(piece, hit) };
         if self.action == Action::Mask && place != Place::JsonBare {
-            out.push((piece.clone(), vec![b'*'; piece.len()]));
+            let stars = match place {
+                Place::JsonBytes => spell(&vec![b'*'; numbers(self.unit.text, piece)], Chain::default(), place),
+                _ => stars(hit.chain, piece.len()),
+            };
+            out.push((piece.clone(), stars));
             return;
         }
-        if !first && place != Place::JsonBare && !self.starts_field(piece) {
+        if !first && !matches!(place, Place::JsonBare | Place::JsonBytes) && !self.starts_field(piece) {
             out.push((piece.clone(), Vec::new()));
             return;
         }
         let value = self.judge.needles.values.get(hit.value as usize);
         let text = match (self.action, self.pseudonym(subject)) {
+            (Action::Pseudonymize, Some(pseudonym)) if hit.chain.is_token() && place != Place::JsonBare => {
+                pseudonym.token().into_bytes()
+            }
             (Action::Pseudonymize, Some(pseudonym)) => {
                 value.map_or_else(|| ERASED.to_vec(), |value| alias(&pseudonym, value, place))
             }
@@ -294,6 +327,20 @@ impl Job<'_> {
     }
 }
 
+/// `range` without the commas and blanks around the numbers in it.
+fn solid(text: &[u8], range: &Range<usize>) -> Option<Range<usize>> {
+    let raw = text.get(range.clone()).unwrap_or_default();
+    let first = raw.iter().position(u8::is_ascii_digit)?;
+    let last = raw.iter().rposition(u8::is_ascii_digit)?;
+    Some(range.start + first..range.start + last + 1)
+}
+
+/// How many numbers stand in `range`.
+fn numbers(text: &[u8], range: &Range<usize>) -> usize {
+    let raw = text.get(range.clone()).unwrap_or_default();
+    raw.split(|b| !b.is_ascii_digit()).filter(|run| !run.is_empty()).count()
+}
+
 /// Whether a bare number of JSON stands at `range`, in a log line, a cell or a string: `"name":48213`, quotes and colon spelled
 /// in whatever way.
 fn json_number(text: &[u8], range: &Range<usize>) -> bool {
@@ -378,6 +425,13 @@ fn clean(field: &Field<'_>, erase: Erase, alias: Option<&Pseudonym>) -> Option<(
     }
 }
 
+/// `len` bytes that mask; in UTF-16 they are characters of it.
+fn stars(chain: Chain, len: usize) -> Vec<u8> {
+    let wide = chain.iter().all(|step| matches!(step, Spelling::Utf16Le | Spelling::Utf16Be));
+    let stars = spelling::encode(&chain, &vec![b'*'; len / 2]);
+    if wide && stars.len() == len { stars } else { vec![b'*'; len] }
+}
+
 /// The pseudonym's form for `value`; in a bare place only a number, else `null`.
 fn alias(pseudonym: &Pseudonym, value: &Value, place: Place) -> Vec<u8> {
     let number = value.bytes.iter().all(u8::is_ascii_digit);
@@ -408,6 +462,7 @@ fn spell(text: &[u8], chain: Chain, place: Place) -> Vec<u8> {
         Place::QuotedCell if spelled.contains(&b'"') => {
             spelled.iter().flat_map(|b| if *b == b'"' { vec![b'"', b'"'] } else { vec![*b] }).collect()
         }
+        Place::JsonBytes => spelled.iter().map(u8::to_string).collect::<Vec<_>>().join(",").into_bytes(),
         _ => spelled,
     }
 }

@@ -1,7 +1,8 @@
 //! Time stamps at the start of log lines, and in fields.
 //!
 //! Forms (SPEC "Text log"): ISO 8601 with date and time, `Mon DD HH:MM:SS` (RFC 3164 §4.1.2), `[…]` around one, epoch seconds
-//! or milliseconds. The time of a line is also read from the Common Log Format's `[10/Oct/2000:13:55:36 +0000]`, which stands
+//! or milliseconds; before any of them may stand a syslog priority, `<34>` (RFC 3164 §4.1.1) or `<34>1 ` (RFC 5424 §6.2), after
+//! which the time may be unknown, `-`. The time of a line is also read from the Common Log Format's `[10/Oct/2000:13:55:36 +0000]`, which stands
 //! behind the client's address. A stamp without a zone is taken as UTC. Scanners of bytes, at most [`REACH`] of them; they do
 //! not allocate and know nothing of records.
 
@@ -32,7 +33,7 @@ pub fn leading(line: &[u8]) -> Option<usize> {
 /// The time of a line by its stamp; `mtime` lends the year where the form has none.
 pub fn of_line(line: &[u8], mtime: Option<Timestamp>) -> Option<Timestamp> {
     if let Some((_, when)) = start(line) {
-        return when.time(mtime);
+        return when?.time(mtime);
     }
     let (_, _, when) = clf_in(line)?;
     when.time(mtime)
@@ -60,11 +61,20 @@ pub fn value(text: &[u8]) -> Option<Timestamp> {
     Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp())
 }
 
-fn start(line: &[u8]) -> Option<(usize, When)> {
+fn start(line: &[u8]) -> Option<(usize, Option<When>)> {
     let mut scan = Scan { text: line.get(..line.len().min(REACH)).unwrap_or_default(), at: 0 };
+    let version = scan.attempt(Scan::counted).or_else(|| scan.attempt(Scan::priority));
+    if version == Some(true) && scan.eat(b"- ") {
+        return Some((scan.at - 1, None));
+    }
     let when = scan.bracketed()?;
     let ends = !scan.peek().is_some_and(|b| b.is_ascii_alphanumeric());
-    ends.then_some((scan.at, when))
+    ends.then_some((scan.at, Some(when)))
+}
+
+/// Whether `text` starts with a syslog priority, `<0>` to `<191>`.
+pub fn is_prioritised(text: &[u8]) -> bool {
+    Scan { text: text.get(..text.len().min(REACH)).unwrap_or_default(), at: 0 }.priority().is_some()
 }
 
 fn clf_in(line: &[u8]) -> Option<(usize, usize, When)> {
@@ -217,6 +227,27 @@ impl Scan<'_> {
         let index = names.iter().position(|name| word.eq_ignore_ascii_case(name))?;
         self.at += 3;
         (!self.peek().is_some_and(|b| b.is_ascii_alphabetic())).then_some(index)
+    }
+
+    /// The length of an octet-counted frame (RFC 6587 §3.4.1) before the priority.
+    fn counted(&mut self) -> Option<bool> {
+        let digits = self.rest().iter().take(10).take_while(|b| b.is_ascii_digit()).count();
+        self.at += digits;
+        self.one_of(b" ")?;
+        self.priority()
+    }
+
+    /// `<PRI>`, at most 191 and without leading zeros; whether RFC 5424's version and a blank follow, which belong to it.
+    fn priority(&mut self) -> Option<bool> {
+        self.one_of(b"<")?;
+        let digits = self.rest().iter().take(4).take_while(|b| b.is_ascii_digit()).count();
+        let zero = self.peek() == Some(b'0') && digits > 1;
+        if zero || !(1..=3).contains(&digits) {
+            return None;
+        }
+        self.number(digits, 0..=191)?;
+        self.one_of(b">")?;
+        Some(self.eat(b"1 "))
     }
 
     fn month(&mut self) -> Option<i8> {

@@ -5,13 +5,15 @@
 //! pass gets there. What is no frame (padding, skippable frames) is announced as verbatim bytes and written back as it was.
 //! This adapter re-encodes the whole stream; the seams that a finer splice needs are taken by its [`Input`].
 
+mod again;
+
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::pass::{self, Pass};
-use super::{Cx, Found, Layer, PartFound};
+use super::{Cx, Found, Layer, Outlet, PartFound, Streamed};
 use crate::edit::{EditList, EditReader};
 use crate::error::{Error, Kind, Result};
 use crate::input::{Input, Source};
@@ -68,7 +70,7 @@ impl Head {
     }
 
     /// Whether a value stands in the bytes besides names.
-    fn side_holds(&self, search: &super::Search<'_>) -> bool {
+    pub fn side_holds(&self, search: &super::Search<'_>) -> bool {
         let mut rest = self.bytes.clone();
         for name in &self.names {
             rest.get_mut(name.clone()).unwrap_or_default().fill(0);
@@ -139,6 +141,11 @@ pub trait Codec: Sync {
 
     /// An encoder that writes frames like those announced. `level`: as the option says, else by the head's traits.
     fn encoder<'a>(&self, level: Option<i32>, need: Need<'a>) -> Result<Box<dyn Encoder + 'a>>;
+
+    /// Whether it only spells text otherwise: a stream of which nothing is left bears no trace of it.
+    fn is_spelling(&self) -> bool {
+        false
+    }
 
     /// Makes the checksums inside a head right again after its names were masked (same length).
     fn seal(&self, head: &mut [u8]) {
@@ -244,7 +251,7 @@ impl Layer for CodecLayer {
         // Seams (`Input::with_seams`) are taken once a codec's lift cuts inside frames; the whole stream needs none.
         let mut below = Input::new(watch, size);
         let inner_name = self.inner_name(&cx.hint_name());
-        let found = cx.descend_codec(self.0.name(), &mut below, inner_name)?;
+        let found = cx.below_codec(self.0, inner_name, |cx| cx.descend(&mut below))?;
         // The layer below has read to its end; the decoder's own end holds its checks of trailers and trailing bytes.
         if !below.window(1)?.is_empty() {
             return Err(Error::new(Kind::Damaged, "bytes were left unread").layer(self.0.name()));
@@ -259,38 +266,54 @@ impl Layer for CodecLayer {
         for (at, bytes) in masked {
             own.push(Span::new(at, at + bytes.len() as u64), &bytes)?;
         }
-        let parts = if found.is_empty() { Vec::new() } else { vec![PartFound { at: 0, len, found }] };
+        let parts = if found.is_empty() { Vec::new() } else { vec![PartFound { at: 0, len, note: [0; 2], found }] };
         Ok(Found { layer: self, own, parts })
     }
 
-    fn lift(&self, found: &Found, pass: &mut dyn Pass, cx: &mut Cx<'_>) -> Result<()> {
-        let Some(part) = found.parts.first() else {
-            return pass::apply(&found.own, pass);
-        };
-        let heads = Heads::default();
-        let shared = Rc::new(Mutex::new(Shared { pass, failed: None }));
-        let source = Box::new(PassSource(Rc::clone(&shared)));
-        let (decoding, encoding) = (cx.memory(), cx.memory());
-        let decoder = self.0.decoder(source, heads.clone(), false, Box::new(move |bytes| decoding.need(bytes)))?;
-        let level = cx.search.level(self.0.name());
-        let mut encoder = self.0.encoder(level, Box::new(move |bytes| encoding.need(bytes)))?;
-        if let Some(new) = part.found.new_len(part.len) {
-            encoder.foretell(part.len, new);
-        }
-        let mut coded = CodecPass {
-            input: Input::new(decoder, cx.search.limits.window),
-            heads,
-            encoder,
-            open: false,
-            masked: found.own.read(),
-            next_mask: None,
-            out: Vec::new(),
-            shared,
-        };
-        coded.next_mask = coded.masked.next()?;
-        part.found.layer.lift(&part.found, &mut coded, cx)?;
-        coded.end()
+    fn stream(&'static self, input: &mut Input<'_>, cx: &mut Cx<'_>, out: &mut dyn Outlet) -> Result<Streamed> {
+        again::stream(self, input, cx, out)
     }
+
+    fn lift(&self, found: &Found, pass: &mut dyn Pass, cx: &mut Cx<'_>) -> Result<()> {
+        match found.parts.first() {
+            Some(part) => encode_again(self.0, part, &found.own, pass, cx),
+            None => pass::apply(&found.own, pass),
+        }
+    }
+}
+
+/// Lifts a coded stream whose decoded one is `part`: decodes what is left of `pass`, lets what changes below be lifted, and encodes
+/// it again. `masked` has the heads that change.
+pub fn encode_again(
+    codec: &dyn Codec,
+    part: &PartFound,
+    masked: &EditList,
+    pass: &mut dyn Pass,
+    cx: &mut Cx<'_>,
+) -> Result<()> {
+    let heads = Heads::default();
+    let shared = Rc::new(Mutex::new(Shared { pass, failed: None }));
+    let source = Box::new(PassSource(Rc::clone(&shared)));
+    let (decoding, encoding) = (cx.memory(), cx.memory());
+    let decoder = codec.decoder(source, heads.clone(), false, Box::new(move |bytes| decoding.need(bytes)))?;
+    let level = cx.search.level(codec.name());
+    let mut encoder = codec.encoder(level, Box::new(move |bytes| encoding.need(bytes)))?;
+    if let Some(new) = part.found.new_len(part.len) {
+        encoder.foretell(part.len, new);
+    }
+    let mut inner = CodecPass {
+        input: Input::new(decoder, cx.search.limits.window),
+        heads,
+        encoder,
+        open: false,
+        masked: masked.read(),
+        next_mask: None,
+        out: Vec::new(),
+        shared,
+    };
+    inner.next_mask = inner.masked.next()?;
+    part.found.layer.lift(&part.found, &mut inner, cx)?;
+    inner.end()
 }
 
 /// All that is left of an input, as a source.

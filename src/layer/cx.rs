@@ -11,7 +11,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use jiff::Timestamp;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{Detect, Fit, Found, Hint};
+use super::coded::Codec;
+use super::{Detect, Fit, Found, Hint, Layer, Outlet, Streamed};
 use crate::blob::TempSpace;
 use crate::edit::EditList;
 use crate::error::{Error, Kind, Result};
@@ -20,6 +21,9 @@ use crate::judge::{self, Judge};
 use crate::limits::{DEPTH, Limits, MAX_MEMBERS, SNIFF};
 use crate::matcher::{Engine, Hit, Needles, SubjectId, Unit};
 use crate::policy::{Glob, Policy, Rule};
+
+/// Reason of what nothing reads.
+const UNKNOWN: &str = "unknown format";
 
 /// What is searched and how: one value a run, shared by all artifacts.
 pub struct Search<'s> {
@@ -51,6 +55,8 @@ pub struct Search<'s> {
     pub levels: &'s [(String, i32)],
     /// Set by SIGINT or SIGTERM.
     pub interrupted: &'s AtomicBool,
+    /// The first thing that would change ends the run (`gate`): whoever finds it sets this, and nobody reads on.
+    pub gate: Option<&'s AtomicBool>,
 }
 
 impl Search<'_> {
@@ -264,6 +270,9 @@ impl Memory<'_> {
     }
 }
 
+/// Fails if what was counted so far is too much.
+pub type Most<'m> = dyn Fn(&Tally) -> Result<()> + 'm;
+
 /// One artifact's context.
 pub struct Cx<'s> {
     /// What is searched and how.
@@ -274,11 +283,17 @@ pub struct Cx<'s> {
     pub foretold: Foretold,
     /// Time of the artifact (mtime), for records without one.
     pub mtime: Option<Timestamp>,
+    /// How what a filter writes is searched before, each in turn.
+    pub second: &'s [&'s Search<'s>],
+    /// Most records that a filter may change before it stops.
+    pub most: Option<&'s Most<'s>>,
     trail: Vec<u8>,
     /// Length of the artifact's own path at the start of `trail`.
     root: usize,
     hint_name: Vec<u8>,
     depth: usize,
+    /// How many of the layers down to `depth` are spellings of text.
+    spellings: usize,
     members: usize,
     budget: Budget,
     memory: Memory<'s>,
@@ -286,7 +301,7 @@ pub struct Cx<'s> {
 
 impl Drop for Cx<'_> {
     fn drop(&mut self) {
-        if self.memory.large.load(Ordering::Relaxed) {
+        if self.memory.large.swap(false, Ordering::Relaxed) {
             self.search.large.leave();
         }
     }
@@ -301,14 +316,27 @@ impl<'s> Cx<'s> {
             tally: Tally::default(),
             foretold: Foretold::default(),
             mtime,
+            second: &[],
+            most: None,
             trail: relative.to_vec(),
             root: relative.len(),
             hint_name: name.to_vec(),
             depth: 0,
+            spellings: 0,
             members: 0,
             budget: Budget { used: Arc::new(AtomicU64::new(0)), max: search.limits.max_decoded },
             memory: Memory { slot: search.large, stop: search.interrupted, large: Arc::default() },
         }
+    }
+
+    /// For a second look, by `search`, at what comes of the current stream: on the same memory.
+    #[must_use]
+    pub fn beside(&self, search: &'s Search<'s>) -> Self {
+        let mut cx = Self::new(search, &self.trail, self.mtime);
+        (cx.root, cx.depth, cx.members) = (self.root, self.depth, self.members);
+        cx.hint_name.clone_from(&self.hint_name);
+        cx.memory = self.memory.clone();
+        cx
     }
 
     /// The decoded-bytes budget.
@@ -331,12 +359,25 @@ impl<'s> Cx<'s> {
         self.search.policy.rule(&self.trail, None)
     }
 
-    /// Fails if a signal asked the run to stop.
+    /// Fails if a signal asked the run to stop, or another worker found what a gate looks for.
     pub fn check(&self) -> Result<()> {
-        if self.search.interrupted.load(Ordering::Relaxed) {
+        let closed = self.search.gate.is_some_and(|gate| gate.load(Ordering::Relaxed));
+        if closed || self.search.interrupted.load(Ordering::Relaxed) {
             return Err(Error::new(Kind::Interrupted, "interrupted"));
         }
         Ok(())
+    }
+
+    /// Fails if what was found so far ends the run: anything for a gate, too much for a filter.
+    pub fn found(&self) -> Result<()> {
+        let Tally { dropped, edited, names, .. } = &self.tally;
+        if let Some(gate) = self.search.gate
+            && dropped + edited + names > 0
+        {
+            gate.store(true, Ordering::Relaxed);
+            return Err(Error::new(Kind::Found, "stopped at the first hit"));
+        }
+        self.most.map_or(Ok(()), |most| most(&self.tally))
     }
 
     /// Asks for `bytes` of memory at one time. Within the worker's share: at once. Beyond it: waits for the large slot and keeps
@@ -374,14 +415,48 @@ impl<'s> Cx<'s> {
         *leaves += 1;
         // The ordinal of the member, not its name: names are masked by the edit that is foretold.
         digest.update(&(self.members as u64).to_le_bytes());
-        digest.update(&(self.depth as u64).to_le_bytes());
+        // An empty stream has no spelling: it is not told any more how it was spelled.
+        let depth = if leaf.len == 0 { self.depth - self.spellings } else { self.depth };
+        digest.update(&(depth as u64).to_le_bytes());
         digest.update(part.as_bytes());
         digest.update(&leaf.len.to_le_bytes());
         digest.update(&leaf.hash.digest128().to_le_bytes());
     }
 
+    /// What is foretold of a stream whose one leaf, without any layer around it, is `leaf`.
+    pub fn as_leaf(&self, leaf: &Leaf) -> Foretold {
+        let mut cx = Self::new(self.search, &[], None);
+        cx.leaf("", leaf);
+        std::mem::take(&mut cx.foretold)
+    }
+
     /// Goes down into the artifact's own bytes.
     pub fn descend(&mut self, input: &mut Input<'_>) -> Result<Found> {
+        match self.look(input)? {
+            Fit::Layer(layer) => layer.find(input, self),
+            Fit::Unsupported(name) => self.unreadable(input, name),
+            Fit::Unknown => self.unreadable(input, UNKNOWN),
+            Fit::Mismatch(what) => Err(Error::new(Kind::Damaged, what)),
+        }
+    }
+
+    /// As [`Cx::descend`], in one pass: what the stream will be goes to `out`. What cannot be read is an error unless it was
+    /// accepted.
+    pub fn stream(&mut self, input: &mut Input<'_>, out: &mut dyn Outlet) -> Result<Streamed> {
+        let reason = match self.look(input)? {
+            Fit::Layer(layer) => return layer.stream(input, self, out),
+            Fit::Unsupported(name) => name,
+            Fit::Unknown => UNKNOWN,
+            Fit::Mismatch(what) => return Err(Error::new(Kind::Damaged, what)),
+        };
+        self.refuse(reason, false)?;
+        let streamed = super::raw::RAW.stream(input, self, out)?;
+        self.strange(reason.to_owned(), false);
+        Ok(streamed)
+    }
+
+    /// What the current stream is.
+    pub fn look(&mut self, input: &mut Input<'_>) -> Result<Fit> {
         self.check()?;
         if self.depth > DEPTH {
             return Err(Error::limit("layers inside one another (8)"));
@@ -396,27 +471,28 @@ impl<'s> Cx<'s> {
             format: self.search.format,
             codec: if self.depth == 0 { self.search.codec } else { None },
         };
-        match self.search.detect.detect(head, whole, &hint) {
-            Fit::Layer(layer) => {
-                if self.members == 0 {
-                    self.tally.layers.push(layer.name());
-                }
-                layer.find(input, self)
-            }
-            Fit::Unsupported(name) => self.unreadable(input, name),
-            Fit::Unknown => self.unreadable(input, "unknown format"),
-            Fit::Mismatch(what) => Err(Error::new(Kind::Damaged, what)),
+        let fit = self.search.detect.detect(head, whole, &hint);
+        if let (Fit::Layer(layer), 0) = (&fit, self.members) {
+            self.tally.layers.push(layer.name());
         }
+        Ok(fit)
     }
 
-    /// Goes down into the decoded stream of codec `layer`, known as `name`.
-    pub fn descend_codec(&mut self, layer: &'static str, input: &mut Input<'_>, name: Vec<u8>) -> Result<Found> {
+    /// Goes down by `read` into the decoded stream of `codec`, known as `name`.
+    pub fn below_codec<T>(
+        &mut self,
+        codec: &dyn Codec,
+        name: Vec<u8>,
+        read: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
         let outer = std::mem::replace(&mut self.hint_name, name);
         self.depth += 1;
-        let found = self.descend(input);
+        self.spellings += usize::from(codec.is_spelling());
+        let found = read(self);
+        self.spellings -= usize::from(codec.is_spelling());
         self.depth -= 1;
         self.hint_name = outer;
-        tracing::trace!(layer, depth = self.depth, "codec read");
+        tracing::trace!(layer = codec.name(), depth = self.depth, "codec read");
         found
     }
 
@@ -470,6 +546,15 @@ impl<'s> Cx<'s> {
         let below = self.trail.get(self.root + 1..).unwrap_or_default();
         let name = judge::shown(&(self.search.mask)(below));
         self.tally.members.push(Member { name, status: "unsupported", reason, hit, accepted });
+    }
+
+    /// Fails for what of the current stream cannot be read, unless it was accepted and holds nothing: for what leaves at once.
+    pub fn refuse(&self, reason: &str, hit: bool) -> Result<()> {
+        match (hit, self.accepts()) {
+            (true, _) => Err(Error::unsupported(format!("{reason}: holds matches"))),
+            (false, true) => Ok(()),
+            (false, false) => Err(Error::unsupported(reason.to_owned())),
+        }
     }
 
     fn accepts(&self) -> bool {

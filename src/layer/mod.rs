@@ -7,14 +7,20 @@
 //! a format is a [`Records`] and a codec a [`coded::Codec`]; containers implement [`Layer`] themselves.
 
 pub mod binary;
+#[cfg(any(feature = "tar", feature = "zip"))]
+pub mod clash;
 pub mod coded;
 pub mod cx;
+#[cfg(any(feature = "gzip", feature = "zip"))]
+pub mod deflate;
 #[cfg(any(feature = "bzip2", feature = "xz", feature = "lz4", feature = "snappy"))]
 pub mod feed;
+pub mod lines;
 pub mod pass;
 pub mod raw;
 pub mod records;
 pub mod ruling;
+pub mod stream;
 
 use std::fmt;
 
@@ -24,8 +30,11 @@ use crate::input::Input;
 use crate::policy::Rule;
 use crate::record::Cursor;
 
+use ruling::{Batch, Sheet};
+
 pub use cx::{Cx, Foretold, LargeSlot, Member, Search, Tally};
 pub use pass::{BlobPass, Pass};
+pub use stream::{Outlet, Streamed};
 
 /// What find says about one stream: nothing, edits of its own bytes, or findings in parts of it.
 pub struct Found {
@@ -43,6 +52,8 @@ pub struct PartFound {
     pub at: u64,
     /// Length in bytes of the part's payload as it is (a codec: the decoded length).
     pub len: u64,
+    /// What the container's lift must know besides; a layer's own numbers.
+    pub note: [u64; 2],
     /// What changes in it. Spans are offsets in the part's payload.
     pub found: Found,
 }
@@ -83,6 +94,26 @@ pub trait Layer: Sync + 'static {
     /// its bytes will be, counts, members that could not be read. Returns only when every byte of the stream is accounted
     /// for; trailing bytes, truncation and wrong checksums are errors of kind `Damaged`.
     fn find(&'static self, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found>;
+
+    /// Find and lift in one forward pass (`filter`): reads `input` to its end and sends what it will be to `out` as it goes.
+    /// [`Streamed::Twice`], with nothing sent: this layer cannot, since what it writes first depends on what it reads last.
+    fn stream(&'static self, input: &mut Input<'_>, cx: &mut Cx<'_>, out: &mut dyn Outlet) -> Result<Streamed> {
+        let _ = (input, cx, out);
+        Ok(Streamed::Twice(self.name()))
+    }
+
+    /// A record format: what judges a stream that starts with `head` (at most 64 KiB; `whole`: all of it), window by window, and
+    /// writes its rulings on `sheet`. `None`: this layer is none.
+    fn open<'b, 's: 'b>(
+        &'static self,
+        head: &[u8],
+        whole: bool,
+        cx: &Cx<'s>,
+        sheet: Sheet<'b>,
+    ) -> Result<Option<Box<dyn Batch + 'b>>> {
+        let _ = (head, whole, cx, sheet);
+        Ok(None)
+    }
 
     /// Plays the new stream into `pass`: every byte of the old one is kept, dropped or replaced, in order. Called only with
     /// findings that this layer's `find` made from the same bytes, and not empty.
@@ -143,4 +174,10 @@ impl fmt::Debug for Fit {
 pub trait Detect: Sync {
     /// Judges by the stream's first bytes (`head`, at most 64 KiB; `whole`: that is all of it) and by `hint`.
     fn detect(&self, head: &[u8], whole: bool, hint: &Hint<'_>) -> Fit;
+
+    /// The codec of this name, for a container whose members name theirs; `None` if this build has none.
+    fn codec(&self, name: &str) -> Option<&'static dyn coded::Codec> {
+        let _ = name;
+        None
+    }
 }

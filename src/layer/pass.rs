@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::blob::{Blob, Spool, TempSpace};
-use crate::edit::{EditList, Patch};
+use crate::edit::{Edit, EditList, EditReader, Patch};
 use crate::error::{Error, Kind, Result};
 use crate::span::Span;
 
@@ -45,6 +45,70 @@ pub fn apply_until(edits: &EditList, pass: &mut dyn Pass, base: u64) -> Result<(
         pass.drop(edit.span.len())?;
     }
     Ok(())
+}
+
+/// The edits of a container's own bytes, played between the members that its lift makes again.
+pub struct Playing<'l> {
+    reader: EditReader<'l>,
+    next: Option<Edit>,
+}
+
+impl<'l> Playing<'l> {
+    /// From the first edit on.
+    pub fn new(edits: &'l EditList) -> Result<Self> {
+        let mut reader = edits.read();
+        let next = reader.next()?;
+        Ok(Self { reader, next })
+    }
+
+    /// The next edit, if it starts before `at`.
+    pub fn before(&mut self, at: u64) -> Result<Option<Edit>> {
+        let Some(edit) = self.next.take_if(|edit| edit.span.start < at) else {
+            return Ok(None);
+        };
+        self.next = self.reader.next()?;
+        Ok(Some(edit))
+    }
+
+    /// Plays the edits before `at`, and keeps what is left up to there.
+    pub fn until(&mut self, at: u64, pass: &mut dyn Pass) -> Result<()> {
+        while let Some(edit) = self.before(at)? {
+            play(&edit, pass)?;
+        }
+        pass.keep(gap(at, pass)?)
+    }
+
+    /// Plays the edits that are left, and keeps the rest.
+    pub fn rest(&mut self, pass: &mut dyn Pass) -> Result<()> {
+        while let Some(edit) = self.before(u64::MAX)? {
+            play(&edit, pass)?;
+        }
+        pass.keep_rest()
+    }
+
+    /// Plays the edits of a header that stood at `at` into `raw`, its bytes; none changes a length.
+    pub fn overlay(&mut self, at: u64, raw: &mut [u8]) -> Result<()> {
+        while let Some(edit) = self.before(at + raw.len() as u64)? {
+            let start = edit.span.start.checked_sub(at).and_then(|start| usize::try_from(start).ok());
+            let place = start.and_then(|start| raw.get_mut(start..start + edit.payload.len()));
+            match place.filter(|place| place.len() as u64 == edit.span.len()) {
+                Some(place) => place.copy_from_slice(&edit.payload),
+                None => return Err(Error::new(Kind::Verify, "a header's edit changes its length")),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Bytes from where `pass` stands to `at`.
+pub fn gap(at: u64, pass: &dyn Pass) -> Result<u64> {
+    at.checked_sub(pass.offset()).ok_or_else(|| Error::new(Kind::Verify, "an edit lies behind the pass"))
+}
+
+fn play(edit: &Edit, pass: &mut dyn Pass) -> Result<()> {
+    pass.keep(gap(edit.span.start, pass)?)?;
+    pass.write(&edit.payload)?;
+    pass.drop(edit.span.len())
 }
 
 fn ended() -> Error {

@@ -3,9 +3,10 @@
 //! The search runs over windows that overlap by `OVERLAP`, more than any value and its spellings take.
 
 use super::cx::{Cx, Leaf, Search};
+use super::stream::{Outlet, Streamed};
 use super::{Found, Layer};
 use crate::edit::EditList;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::input::Input;
 use crate::limits::WINDOW;
 use crate::matcher::Unit;
@@ -28,19 +29,36 @@ impl Layer for Raw {
         search(input, cx)?;
         Ok(Found { layer: self, own: EditList::new(cx.search.space), parts: Vec::new() })
     }
+
+    fn stream(&'static self, input: &mut Input<'_>, cx: &mut Cx<'_>, out: &mut dyn Outlet) -> Result<Streamed> {
+        pass(input, cx, &mut |bytes, hit| {
+            if hit {
+                return Err(Error::unsupported("bytes of no known format: holds matches"));
+            }
+            out.keep(bytes)?;
+            out.flush()
+        })?;
+        Ok(Streamed::Whole)
+    }
 }
 
 /// Reads `input` to its end, notes it as a leaf, and tells whether an anywhere-type value is in it.
 pub fn search(input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<bool> {
-    let (mut leaf, mut hit, mut seen) = (Leaf::default(), false, 0);
+    pass(input, cx, &mut |_, _| Ok(()))
+}
+
+/// As [`search`]; `seen` gets the bytes that are done with, in order, and whether a value was found so far.
+fn pass(input: &mut Input<'_>, cx: &mut Cx<'_>, seen: &mut dyn FnMut(&[u8], bool) -> Result<()>) -> Result<bool> {
+    let (mut leaf, mut hit) = (Leaf::default(), false);
     loop {
         cx.check()?;
         let window = input.window(WINDOW + OVERLAP)?;
-        leaf.update(window.get(seen..).unwrap_or_default());
         hit = hit || holds(window, cx.search);
         let last = window.len() < WINDOW + OVERLAP;
         let step = if last { window.len() } else { window.len() - OVERLAP };
-        seen = window.len() - step;
+        let done = window.get(..step).unwrap_or_default();
+        leaf.update(done);
+        seen(done, hit)?;
         input.consume(step);
         if last {
             cx.leaf("", &leaf);

@@ -8,14 +8,14 @@
 use std::ops::Range;
 
 use super::cx::Cx;
-use super::ruling::{self, Batch, Candidates, Parse, Sheet};
-use super::{Found, Hint, Layer, Records, binary, raw};
+use super::ruling::{self, Batch, Candidates, Edits, Parse, Sheet};
+use super::stream::{Outlet, Streamed};
+use super::{Found, Hint, Layer, Records, binary, lines, raw};
 use crate::error::{Error, Result};
 use crate::input::Input;
 use crate::judge::{Ruling, Verdict};
-use crate::limits::SNIFF;
 use crate::policy::Rule;
-use crate::record::{Cursor, Field, Part, Step};
+use crate::record::{Cursor, Field, Fragment, More, Part, Step};
 
 /// Records cut ahead at one time: bounds what is kept for each, whatever the window.
 const MAX_CUTS: usize = 1 << 16;
@@ -29,21 +29,26 @@ impl Layer for RecordLayer {
     }
 
     fn find(&'static self, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found> {
-        input.window(SNIFF)?;
-        let head = input.unread();
-        let whole = head.len() < SNIFF;
+        ruling::find(self, input, cx)
+    }
+
+    fn stream(&'static self, input: &mut Input<'_>, cx: &mut Cx<'_>, out: &mut dyn Outlet) -> Result<Streamed> {
+        ruling::stream(self, input, cx, out)
+    }
+
+    fn open<'b, 's: 'b>(
+        &'static self,
+        head: &[u8],
+        whole: bool,
+        cx: &Cx<'s>,
+        sheet: Sheet<'b>,
+    ) -> Result<Option<Box<dyn Batch + 'b>>> {
         let rule = cx.rule();
         let name = cx.hint_name();
         let hint = Hint { name: &name, rule, format: cx.search.format, codec: None };
-        let cursor = self.0.open(head.get(..head.len().min(SNIFF)).unwrap_or_default(), whole, &hint)?;
-        let mut run =
-            Run { cursor: Fields(cursor), rule, sheet: Sheet::new(cx), cuts: Vec::new(), base: 0, binary: None };
-        ruling::read(input, cx, self.0.name(), &mut run)?;
-        cx.leaf("", &run.sheet.leaf);
-        if let Some((at, hit)) = run.binary {
-            cx.strange(format!("binary bytes in {} at byte {at}", self.0.name()), hit);
-        }
-        Ok(Found { layer: self, own: run.sheet.edits, parts: Vec::new() })
+        let cursor = Fields(self.0.open(head, whole, &hint)?);
+        let (cuts, fragments) = (Vec::new(), Vec::new());
+        Ok(Some(Box::new(Run { name: self.0.name(), cursor, rule, sheet, cuts, fragments, base: 0, binary: None })))
     }
 }
 
@@ -58,15 +63,31 @@ impl Parse for Fields {
     fn table(&self) -> Option<&str> {
         self.0.table()
     }
+
+    fn fragment(&self, record: &[u8]) -> Option<Fragment> {
+        self.0.fragment(record)
+    }
+
+    fn may_hide(&self, record: &[u8]) -> bool {
+        self.0.may_hide(record)
+    }
+
+    fn mend(&self, record: &[u8], edits: &mut Edits) {
+        self.0.mend(record, edits);
+    }
 }
 
 /// One stream being read.
 struct Run<'c> {
+    /// The format's.
+    name: &'static str,
     cursor: Fields,
     rule: Option<&'c Rule>,
-    sheet: Sheet,
+    sheet: Sheet<'c>,
     /// Records that are cut and not yet judged, as ranges of the next window.
     cuts: Vec<(Range<usize>, Part)>,
+    /// What each of those holds of a line that may be divided.
+    fragments: Vec<Option<Fragment>>,
     /// Offset in the stream of the window's first byte.
     base: u64,
     /// Offset of the first record that is binary, and whether a value was found in one.
@@ -75,38 +96,58 @@ struct Run<'c> {
 
 impl Batch for Run<'_> {
     fn batch(&mut self, window: &[u8], eof: bool, cx: &mut Cx<'_>) -> Result<usize> {
-        self.cut(window, eof, cx.search.limits.max_record)?;
-        let all = eof && self.cuts.len() < MAX_CUTS;
-        let ready = if all { self.cuts.len() } else { self.unjoined(window) };
-        if ready == 0 && self.cuts.len() >= MAX_CUTS {
-            return Err(Error::limit(format!("records joined by soft line breaks ({MAX_CUTS})")));
+        let most = cx.search.limits.max_record;
+        self.cut(window, eof, most)?;
+        let full = self.cuts.len() >= MAX_CUTS;
+        let ready = if eof && !full { self.cuts.len() } else { self.unjoined(window) };
+        let divided = self.divided(eof && !full, most)?;
+        let ready = ready.min(divided.hold);
+        if ready == 0 && full {
+            return Err(Error::limit(format!("records joined by soft line breaks or by one line ({MAX_CUTS})")));
         }
         let Some((last, _)) = ready.checked_sub(1).and_then(|i| self.cuts.get(i)) else { return Ok(0) };
         let done = last.end;
         let text = window.get(..done).unwrap_or_default();
+        let mut rulings = self.lines(text, &divided.lines, cx)?;
         let mut candidates = Candidates::of(text, cx);
         let cuts: Vec<_> = self.cuts.drain(..ready).collect();
+        let whole: Vec<_> = self.fragments.drain(..ready).map(|fragment| fragment.is_none()).collect();
         cx.tally.read += cuts.iter().filter(|(_, part)| *part != Part::Structure).count() as u64;
         let suspect = binary::suspect(text);
         let (mut kept, mut at) = (0, 0);
         while let Some((first, _)) = cuts.get(at) {
-            let size = unit_size(cuts.get(at..).unwrap_or_default(), text);
+            let size = unit_size(cuts.get(at..).unwrap_or_default(), whole.get(at..).unwrap_or_default(), text);
             let unit = cuts.get(at..at + size).unwrap_or_default();
             let range = first.start..unit.last().map_or(first.end, |(last, _)| last.end);
-            at += size;
-            let touched = candidates.touch(&range);
-            if suspect && binary::is_binary(text.get(range.clone()).unwrap_or_default()) {
-                self.strange(text, &range, cx);
-            } else if touched || self.doubled(text, &range) {
+            let touched = candidates.touch(&range) || self.abutted(text, &range, cx);
+            if suspect && self.is_strange(text, &range, cx)? {
+                self.strange(text, &range, cx)?;
+            } else if let Some(ruling) = rulings.get_mut(at).and_then(Option::take) {
+                cx.tally.count(&ruling);
+                self.note(text, &range, range.start, ruling, &mut kept)?;
+            } else if touched || self.doubled(text, &range) || self.hides(text, unit, cx)? {
                 self.judge(text, &range, unit, &mut kept, cx)?;
             }
+            at += size;
         }
-        self.sheet.leaf.update(text.get(kept..).unwrap_or_default());
+        self.sheet.keep(text.get(kept..).unwrap_or_default())?;
         for (range, _) in &mut self.cuts {
             *range = range.start - done..range.end - done;
         }
         self.base += done as u64;
         Ok(done)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.sheet.flush()
+    }
+
+    fn finish(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        cx.leaf("", &self.sheet.leaf);
+        if let Some((at, hit)) = self.binary {
+            cx.strange(no_text(self.name, at), hit);
+        }
+        Ok(())
     }
 }
 
@@ -119,6 +160,9 @@ impl Run<'_> {
                 Step::Record { len, kind } => {
                     let end = (at + len).min(window.len());
                     self.cuts.push((at..end, kind));
+                    let data = kind == Part::Data;
+                    let record = window.get(at..end).filter(|_| data).unwrap_or_default();
+                    self.fragments.push(self.cursor.0.fragment(record));
                     at = end;
                 }
                 Step::More => break,
@@ -129,8 +173,44 @@ impl Run<'_> {
 
     /// Number of cut records before the trailing ones that a soft break joins with what follows the window.
     fn unjoined(&self, window: &[u8]) -> usize {
-        let joined = self.cuts.iter().rev().take_while(|(range, _)| soft_break(window, range)).count();
+        let cuts = self.cuts.iter().zip(&self.fragments).rev();
+        let joined = cuts.take_while(|((range, _), part)| part.is_none() && soft_break(window, range)).count();
         self.cuts.len() - joined
+    }
+
+    /// The lines that stand in several records.
+    fn divided(&self, eof: bool, most: u64) -> Result<lines::Divided> {
+        if self.fragments.iter().flatten().all(|fragment| fragment.more == More::No) {
+            return Ok(lines::Divided { lines: Vec::new(), hold: self.cuts.len() });
+        }
+        lines::divided(&self.cuts, &self.fragments, eof, most)
+    }
+
+    /// The rulings on the records of divided lines that have a hit, by their ordinals; empty without such a line.
+    ///
+    /// A line's records have no ruling but that: what they hold is searched joined.
+    fn lines(&self, text: &[u8], divided: &[Vec<usize>], cx: &Cx<'_>) -> Result<Vec<Option<Ruling>>> {
+        let mut out = Vec::new();
+        let record = |i: &usize| self.cuts.get(*i).and_then(|(range, _)| text.get(range.clone())).unwrap_or_default();
+        for line in divided {
+            out.resize_with(self.cuts.len(), || None);
+            let records: Vec<&[u8]> = line.iter().map(record).collect();
+            let rulings = lines::rulings(&records, &self.cursor, self.rule, cx)?;
+            let mut rulings = rulings.into_iter().flatten();
+            for i in line {
+                if let Some(slot) = out.get_mut(*i) {
+                    *slot = Some(rulings.next().unwrap_or_else(Ruling::keep));
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// Whether a candidate is in the record at `range`, where what stands beside it in the window hides it.
+    fn abutted(&self, text: &[u8], range: &Range<usize>, cx: &Cx<'_>) -> bool {
+        let record = text.get(range.clone()).filter(|_| self.cursor.0.abuts());
+        let whole = 0..record.map_or(0, <[u8]>::len);
+        record.is_some_and(|record| Candidates::of(record, cx).touch(&whole))
     }
 
     /// Whether a cell's text may differ from its bytes in a way that no spelling tells: a doubled quote, or one amid other text
@@ -145,11 +225,42 @@ impl Run<'_> {
             .any(|at| inside(record.get(at + 1)) && inside(at.checked_sub(1).and_then(|at| record.get(at))))
     }
 
-    /// A record that is no text: searched as it stands, kept, and named at the end.
-    fn strange(&mut self, text: &[u8], range: &Range<usize>, cx: &Cx<'_>) {
+    /// Whether a candidate is in what one of the records stands for and does not show.
+    fn hides(&self, text: &[u8], records: &[(Range<usize>, Part)], cx: &Cx<'_>) -> Result<bool> {
+        for (range, _) in records {
+            if ruling::hides(text.get(range.clone()).unwrap_or_default(), &self.cursor, cx)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether a record is no text. Where values may hold any bytes, those that are binary are noted, and the record is judged.
+    fn is_strange(&mut self, text: &[u8], range: &Range<usize>, cx: &Cx<'_>) -> Result<bool> {
+        let record = text.get(range.clone()).unwrap_or_default();
+        if !self.cursor.0.holds_bytes() {
+            return Ok(binary::is_binary(record));
+        }
+        let mut binary = false;
+        self.cursor.0.fields(record, &mut |field| binary |= binary::is_binary(&field.text))?;
+        if binary {
+            let at = self.base + range.start as u64;
+            self.binary.get_or_insert((at, false));
+            if self.sheet.leaves() {
+                cx.refuse(&no_text(self.name, at), false)?;
+            }
+        }
+        Ok(false)
+    }
+
+    /// A record that is no text: searched as it stands, kept, and named at the end; of what leaves at once it is the end, unless
+    /// it was accepted.
+    fn strange(&mut self, text: &[u8], range: &Range<usize>, cx: &Cx<'_>) -> Result<()> {
         let hit = raw::holds(text.get(range.clone()).unwrap_or_default(), cx.search);
-        let (_, hits) = self.binary.get_or_insert((self.base + range.start as u64, false));
+        let at = self.base + range.start as u64;
+        let (_, hits) = self.binary.get_or_insert((at, false));
         *hits |= hit;
+        if self.sheet.leaves() { cx.refuse(&no_text(self.name, at), hit) } else { Ok(()) }
     }
 
     /// Searches one unit exactly and notes what becomes of its records; `kept` is where the last edit ended.
@@ -194,9 +305,14 @@ impl Run<'_> {
     }
 }
 
-/// Number of records at the start of `cuts` that soft breaks join.
-fn unit_size(cuts: &[(Range<usize>, Part)], text: &[u8]) -> usize {
-    let joined = cuts.iter().take_while(|(range, _)| soft_break(text, range)).count();
+fn no_text(format: &str, at: u64) -> String {
+    format!("binary bytes in {format} at byte {at}")
+}
+
+/// Number of records at the start of `cuts` that soft breaks join; `whole`: which of them are no fragments of lines.
+fn unit_size(cuts: &[(Range<usize>, Part)], whole: &[bool], text: &[u8]) -> usize {
+    let goes_on = |i: usize| whole.get(i) == Some(&true) && whole.get(i + 1) != Some(&false);
+    let joined = cuts.iter().enumerate().take_while(|(i, (range, _))| goes_on(*i) && soft_break(text, range)).count();
     (joined + 1).min(cuts.len())
 }
 

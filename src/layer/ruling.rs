@@ -1,7 +1,7 @@
 //! What record formats as layers have in common: the windows in which a stream is read, the rulings on what a candidate
 //! touches, and the stream as it will be.
 //!
-//! A layer that cuts records (`records`, JSON documents) implements [`Batch`] and runs [`read`]; it asks [`rulings`] for what
+//! A layer that cuts records (`records`, JSON documents) implements [`Batch`] and is run by [`find`] or [`stream`]; it asks [`rulings`] for what
 //! becomes of records that a candidate touches, and writes the verdicts into a [`Sheet`]. Memory: the window, which grows up
 //! to `--max-record` for a record that long, and what a match needs on one unit. Where records begin and end, and what goes
 //! with them, is the layer's own.
@@ -10,20 +10,22 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::cx::{Cx, Leaf, Tally};
+use super::stream::{Guard, Outlet, Streamed};
+use super::{Found, Layer, Search};
 use crate::edit::EditList;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::input::Input;
 use crate::judge::{Ruling, Verdict};
-use crate::limits::WINDOW;
+use crate::limits::{SNIFF, WINDOW};
 use crate::matcher::{Hit, Unit};
 use crate::policy::Rule;
-use crate::record::{Field, Part};
+use crate::record::{Field, Fragment, Part, Place};
 use crate::span::Span;
 
 /// Bytes that a field of a record that is being judged takes, about.
 const FIELD_BYTES: usize = 256;
 /// How often an edited record is judged again.
-const ROUNDS: usize = 4;
+pub(super) const ROUNDS: usize = 4;
 
 /// Ranges that give way to bytes: sorted, disjoint.
 pub type Edits = Vec<(Range<usize>, Vec<u8>)>;
@@ -33,10 +35,59 @@ pub trait Batch {
     /// Deals with what of `window` is whole; returns how many bytes of it are done with: 0 if it is too short. `eof`: nothing
     /// follows the window.
     fn batch(&mut self, window: &[u8], eof: bool, cx: &mut Cx<'_>) -> Result<usize>;
+
+    /// A batch is over: what was said of it so far may go on its way.
+    fn flush(&mut self) -> Result<()>;
+
+    /// The stream is over: notes it as a leaf, and what in it could not be read.
+    fn finish(&mut self, cx: &mut Cx<'_>) -> Result<()>;
+}
+
+/// [`Layer::find`] of the record format `layer`: the edits are kept.
+pub fn find(layer: &'static dyn Layer, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found> {
+    let mut own = EditList::new(cx.search.space);
+    read(layer, input, cx, Sheet::list(&mut own))?;
+    Ok(Found { layer, own, parts: Vec::new() })
+}
+
+/// [`Layer::stream`] of the record format `layer`: the edits are made as they are found, and what comes of them is searched
+/// by each of [`Cx::second`] before it goes to `out`.
+pub fn stream(
+    layer: &'static dyn Layer,
+    input: &mut Input<'_>,
+    cx: &mut Cx<'_>,
+    out: &mut dyn Outlet,
+) -> Result<Streamed> {
+    guarded(layer, input, cx, cx.second, out)?;
+    Ok(Streamed::Whole)
+}
+
+fn guarded<'s>(
+    layer: &'static dyn Layer,
+    input: &mut Input<'_>,
+    cx: &mut Cx<'s>,
+    second: &[&'s Search<'s>],
+    out: &mut dyn Outlet,
+) -> Result<()> {
+    let Some((search, rest)) = second.split_last() else { return read(layer, input, cx, Sheet::out(out)) };
+    let mut guard = Guard::new(layer, search, cx, out);
+    guarded(layer, input, cx, rest, &mut guard)?;
+    guard.finish()
+}
+
+fn read<'b, 's: 'b>(layer: &'static dyn Layer, input: &mut Input<'_>, cx: &mut Cx<'s>, sheet: Sheet<'b>) -> Result<()> {
+    let head = input.window(SNIFF)?;
+    let whole = head.len() < SNIFF;
+    let mut batch = layer
+        .open(head.get(..head.len().min(SNIFF)).unwrap_or_default(), whole, cx, sheet)?
+        .ok_or_else(|| Error::unsupported("no record format").layer(layer.name()))?;
+    windows(input, cx, layer.name(), &mut *batch)?;
+    batch.finish(cx).map_err(|error| error.layer(layer.name()))?;
+    batch.flush()
 }
 
 /// Reads all of `input` through `batch`; errors name the layer `name`.
-pub fn read(input: &mut Input<'_>, cx: &mut Cx<'_>, name: &'static str, batch: &mut dyn Batch) -> Result<()> {
+fn windows(input: &mut Input<'_>, cx: &mut Cx<'_>, name: &'static str, batch: &mut dyn Batch) -> Result<()> {
     loop {
         cx.check()?;
         let eof = input.at_end();
@@ -46,6 +97,8 @@ pub fn read(input: &mut Input<'_>, cx: &mut Cx<'_>, name: &'static str, batch: &
         }
         let (have, done) = (window.len(), batch.batch(window, eof, cx).map_err(|e| e.layer(name))?);
         if done > 0 {
+            cx.found()?;
+            batch.flush()?;
             input.consume(done);
             input.mark(input.offset());
             if !input.at_end() && input.unread().len() < input.read_size() {
@@ -88,6 +141,23 @@ pub trait Parse {
     fn table(&self) -> Option<&str> {
         None
     }
+
+    /// As [`crate::record::Cursor::fragment`].
+    fn fragment(&self, record: &[u8]) -> Option<Fragment> {
+        let _ = record;
+        None
+    }
+
+    /// As [`crate::record::Cursor::may_hide`].
+    fn may_hide(&self, record: &[u8]) -> bool {
+        let _ = record;
+        false
+    }
+
+    /// As [`crate::record::Cursor::mend`].
+    fn mend(&self, record: &[u8], edits: &mut Edits) {
+        let _ = (record, edits);
+    }
 }
 
 /// The rulings on `records` of the unit `text`, in their order; `None` without a hit.
@@ -104,7 +174,8 @@ pub fn rulings(
     let Some(mut rulings) = once(text, records, parse, rule, cx)? else { return Ok(None) };
     for ((record, part), ruling) in records.iter().zip(&mut rulings) {
         if let Verdict::Edit(edits) = &ruling.verdict {
-            ruling.verdict = again(text, record, *part, edits, &|text, records| once(text, records, parse, rule, cx))?;
+            let judged = |text: &[u8], records: &[_]| once(text, records, parse, rule, cx);
+            ruling.verdict = again(text, record, *part, edits, parse, &judged)?;
         }
     }
     Ok(Some(rulings))
@@ -121,6 +192,7 @@ fn once(
     let unit = Unit { text, fields: &fields, table: parse.table() };
     let mut hits: Vec<Hit> = Vec::new();
     cx.search.engine.hits(&unit, &mut hits);
+    hidden(&unit, cx, &mut hits);
     if hits.is_empty() {
         return Ok(None);
     }
@@ -128,7 +200,7 @@ fn once(
 }
 
 /// The fields of all records, spans relative to `text`.
-fn fields<'r>(
+pub(super) fn fields<'r>(
     text: &'r [u8],
     records: &[(Range<usize>, Part)],
     parse: &'r dyn Parse,
@@ -153,32 +225,146 @@ fn fields<'r>(
     Ok(fields)
 }
 
-type Judged<'j> = &'j dyn Fn(&[u8], &[(Range<usize>, Part)]) -> Result<Option<Vec<Ruling>>>;
-
-fn again(unit: &[u8], record: &Range<usize>, part: Part, edits: &Edits, judged: Judged<'_>) -> Result<Verdict> {
-    let mut text = apply(unit, record, edits);
-    for round in 0..ROUNDS {
-        let whole = 0..text.len();
-        let ruling = judged(&text, &[(whole.clone(), part)])?.and_then(|rulings| rulings.into_iter().next());
-        match ruling.map(|ruling| ruling.verdict) {
-            None | Some(Verdict::Keep) if round == 0 => return Ok(Verdict::Edit(edits.clone())),
-            None | Some(Verdict::Keep) => break,
-            Some(Verdict::Drop) => return Ok(Verdict::Drop),
-            Some(Verdict::Edit(more)) => text = apply(&text, &whole, &more),
-        }
+/// Whether a candidate is in what `record` stands for and its bytes do not show.
+pub fn hides(record: &[u8], parse: &dyn Parse, cx: &Cx<'_>) -> Result<bool> {
+    let mut found = Vec::new();
+    if parse.may_hide(record) {
+        parse.fields(record, &mut |field| {
+            if field.place == Place::JsonBytes && found.is_empty() {
+                cx.search.engine.candidates(&field.text, &mut found);
+            }
+        })?;
     }
-    Ok(Verdict::Edit(vec![(record.clone(), text)]))
+    Ok(!found.is_empty())
 }
 
-/// The bytes of `record` in `unit` after `edits`, which lie in it.
-fn apply(unit: &[u8], record: &Range<usize>, edits: &Edits) -> Vec<u8> {
-    let (mut out, mut at) = (Vec::with_capacity(record.len()), record.start);
+/// Adds the hits in arrays of byte values: each covers the values that spell it.
+pub(super) fn hidden(unit: &Unit<'_>, cx: &Cx<'_>, hits: &mut Vec<Hit>) {
+    let before = hits.len();
+    for field in unit.fields.iter().filter(|field| field.place == Place::JsonBytes) {
+        let mut inside = Vec::new();
+        cx.search.engine.hits(&Unit { text: &field.text, fields: &[], table: None }, &mut inside);
+        let raw = unit.text.get(field.span.clone()).unwrap_or_default();
+        hits.extend(inside.into_iter().filter_map(|hit| {
+            let values = values(raw, &hit.span)?;
+            Some(Hit { span: values.start + field.span.start..values.end + field.span.start, ..hit })
+        }));
+    }
+    if hits.len() > before {
+        hits.sort_by_key(|hit| (hit.span.start, hit.span.end, hit.value));
+        hits.dedup_by_key(|hit| (hit.span.start, hit.span.end, hit.value));
+    }
+}
+
+/// From the first to the last of the numbers in `raw` whose ordinals are in `which`.
+fn values(raw: &[u8], which: &Range<usize>) -> Option<Range<usize>> {
+    let (mut at, mut count, mut start) = (0, 0, 0);
+    for run in raw.chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit()) {
+        if run.first().is_some_and(u8::is_ascii_digit) {
+            if count == which.start {
+                start = at;
+            }
+            count += 1;
+            if count == which.end {
+                return Some(start..at + run.len());
+            }
+        }
+        at += run.len();
+    }
+    None
+}
+
+type Judged<'j> = &'j dyn Fn(&[u8], &[(Range<usize>, Part)]) -> Result<Option<Vec<Ruling>>>;
+
+fn again(
+    unit: &[u8],
+    record: &Range<usize>,
+    part: Part,
+    edits: &Edits,
+    parse: &dyn Parse,
+    judged: Judged<'_>,
+) -> Result<Verdict> {
+    let old = unit.get(record.clone()).unwrap_or_default();
+    let shift = |edits: Edits, to: &dyn Fn(usize) -> usize| -> Edits {
+        edits.into_iter().map(|(range, new)| (to(range.start)..to(range.end), new)).collect()
+    };
+    let mut edits = shift(edits.clone(), &|at| at - record.start);
+    parse.mend(old, &mut edits);
+    let mut text = apply(old, &edits);
+    for _ in 0..ROUNDS {
+        let ruling = judged(&text, &[(0..text.len(), part)])?.and_then(|rulings| rulings.into_iter().next());
+        match ruling.map(|ruling| ruling.verdict) {
+            None | Some(Verdict::Keep) => break,
+            Some(Verdict::Drop) => return Ok(Verdict::Drop),
+            Some(Verdict::Edit(mut more)) => {
+                parse.mend(&text, &mut more);
+                edits = compose(&edits, &more, old.len());
+                text = apply(&text, &more);
+            }
+        }
+    }
+    Ok(Verdict::Edit(shift(edits, &|at| at + record.start)))
+}
+
+/// `text` after `edits`.
+pub fn apply(text: &[u8], edits: &Edits) -> Vec<u8> {
+    let (mut out, mut at) = (Vec::with_capacity(text.len()), 0);
     for (range, payload) in edits {
-        out.extend_from_slice(unit.get(at..range.start).unwrap_or_default());
+        out.extend_from_slice(text.get(at..range.start).unwrap_or_default());
         out.extend_from_slice(payload);
         at = range.end;
     }
-    out.extend_from_slice(unit.get(at..record.end).unwrap_or_default());
+    out.extend_from_slice(text.get(at..).unwrap_or_default());
+    out
+}
+
+/// The edits of a text of `len` bytes that come to `first`, and then `second` on what came of it.
+pub fn compose(first: &Edits, second: &Edits, len: usize) -> Edits {
+    let mut stretches: Vec<(Range<usize>, Option<&[u8]>)> = Vec::new();
+    let mut at = 0;
+    for (range, payload) in first {
+        stretches.push((at..range.start, None));
+        stretches.push((range.clone(), Some(payload)));
+        at = range.end;
+    }
+    stretches.push((at..len, None));
+    let mut out: Edits = Vec::new();
+    let mut put = |range: Range<usize>, bytes: &[u8]| match out.last_mut() {
+        Some((last, payload)) if last.end == range.start => {
+            last.end = range.end;
+            payload.extend_from_slice(bytes);
+        }
+        _ => out.push((range, bytes.to_vec())),
+    };
+    // Where in the text between the stretch starts.
+    let mut from = 0;
+    for (old, new) in stretches {
+        let to = from + new.map_or(old.len(), <[u8]>::len);
+        let (mut bytes, mut done) = (Vec::new(), from);
+        for (range, payload) in second {
+            let inserts = range.is_empty() && (from..to).contains(&range.start);
+            if !inserts && (range.start >= to || range.end <= from) {
+                continue;
+            }
+            let (start, end) = (range.start.max(from), range.end.min(to));
+            let payload = if range.start < from { &[][..] } else { payload };
+            if let Some(new) = new {
+                bytes.extend_from_slice(new.get(done - from..start - from).unwrap_or_default());
+                bytes.extend_from_slice(payload);
+                done = end;
+            } else {
+                put(old.start + start - from..old.start + end - from, payload);
+            }
+        }
+        if let Some(new) = new {
+            bytes.extend_from_slice(new.get(done - from..).unwrap_or_default());
+            put(old, &bytes);
+        }
+        from = to;
+    }
+    for (_, payload) in second.iter().filter(|(range, _)| range.start == from && range.is_empty()) {
+        put(len..len, payload);
+    }
     out
 }
 
@@ -229,26 +415,123 @@ impl Candidates {
     }
 }
 
-/// The stream as it will be: its edits, and the digest that is foretold.
-pub struct Sheet {
-    /// Edits of the stream.
-    pub edits: EditList,
+/// The stream as it will be: what stays and what gives way, in order, and the digest that is foretold.
+pub struct Sheet<'o> {
+    to: To<'o>,
     /// Digest of the stream as it will be, up to what was given last.
     pub leaf: Leaf,
+    /// Offset in the old stream up to which everything was said.
+    at: u64,
 }
 
-impl Sheet {
-    /// Nothing yet.
-    pub fn new(cx: &Cx<'_>) -> Self {
-        Self { edits: EditList::new(cx.search.space), leaf: Leaf::default() }
+/// Where it goes.
+enum To<'o> {
+    /// Find: what gives way is noted.
+    List(&'o mut EditList),
+    /// Filter: all of it goes on at once.
+    Out(&'o mut dyn Outlet),
+    /// A second look: nothing may give way.
+    Refuse,
+}
+
+impl<'o> Sheet<'o> {
+    /// Notes edits in `edits`.
+    pub fn list(edits: &'o mut EditList) -> Self {
+        Self { to: To::List(edits), leaf: Leaf::default(), at: 0 }
+    }
+
+    /// Sends the stream as it will be to `out`.
+    pub fn out(out: &'o mut dyn Outlet) -> Self {
+        Self { to: To::Out(out), leaf: Leaf::default(), at: 0 }
+    }
+
+    /// For a second look: an edit is an error of kind `Verify`.
+    pub fn refuse() -> Self {
+        Self { to: To::Refuse, leaf: Leaf::default(), at: 0 }
+    }
+
+    /// Whether what is said leaves at once: then what cannot be read must stop it here.
+    pub fn leaves(&self) -> bool {
+        !matches!(self.to, To::List(_))
+    }
+
+    /// The next bytes of the old stream stay.
+    pub fn keep(&mut self, bytes: &[u8]) -> Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.leaf.update(bytes);
+        self.at += bytes.len() as u64;
+        match &mut self.to {
+            To::List(_) | To::Refuse => Ok(()),
+            To::Out(out) => out.keep(bytes),
+        }
+    }
+
+    /// The next bytes of the old stream, `span`, give way to `payload`.
+    pub fn replace(&mut self, span: Span, payload: &[u8]) -> Result<()> {
+        if span.start != self.at {
+            return Err(Error::new(Kind::Verify, "bytes of a stream were passed over"));
+        }
+        self.leaf.update(payload);
+        self.at = span.end;
+        match &mut self.to {
+            To::List(edits) => edits.push(span, payload),
+            To::Out(out) => out.replace(span.len(), payload),
+            To::Refuse => Err(Error::new(Kind::Verify, "something is left in the result")),
+        }
     }
 
     /// Gives up `range` of `text` for `payload`; what stands from `kept` to there stays. `base` is the offset in the stream of
     /// the first byte of `text`. Returns where the edit ends, from where the next one keeps.
     pub fn edit(&mut self, text: &[u8], kept: usize, range: Range<usize>, payload: &[u8], base: u64) -> Result<usize> {
-        self.leaf.update(text.get(kept..range.start).unwrap_or_default());
-        self.leaf.update(payload);
-        self.edits.push(Span::new(base + range.start as u64, base + range.end as u64), payload)?;
+        self.keep(text.get(kept..range.start).unwrap_or_default())?;
+        self.replace(Span::new(base + range.start as u64, base + range.end as u64), payload)?;
         Ok(range.end)
+    }
+
+    /// What was said so far may go on its way.
+    pub fn flush(&mut self) -> Result<()> {
+        match &mut self.to {
+            To::List(_) | To::Refuse => Ok(()),
+            To::Out(out) => out.flush(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn edits(len: usize, seeds: &[(usize, usize, Vec<u8>)]) -> Edits {
+        let mut at = 0;
+        let mut out: Edits = Vec::new();
+        for (gap, drop, payload) in seeds {
+            let start = (at + gap).min(len);
+            let end = (start + drop).min(len);
+            if out.last().is_none_or(|(last, _)| last.end < start) {
+                out.push((start..end, payload.clone()));
+                at = end;
+            }
+        }
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn composed_edits_come_to_both(text in prop::collection::vec(any::<u8>(), 0..60),
+                                       one in prop::collection::vec((0usize..9, 0usize..9, prop::collection::vec(any::<u8>(), 0..6)), 0..6),
+                                       two in prop::collection::vec((0usize..9, 0usize..9, prop::collection::vec(any::<u8>(), 0..6)), 0..6)) {
+            let first = edits(text.len(), &one);
+            let between = apply(&text, &first);
+            let second = edits(between.len(), &two);
+            let both = compose(&first, &second, text.len());
+            prop_assert_eq!(apply(&text, &both), apply(&between, &second));
+            for pair in both.windows(2) {
+                prop_assert!(pair[0].0.end <= pair[1].0.start);
+            }
+        }
     }
 }

@@ -70,6 +70,20 @@ pub struct Run {
     /// Id of the pseudonym key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// `--since`: the manifests that were relied on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub since: Vec<SinceLine>,
+}
+
+/// A manifest that a run relied on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SinceLine {
+    /// Where it was read.
+    pub uri: String,
+    /// Whole lines in it.
+    pub lines: u64,
+    /// Digest of the last of them, and so of all: what the next line's `prev` says.
+    pub last: String,
 }
 
 /// The registry of a run.
@@ -87,6 +101,9 @@ pub struct RegistryLine {
     pub held: u64,
     /// Subjects whose grace period runs.
     pub pending: u64,
+    /// `--type`, if it was given.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
 }
 
 /// Length and SHA-256 (hex) of an artifact's bytes.
@@ -182,6 +199,12 @@ pub struct Identity {
     pub inode: u64,
     /// Time of the last change of the inode, RFC 3339 with nanoseconds.
     pub ctime: String,
+    /// Length, bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Time of the last change of the content, RFC 3339 with nanoseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtime: Option<String>,
 }
 
 /// Records of an artifact.
@@ -223,6 +246,13 @@ pub struct Artifact {
     pub output: Option<String>,
     /// Its status.
     pub status: Status,
+    /// Id of the run whose line was relied on (`--since`): only who came in force after that was searched for; with the
+    /// status `unchanged` nobody had, and nothing was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// URI of the name under which this same file was read in this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_file: Option<String>,
     /// Why it did not go through, or what is to be known of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -274,6 +304,8 @@ impl Artifact {
             uri,
             output: None,
             status,
+            since: None,
+            same_file: None,
             reason,
             layers: Vec::new(),
             identity: None,

@@ -22,7 +22,15 @@ impl Open {
         match line {
             Line::Intent(intent) => {
                 self.intents.retain(|(_, open)| open.uri != intent.uri || open.identity != intent.identity);
-                self.intents.push((self.run, intent.clone()));
+                // A checksum file is rewritten again before its line, once for each of its files: it is one rewriting.
+                let first = |(run, open): &&mut (u32, Intent)| {
+                    *run == self.run
+                        && (&open.uri, &open.output, &open.after) == (&intent.uri, &intent.output, &intent.before)
+                };
+                match self.intents.iter_mut().find(first) {
+                    Some((_, open)) => *open = Intent { before: open.before.clone(), ..intent.clone() },
+                    None => self.intents.push((self.run, intent.clone())),
+                }
             }
             Line::Artifact(artifact) => {
                 // Several artifacts may share a masked URI: one line closes one intent.
@@ -110,7 +118,7 @@ mod tests {
     }
 
     fn intent(inode: u64) -> Intent {
-        let identity = Some(Identity { dev: 1, inode, ctime: String::new() });
+        let identity = Some(Identity { dev: 1, inode, ctime: String::new(), size: None, mtime: None });
         Intent { uri: "file:*".to_owned(), output: None, identity, before: digest("old"), after: digest("new") }
     }
 

@@ -151,6 +151,10 @@ pub enum Spelling {
     Html,
     /// `=40`, soft line breaks
     Qp,
+    /// UTF-16, the low byte first; a variant
+    Utf16Le,
+    /// UTF-16, the high byte first; a variant
+    Utf16Be,
 }
 
 impl Spelling {
@@ -159,20 +163,41 @@ impl Spelling {
 }
 
 /// The decodings that lead from the raw text to the level at which a hit stands, outermost first; at most three.
+///
+/// Of a hit inside Base64, and of a digest, the decodings that lead to the text in which the whole token stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Chain([Option<Spelling>; 3]);
+pub struct Chain {
+    steps: [Option<Spelling>; 3],
+    opaque: bool,
+}
 
 impl Chain {
+    /// No decodings.
+    pub const NONE: Self = Self { steps: [None; 3], opaque: false };
+
     /// The chain with one more decoding, or `None` past the depth.
     pub fn then(mut self, spelling: Spelling) -> Option<Self> {
-        let slot = self.0.iter_mut().find(|s| s.is_none())?;
-        *slot = Some(spelling);
+        if !self.opaque {
+            let slot = self.steps.iter_mut().find(|s| s.is_none())?;
+            *slot = Some(spelling);
+        }
         Some(self)
+    }
+
+    /// The chain of what stands in a token that hides it: Base64 or a digest. No decoding is added to it.
+    #[must_use]
+    pub fn inside_token(self) -> Self {
+        Self { opaque: true, ..self }
+    }
+
+    /// Whether the hit is a token that hides the value, and goes as a whole.
+    pub fn is_token(&self) -> bool {
+        self.opaque
     }
 
     /// The decodings, outermost first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Spelling> + '_ {
-        self.0.iter().filter_map(|s| *s)
+        self.steps.iter().filter_map(|s| *s)
     }
 
     /// Number of decodings.
@@ -186,7 +211,8 @@ impl Chain {
 pub struct Hit {
     /// Which value.
     pub value: ValueId,
-    /// Raw bytes of the unit that spell it (for phones with a leading `+` or `00`; for fields the whole scalar's text).
+    /// Raw bytes of the unit that spell it (for phones with a leading `+` or `00`; for fields the whole scalar's text; for what
+    /// stands in Base64, and for digests, the whole token).
     pub span: Range<usize>,
     /// How those bytes are spelled; empty for the raw text.
     pub chain: Chain,
@@ -225,6 +251,6 @@ pub trait Engine: Send + Sync {
 pub struct Plan {
     /// Who.
     pub needles: Arc<Needles>,
-    /// Identifying fields and path words.
+    /// Identifying fields, path words and variants.
     pub fields: Arc<Fields>,
 }

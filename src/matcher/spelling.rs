@@ -1,4 +1,5 @@
-//! The four spellings: how text is decoded, where each decoded byte came from, and how a replacement is spelled.
+//! The four spellings that are always searched: how text is decoded, where each decoded byte came from, and how a replacement
+//! is spelled.
 //!
 //! One decoding step goes over a whole text from left to right and is not recursive (`%2540` becomes `%40`). What it
 //! changed is kept as a sparse [`Map`], with entries at escapes only, so that a place in the decoded text can be told in
@@ -40,9 +41,10 @@ impl Unit {
     }
 }
 
-/// The byte with which every escape of this spelling starts.
+/// The byte with which every escape of this spelling starts; of UTF-16, which has no escapes, NUL.
 pub fn introducer(spelling: Spelling) -> u8 {
     match spelling {
+        Spelling::Utf16Le | Spelling::Utf16Be => 0,
         Spelling::Percent => b'%',
         Spelling::Json => b'\\',
         Spelling::Html => b'&',
@@ -58,6 +60,7 @@ pub fn unit(spelling: Spelling, text: &[u8], at: usize) -> Option<Unit> {
         Spelling::Json => json(rest),
         Spelling::Html => html(rest),
         Spelling::Qp => qp(rest),
+        Spelling::Utf16Le | Spelling::Utf16Be => None,
     }
 }
 
@@ -359,12 +362,17 @@ pub fn halve_quotes(raw: &[u8]) -> Option<(Vec<u8>, Map)> {
 /// Spells `text` so that decoding along `chain` gives it back.
 ///
 /// Percent: all but RFC 3986's unreserved bytes; JSON: quotes, backslashes and control bytes; HTML: `& < > " '`;
-/// quoted-printable: `=` and what RFC 2045 does not print.
+/// quoted-printable: `=` and what RFC 2045 does not print; UTF-16: all of it.
 pub fn encode(chain: &Chain, text: &[u8]) -> Vec<u8> {
     chain.iter().rev().fold(text.to_vec(), |text, spelling| step(spelling, &text))
 }
 
 fn step(spelling: Spelling, text: &[u8]) -> Vec<u8> {
+    if matches!(spelling, Spelling::Utf16Le | Spelling::Utf16Be) {
+        let units = String::from_utf8_lossy(text).encode_utf16().collect::<Vec<u16>>().into_iter();
+        let bytes = |unit: u16| if spelling == Spelling::Utf16Le { unit.to_le_bytes() } else { unit.to_be_bytes() };
+        return units.flat_map(bytes).collect();
+    }
     let mut out = Vec::with_capacity(text.len() + text.len() / 2);
     for &byte in text {
         match spelling {
@@ -391,7 +399,7 @@ fn step(spelling: Spelling, text: &[u8]) -> Vec<u8> {
             Spelling::Qp if byte == b'=' || !(b' '..=b'~').contains(&byte) => {
                 push_hex(&mut out, b"=", byte);
             }
-            Spelling::Qp => out.push(byte),
+            Spelling::Qp | Spelling::Utf16Le | Spelling::Utf16Be => out.push(byte),
         }
     }
     out

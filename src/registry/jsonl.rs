@@ -25,18 +25,37 @@ const EVENTS: [&str; 4] = ["erase", "cancel", "hold", "release"];
 /// Reads every line into `ledger`. Errors: usage, with the line's number.
 pub(super) fn read(lines: &mut Lines<impl BufRead>, options: &Options, ledger: &mut Ledger<'_>) -> Result<()> {
     let mut chain = Chain::default();
-    while let Some(line) = lines.next()? {
-        if line.text.trim().is_empty() {
-            chain.blank(line.number)?;
-            continue;
-        }
-        let here = |e: Error| e.at(At::Line(line.number));
-        let mut members = members(line.text).map_err(here)?;
-        let prev = members.text("prev").map_err(here)?;
-        chain.follow(line.raw, prev.as_deref(), line.number)?;
-        event(line.number, members, options, ledger).map_err(here)?;
+    grow(lines, options, ledger);
+    while read_line(lines, &mut chain, options, ledger)? {
+        grow(lines, options, ledger);
     }
     Ok(())
+}
+
+/// Notes whether the lines so far are those that an earlier run saw.
+fn grow(lines: &Lines<impl BufRead>, options: &Options, ledger: &mut Ledger<'_>) {
+    if let (Some(sha256), Some(seq), false) = (&options.as_of_sha256, options.as_of_seq, ledger.grown) {
+        ledger.grown = ledger.seq == seq && lines.are(sha256);
+    }
+}
+
+fn read_line(
+    lines: &mut Lines<impl BufRead>,
+    chain: &mut Chain,
+    options: &Options,
+    ledger: &mut Ledger<'_>,
+) -> Result<bool> {
+    let Some(line) = lines.next()? else { return Ok(false) };
+    if line.text.trim().is_empty() {
+        chain.blank(line.number)?;
+        return Ok(true);
+    }
+    let here = |e: Error| e.at(At::Line(line.number));
+    let mut members = members(line.text).map_err(here)?;
+    let prev = members.text("prev").map_err(here)?;
+    chain.follow(line.raw, prev.as_deref(), line.number)?;
+    event(line.number, members, options, ledger).map_err(here)?;
+    Ok(true)
 }
 
 /// What the last line of a log says about the next one.

@@ -31,8 +31,13 @@ pub(super) struct Ledger<'o> {
     pub newest_at: Option<Timestamp>,
     /// Identifiers that a cancel cleared, each with its subject, if they are to be kept.
     pub cleared: Option<Vec<(usize, Draft)>>,
+    /// The lines so far were once all of it: see [`Options::as_of_sha256`].
+    pub grown: bool,
     events: u64,
 }
+
+/// No time was told: later than any that can be.
+const UNTOLD: i64 = i64::MAX;
 
 /// One subject.
 pub(super) struct Track {
@@ -44,6 +49,8 @@ pub(super) struct Track {
     pub seq: u64,
     /// Identifiers since the last cancel.
     pub drafts: Vec<Draft>,
+    /// The earliest time at which one of them came or comes in force, seconds since the epoch; [`UNTOLD`] if none is told.
+    from: i64,
     /// The newest of hold and release, if it is a hold.
     pub hold: Option<Box<Hold>>,
     /// The newest of erase and cancel is a cancel.
@@ -80,6 +87,7 @@ impl<'o> Ledger<'o> {
             seq: 0,
             newest_at: None,
             cleared: None,
+            grown: false,
             events: 0,
         }
     }
@@ -101,7 +109,13 @@ impl<'o> Ledger<'o> {
         });
         let judged = self.options.as_of_seq.is_none_or(|last| seq <= last);
         match event.change {
-            Change::Erase(erase) => self.erase(at, erase, judged),
+            Change::Erase(erase) => {
+                let from = erase.terms.effective_at.or(event.at);
+                if let (Some(from), Some(track), true) = (from, self.tracks.get_mut(at), judged) {
+                    track.from = track.from.min(from.as_second());
+                }
+                self.erase(at, erase, judged)
+            }
             change => {
                 if let Some(track) = self.tracks.get_mut(at).filter(|_| judged) {
                     if let (Change::Cancel, Some(cleared)) = (&change, &mut self.cleared) {
@@ -149,6 +163,7 @@ impl<'o> Ledger<'o> {
             line,
             seq,
             drafts: Vec::new(),
+            from: UNTOLD,
             hold: None,
             cancelled: false,
             tells: false,
@@ -213,6 +228,7 @@ impl Track {
         match change {
             Change::Cancel => {
                 self.drafts = Vec::new();
+                self.from = UNTOLD;
                 self.cancelled = true;
             }
             Change::Hold(hold) => self.hold = Some(Box::new(hold)),
@@ -220,6 +236,11 @@ impl Track {
             // Ledger::erase: it needs the values.
             Change::Erase(_) => {}
         }
+    }
+
+    /// Since when it has been in force at `now`, if that is told.
+    pub(super) fn since(&self, now: Timestamp) -> Option<Timestamp> {
+        Timestamp::from_second(self.from).ok().filter(|from| *from <= now)
     }
 
     /// Whether the subject is under a hold at `now`.

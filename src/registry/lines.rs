@@ -14,7 +14,10 @@ use crate::limits::MAX_REGISTRY_LINE;
 /// Reads lines and hashes what it reads.
 pub(super) struct Lines<R> {
     input: R,
+    /// Of all bytes read but the last line's end.
     digest: Sha256,
+    /// That end.
+    end: &'static [u8],
     buffer: Zeroizing<Vec<u8>>,
     number: u64,
 }
@@ -35,7 +38,7 @@ impl<R: BufRead> Lines<R> {
     pub(super) fn new(input: R) -> Self {
         // Large enough that usual lines never move: a buffer that grows leaves a copy behind that nobody wipes.
         let buffer = Zeroizing::new(Vec::with_capacity(16 * 1024));
-        Self { input, digest: Sha256::new(), buffer, number: 0 }
+        Self { input, digest: Sha256::new(), end: b"", buffer, number: 0 }
     }
 
     /// The next line, or `None` at the end. Usage errors name the line: too long, NUL bytes, not UTF-8.
@@ -47,7 +50,10 @@ impl<R: BufRead> Lines<R> {
             return Ok(None);
         }
         self.number += 1;
-        self.digest.update(&*self.buffer);
+        self.digest.update(self.end);
+        let ended = self.buffer.strip_suffix(b"\n");
+        self.end = if ended.is_some() { b"\n" } else { b"" };
+        self.digest.update(ended.unwrap_or(&self.buffer));
         let bad = |what| Error::usage(what).at(At::Line(self.number));
         if self.buffer.len() > MAX_REGISTRY_LINE {
             return Err(bad("longer than 1 MiB"));
@@ -55,7 +61,6 @@ impl<R: BufRead> Lines<R> {
         if memchr::memchr(0, &self.buffer).is_some() {
             return Err(bad("holds a NUL byte"));
         }
-        let ended = self.buffer.strip_suffix(b"\n");
         let (raw, crlf) = match ended.and_then(|line| line.strip_suffix(b"\r")) {
             Some(line) => (line, true),
             None => (ended.unwrap_or(&self.buffer), false),
@@ -65,8 +70,15 @@ impl<R: BufRead> Lines<R> {
         Ok(Some(Line { number: self.number, raw, text, crlf }))
     }
 
+    /// Whether the bytes read so far have this SHA-256 (hex), with the last line's end or without it: a file that is written by
+    /// hand may have got the line end with the next line.
+    pub(super) fn are(&self, sha256: &str) -> bool {
+        let is = |digest: Sha256| super::chain::hex(&digest.finalize()) == sha256;
+        is(self.digest.clone()) || is(self.digest.clone().chain_update(self.end))
+    }
+
     /// SHA-256 of all bytes read, 64 lower-case hex digits.
     pub(super) fn finish(self) -> String {
-        super::chain::hex(&self.digest.finalize())
+        super::chain::hex(&self.digest.chain_update(self.end).finalize())
     }
 }

@@ -13,6 +13,7 @@ pub mod chain;
 mod delimited;
 pub mod event;
 pub mod findings;
+pub mod fresh;
 pub mod intake;
 mod intern;
 mod json;
@@ -85,6 +86,9 @@ pub struct Options {
     pub min_seq: Option<u64>,
     /// Judges events up to this sequence number only, as a manifest's run did; later ones make [`Registry::new_since`].
     pub as_of_seq: Option<u64>,
+    /// SHA-256 (hex) of the registry as it was when [`Options::as_of_seq`] was its newest number: says
+    /// [`Registry::grown`].
+    pub as_of_sha256: Option<String>,
     /// What [`Registry::listing`] holds.
     pub listing: Listing,
     /// Whether [`Registry::findings`] is filled.
@@ -102,6 +106,7 @@ impl Options {
             max_age: None,
             min_seq: None,
             as_of_seq: None,
+            as_of_sha256: None,
             listing: Listing::None,
             findings: false,
         }
@@ -116,10 +121,19 @@ pub struct Registry {
     pub needles: Arc<Needles>,
     /// SHA-256 of the source's bytes, 64 hex digits.
     pub sha256: String,
+    /// `--type`, if the registry was read with it.
+    pub txt_type: Option<Type>,
+    /// Whether it is the registry of [`Options::as_of_sha256`], or with `.jsonl` that one with more lines after it.
+    pub grown: bool,
     /// The newest event's sequence number, whatever [`Options::as_of_seq`] says; 0 without events.
     pub seq: u64,
     /// The newest `at` of any event.
     pub newest_at: Option<Timestamp>,
+    /// When it was last written to, as far as is known: [`Self::newest_at`], else the file's mtime.
+    pub written: Timestamp,
+    /// Since when each subject of [`Needles::subjects`] has been in force: the earliest `effective_at` (else `at`) of its erases
+    /// since the last cancel; where none is told, [`Self::written`]. Whole seconds.
+    pub since: Vec<Timestamp>,
     /// Subjects with an identifier in force, and not held.
     pub in_force: u64,
     /// Subjects under a hold, with identifiers or without.
@@ -145,17 +159,18 @@ pub fn read(input: impl BufRead, form: Form, mtime: Timestamp, options: &Options
     let mut ledger = ledger::Ledger::new(options);
     play(&mut lines, form, options, &mut ledger)?;
     let findings = if options.findings { findings::of(&ledger) } else { Vec::new() };
-    let mut registry = resolve::resolve(ledger, lines.finish())?;
+    let grown = ledger.grown;
+    let mut registry = resolve::resolve(ledger, lines.finish(), mtime)?;
     registry.findings = findings;
+    registry.grown = grown || options.as_of_sha256.as_ref() == Some(&registry.sha256);
     if registry.seq == 0 && !options.allow_empty {
         return Err(Error::usage("the registry is empty").help("--allow-empty-registry takes it all the same"));
     }
     if options.min_seq.is_some_and(|least| registry.seq < least) {
         return Err(Error::usage(format!("the newest event has seq {}, below --min-registry-seq", registry.seq)));
     }
-    let written = registry.newest_at.unwrap_or(mtime);
     // An age below zero (a clock ahead of ours) is no great age.
-    let age = Duration::try_from(options.now.duration_since(written)).unwrap_or_default();
+    let age = Duration::try_from(options.now.duration_since(registry.written)).unwrap_or_default();
     if options.max_age.is_some_and(|most| age > most) {
         return Err(Error::usage("the registry is older than --max-registry-age"));
     }

@@ -19,13 +19,17 @@ use crate::error::{Error, Result};
 use crate::matcher::{Claim, Needles, Subject, SubjectId, Type, Value, ValueId};
 
 /// Judges every subject. Usage errors: more identifiers than can be numbered.
-pub(super) fn resolve(ledger: Ledger<'_>, sha256: String) -> Result<Registry> {
+pub(super) fn resolve(ledger: Ledger<'_>, sha256: String, mtime: Timestamp) -> Result<Registry> {
     let now = ledger.options.now;
     let mut registry = Registry {
         needles: Arc::default(),
         sha256,
+        txt_type: ledger.options.txt_type,
+        grown: false,
         seq: ledger.seq,
         newest_at: ledger.newest_at,
+        written: ledger.newest_at.unwrap_or(mtime),
+        since: Vec::new(),
         in_force: 0,
         held: 0,
         pending: 0,
@@ -59,6 +63,7 @@ pub(super) fn resolve(ledger: Ledger<'_>, sha256: String) -> Result<Registry> {
             judge.claim(state == State::Held, &mut needles)?;
             if needles.claims.len() > before {
                 needles.subjects.push(Subject { reference: shown.reference(&track), held: state == State::Held });
+                registry.since.push(track.since(now).unwrap_or(registry.written));
             }
         }
     }

@@ -3,6 +3,7 @@
 mod append;
 mod faults;
 mod forms;
+mod fresh;
 mod tracks;
 
 use super::*;

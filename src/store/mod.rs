@@ -20,6 +20,7 @@ use crate::edit::Patch;
 use crate::error::{Error, Kind, Result};
 
 pub mod disk;
+pub mod stdio;
 
 /// What tells one version of a file from another: equal identities mean "still the version that was read".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -11,6 +11,7 @@ use std::io::BufReader;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use xxhash_rust::xxh3::xxh3_128;
@@ -24,7 +25,13 @@ use crate::manifest::reader::Reader;
 use crate::manifest::root::Root;
 use crate::manifest::settle::{self, Stands};
 use crate::manifest::{Artifact, Digest, Identity, Intent, Line, Run, Status, Summary, SummaryRecords};
+use crate::pace::Pace;
 use crate::store;
+
+/// URI of a stream that went from stdin to stdout.
+pub const STREAM: &str = "stdin:";
+/// Modes in which nothing was changed.
+const DRY: [&str; 2] = ["scan", "gate"];
 
 /// Masks the identifiers in a path's bytes.
 pub type Mask<'m> = dyn Fn(&[u8]) -> Vec<u8> + 'm;
@@ -87,6 +94,8 @@ pub struct Audit {
     pub torn: bool,
     /// What is wrong.
     pub complaints: Vec<Complaint>,
+    /// The pace at which artifacts are read.
+    pub pace: Option<Arc<dyn Pace>>,
     /// Files that lines of the current run with masked URIs were found to mean, and that run.
     taken: (String, HashSet<PathBuf>),
 }
@@ -253,6 +262,10 @@ pub fn judge(
     audit: &mut Audit,
 ) -> Result<()> {
     audit.attention += u64::from(line.attention());
+    if line.uri == STREAM {
+        // It went by: nothing is there to be compared.
+        return Ok(());
+    }
     let said = match line.status {
         Status::Rewritten | Status::Copied => line.after.as_ref(),
         Status::Partial => line.after.as_ref().or(line.before.as_ref()),
@@ -266,7 +279,7 @@ pub fn judge(
     };
     if let Some(said) = said {
         audit.compared += 1;
-        match digest(&real) {
+        match digest(&real, audit.pace.as_ref()) {
             Ok(found) if found == *said => {}
             Ok(_) => {
                 audit.complain(Wrong::Changed, uri, "its bytes are not what the manifest says");
@@ -279,7 +292,8 @@ pub fn judge(
         }
     }
     // A dry run changed nothing: what it found is still there, and no survivor.
-    let (Some(search), true) = (search, line.status != Status::WouldRewrite && run.mode != "scan") else {
+    let (Some(search), true) = (search, line.status != Status::WouldRewrite && !DRY.contains(&run.mode.as_str()))
+    else {
         return Ok(());
     };
     audit.searched += 1;
@@ -287,7 +301,8 @@ pub fn judge(
 }
 
 fn again(relative: &[u8], uri: &str, path: &Path, search: &Search<'_>, audit: &mut Audit) -> Result<()> {
-    let seen = FileBlob::open(path).and_then(|blob| read(&blob, search, relative, blob.modified(), &mut |_| {}));
+    let seen = FileBlob::open(path).map(|blob| blob.paced(audit.pace.as_ref()));
+    let seen = seen.and_then(|blob| read(&blob, search, relative, blob.modified(), &mut |_| {}));
     match seen {
         Ok(seen) if !seen.found.is_empty() => {
             let records = seen.tally.dropped + seen.tally.edited + seen.tally.names;
@@ -321,7 +336,7 @@ pub fn stands(intent: &Intent, mask: &Mask<'_>) -> Stands {
     let place = Place::of(intent.output.as_ref().unwrap_or(&intent.uri), mask);
     // An artifact that is a link was named as SOURCE itself, or it would not have been read.
     let found: Vec<(&PathBuf, Digest)> =
-        place.files.iter().filter_map(|path| Some((path, digest(&real(path)).ok()?))).collect();
+        place.files.iter().filter_map(|path| Some((path, digest(&real(path), None).ok()?))).collect();
     let is = |said: &Digest| found.iter().any(|(_, digest)| digest == said);
     // The swap takes the old inode away: if it still has the name and the bytes, a twin's result is not this one's.
     let untouched = |(path, digest): &(&PathBuf, Digest)| {
@@ -339,8 +354,8 @@ pub fn stands(intent: &Intent, mask: &Mask<'_>) -> Stands {
 }
 
 /// SHA-256 and length of the file at `path`.
-fn digest(path: &Path) -> Result<Digest> {
-    let blob = FileBlob::open(path)?;
+fn digest(path: &Path, pace: Option<&Arc<dyn Pace>>) -> Result<Digest> {
+    let blob = FileBlob::open(path)?.paced(pace);
     Ok(Digest { bytes: crate::blob::Blob::len(&blob), sha256: hex(&store::digest(&blob)?) })
 }
 
@@ -376,6 +391,8 @@ fn mine(
     }
     place.files.retain(|path| !audit.taken.1.contains(path));
     let same = place.files.iter().find(|path| is_file(&followed(path), line.identity.as_ref()));
+    let how_fast = audit.pace.clone();
+    let digest = |path: &Path| digest(path, how_fast.as_ref());
     let fits = |path: &&PathBuf| said.is_some_and(|said| digest(&followed(path)).is_ok_and(|found| found == *said));
     let found = match said {
         None => same.or(place.files.first()),

@@ -33,9 +33,17 @@ pub fn read(
     mtime: Option<Timestamp>,
     watch: &mut dyn FnMut(&[u8]),
 ) -> Result<Seen> {
-    let mut cx = Cx::new(search, relative, mtime);
     let source = Watched { inner: BlobSource::new(blob), watch };
-    let mut input = Input::new(source, search.limits.window);
+    all(Input::new(source, search.limits.window).with_blob(blob), search, relative, mtime)
+}
+
+/// As [`read`], of bytes that come once.
+pub fn pass(source: impl Source, search: &Search<'_>, relative: &[u8], mtime: Option<Timestamp>) -> Result<Seen> {
+    all(Input::new(source, search.limits.window), search, relative, mtime)
+}
+
+fn all(mut input: Input<'_>, search: &Search<'_>, relative: &[u8], mtime: Option<Timestamp>) -> Result<Seen> {
+    let mut cx = Cx::new(search, relative, mtime);
     let found = cx.descend(&mut input)?;
     if !input.window(1)?.is_empty() {
         return Err(Error::new(Kind::Damaged, "bytes were left unread"));

@@ -43,6 +43,149 @@ pub fn un_zst(data: &[u8]) -> Vec<u8> {
     zstd::decode_all(data).unwrap()
 }
 
+/// Two bzip2 streams.
+pub fn bz2(data: &[u8]) -> Vec<u8> {
+    let one = |data: &[u8]| {
+        let mut out = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::new(1));
+        out.write_all(data).unwrap();
+        out.finish().unwrap()
+    };
+    let (a, b) = data.split_at(data.len() / 2);
+    [one(a), one(b)].concat()
+}
+
+/// All streams of a bzip2 file, decoded.
+pub fn un_bz2(data: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    bzip2::read::MultiBzDecoder::new(data).read_to_end(&mut out).unwrap();
+    out
+}
+
+/// An xz file of one stream with a small dictionary.
+pub fn xz(data: &[u8]) -> Vec<u8> {
+    use liblzma::stream::{Check, Filters, LzmaOptions, Stream};
+    let mut filters = Filters::new();
+    filters.lzma2(LzmaOptions::new_preset(0).unwrap().dict_size(4096));
+    let stream = Stream::new_stream_encoder(&filters, Check::Crc64).unwrap();
+    let mut out = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
+    out.write_all(data).unwrap();
+    out.finish().unwrap()
+}
+
+/// All streams of an xz file, decoded.
+pub fn un_xz(data: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    liblzma::read::XzDecoder::new_multi_decoder(data).read_to_end(&mut out).unwrap();
+    out
+}
+
+/// One lz4 frame of independent blocks, with a content checksum.
+pub fn lz4(data: &[u8]) -> Vec<u8> {
+    let descriptor = [0x64, 0x40];
+    let check = (xxhash_rust::xxh32::xxh32(&descriptor, 0) >> 8) as u8;
+    let mut out = [&[0x04, 0x22, 0x4d, 0x18], descriptor.as_slice(), &[check]].concat();
+    for piece in data.chunks(64 * 1024) {
+        let block = lz4_flex::block::compress(piece);
+        let (len, block) =
+            if block.len() < piece.len() { (block.len(), block.as_slice()) } else { (piece.len() | 1 << 31, piece) };
+        out.extend_from_slice(&(len as u32).to_le_bytes());
+        out.extend_from_slice(block);
+    }
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&xxhash_rust::xxh32::xxh32(data, 0).to_le_bytes());
+    out
+}
+
+/// A frame made of one of [`lz4`], decoded.
+pub fn un_lz4(data: &[u8]) -> Vec<u8> {
+    assert_eq!(&data[..6], &[0x04, 0x22, 0x4d, 0x18, 0x64, 0x40]);
+    let (mut at, mut out) = (7, Vec::new());
+    let word = |at: usize| u32::from_le_bytes(*data[at..].first_chunk().unwrap());
+    while word(at) != 0 {
+        let len = (word(at) & !(1 << 31)) as usize;
+        let block = &data[at + 4..at + 4 + len];
+        if word(at) >> 31 == 1 {
+            out.extend_from_slice(block);
+        } else {
+            out.extend_from_slice(&lz4_flex::block::decompress(block, 64 * 1024).unwrap());
+        }
+        at += 4 + len;
+    }
+    assert_eq!((word(at + 4), at + 8), (xxhash_rust::xxh32::xxh32(&out, 0), data.len()));
+    out
+}
+
+/// A framed snappy stream.
+pub fn sz(data: &[u8]) -> Vec<u8> {
+    let mut out = snap::write::FrameEncoder::new(Vec::new());
+    out.write_all(data).unwrap();
+    let out = out.into_inner().unwrap();
+    // A stream of no chunk has no magic either.
+    if out.is_empty() { b"\xff\x06\0\0sNaPpY".to_vec() } else { out }
+}
+
+/// A framed snappy stream, decoded.
+pub fn un_sz(data: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    snap::read::FrameDecoder::new(data).read_to_end(&mut out).unwrap();
+    out
+}
+
+/// A zip of regular files: deflated; with `streamed` by turns stored, with data descriptors.
+pub fn zip(members: &[(&str, &[u8])], streamed: bool) -> Vec<u8> {
+    let (mut out, mut directory) = (Vec::new(), Vec::new());
+    for (n, (name, data)) in members.iter().enumerate() {
+        let method = if streamed && n % 2 == 1 { 0u16 } else { 8 };
+        let packed = if method == 0 {
+            data.to_vec()
+        } else {
+            let mut out = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::new(6));
+            out.write_all(data).unwrap();
+            out.finish().unwrap()
+        };
+        let numbers = [crc32fast::hash(data), packed.len() as u32, data.len() as u32].map(u32::to_le_bytes).concat();
+        let local = if streamed { vec![0; 12] } else { numbers.clone() };
+        let offset = (out.len() as u32).to_le_bytes();
+        let head = |numbers: &[u8]| {
+            let words = [20, u16::from(streamed) << 3, method, 0x4001, 0x5b75].map(u16::to_le_bytes).concat();
+            [words.as_slice(), numbers, &(name.len() as u32).to_le_bytes()].concat()
+        };
+        out.extend_from_slice(&[b"PK\x03\x04", head(&local).as_slice(), name.as_bytes(), &packed].concat());
+        if streamed {
+            out.extend_from_slice(&[b"PK\x07\x08", numbers.as_slice()].concat());
+        }
+        let tail = [[0u8; 4].as_slice(), &(0o100_640u32 << 16).to_le_bytes(), &offset, name.as_bytes()].concat();
+        directory.extend_from_slice(&[b"PK\x01\x02\x1e\x03", head(&numbers).as_slice(), &[0; 2], &tail].concat());
+    }
+    let count = (members.len() as u16).to_le_bytes();
+    let sizes = [directory.len() as u32, out.len() as u32].map(u32::to_le_bytes).concat();
+    let end = [b"PK\x05\x06\0\0\0\0", count.as_slice(), &count, &sizes, &[0; 2]].concat();
+    [out, directory, end].concat()
+}
+
+/// The members of a zip: name and data, in the directory's order.
+pub fn unzip(zip: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let word = |at: usize| usize::from(u16::from_le_bytes(*zip[at..].first_chunk().unwrap()));
+    let long = |at: usize| u32::from_le_bytes(*zip[at..].first_chunk().unwrap()) as usize;
+    let end = zip.windows(4).rposition(|w| w == b"PK\x05\x06").unwrap();
+    let (mut at, mut members) = (long(end + 16), Vec::new());
+    for _ in 0..word(end + 10) {
+        assert_eq!(&zip[at..at + 4], b"PK\x01\x02");
+        let (name, local) = (&zip[at + 46..at + 46 + word(at + 28)], long(at + 42));
+        let start = local + 30 + word(local + 26) + word(local + 28);
+        let packed = &zip[start..start + long(at + 20)];
+        let mut data = packed.to_vec();
+        if word(at + 10) == 8 {
+            data.clear();
+            flate2::read::DeflateDecoder::new(packed).read_to_end(&mut data).unwrap();
+        }
+        assert_eq!((long(at + 16) as u32, long(at + 24)), (crc32fast::hash(&data), data.len()));
+        members.push((String::from_utf8_lossy(name).into_owned(), data));
+        at += 46 + word(at + 28) + word(at + 30) + word(at + 32);
+    }
+    members
+}
+
 /// A tar of regular files.
 pub fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut out = tar::Builder::new(Vec::new());

@@ -78,6 +78,7 @@ impl Shelf {
             codec: None,
             levels: &[],
             interrupted: &interrupted,
+            gate: None,
         };
         let mut watched = Vec::new();
         let seen = verify::read(data, &search, name.as_bytes(), None, &mut |bytes| watched.extend_from_slice(bytes))?;

@@ -3,14 +3,11 @@
 //! The frames are read here; what is between header and trailer by one of two libraries ([`Inflate`]). Every byte of the
 //! source is accounted for: header, deflate stream, trailer, and NULs after the last member.
 
-use flate2::{Decompress, FlushDecompress, Status};
-use miniz_oxide::inflate::stream::{InflateState, inflate};
-use miniz_oxide::{DataFormat, MZFlush, MZStatus};
-
 use super::{BC_AT, Check, NAME, SPECIAL, XFL, head};
 use crate::error::{Error, Result};
 use crate::input::{Input, Source};
 use crate::layer::coded::{Head, Heads};
+use crate::layer::deflate::Inflate;
 
 /// Bytes that one read of the source brings.
 const READ: usize = 64 * 1024;
@@ -44,11 +41,7 @@ pub struct Decoder<'a> {
 impl<'a> Decoder<'a> {
     /// Decodes `source`; by `miniz_oxide` if `second`.
     pub fn new(source: Box<dyn Source + 'a>, heads: Heads, second: bool) -> Self {
-        let inflate = if second {
-            Inflate::Second(InflateState::new_boxed(DataFormat::Raw))
-        } else {
-            Inflate::First(Decompress::new(false))
-        };
+        let inflate = Inflate::new(second);
         Self { input: Input::new(source, READ), heads, inflate, state: State::Head, check: Check::default(), plain: 0 }
     }
 
@@ -84,7 +77,7 @@ impl<'a> Decoder<'a> {
         loop {
             let window = self.input.window(1)?;
             let cut = window.is_empty();
-            let Ok(step) = self.inflate.step(window, buf) else {
+            let Some(step) = self.inflate.step(window, buf) else {
                 return self.damaged("the compressed data is invalid");
             };
             self.input.consume(step.used);
@@ -172,54 +165,6 @@ impl Source for Decoder<'_> {
                 }
                 State::Padding => self.padding()?,
                 State::End => return Ok(0),
-            }
-        }
-    }
-}
-
-/// The two libraries.
-enum Inflate {
-    First(Decompress),
-    Second(Box<InflateState>),
-}
-
-/// What one step of inflating came to.
-struct Step {
-    used: usize,
-    made: usize,
-    /// The deflate stream ended behind what was used.
-    done: bool,
-}
-
-impl Inflate {
-    fn reset(&mut self) {
-        match self {
-            Inflate::First(state) => state.reset(false),
-            Inflate::Second(state) => state.reset(DataFormat::Raw),
-        }
-    }
-
-    /// Inflates from `input` into `out`, which is not empty; an error says that the data is invalid.
-    fn step(&mut self, input: &[u8], out: &mut [u8]) -> std::result::Result<Step, ()> {
-        match self {
-            Inflate::First(state) => {
-                let (taken, made) = (state.total_in(), state.total_out());
-                let status = state.decompress(input, out, FlushDecompress::None).map_err(|_| ())?;
-                Ok(Step {
-                    used: (state.total_in() - taken) as usize,
-                    made: (state.total_out() - made) as usize,
-                    done: status == Status::StreamEnd,
-                })
-            }
-            Inflate::Second(state) => {
-                let step = inflate(state, input, out, MZFlush::None);
-                let done = match step.status {
-                    Ok(status) => status == MZStatus::StreamEnd,
-                    // Only that it could not go on with what it was given.
-                    Err(miniz_oxide::MZError::Buf) => false,
-                    Err(_) => return Err(()),
-                };
-                Ok(Step { used: step.bytes_consumed, made: step.bytes_written, done })
             }
         }
     }

@@ -4,7 +4,6 @@
 //! not zero is kept and searched raw, as a member that cannot be read; behind a payload that changes it goes.
 
 use super::Tar;
-use super::clash::Names;
 use super::entry::{self, Body, Group, Item};
 use super::header::{self, BLOCK};
 use super::names;
@@ -12,6 +11,7 @@ use super::sparse::{self, Map, Sparse, Stored};
 use crate::edit::EditList;
 use crate::error::{Error, Result};
 use crate::input::{BlobSource, Input};
+use crate::layer::clash::Names;
 use crate::layer::cx::Leaf;
 use crate::layer::{Cx, Found, Layer as _, PartFound};
 use crate::limits::MAX_PARTS;
@@ -102,7 +102,7 @@ fn payload(group: &Group, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Opti
         return Err(Error::unsupported("sparse tar member that must change"));
     }
     padding(entry.size, changes, &name, input, cx)?;
-    Ok(changes.then_some(PartFound { at: group.at, len: entry.size, found }))
+    Ok(changes.then_some(PartFound { at: group.at, len: entry.size, note: [0; 2], found }))
 }
 
 /// Reads the bytes from a payload's end to the next block.

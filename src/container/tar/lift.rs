@@ -7,69 +7,32 @@
 use super::entry::{self, Dropping, Extended, Extends, Group, Item};
 use super::header::{self, BLOCK, Flavor};
 use super::pax;
-use crate::edit::{Edit, EditReader};
 use crate::error::{Error, Kind, Result};
-use crate::layer::pass::{self, SpoolPass};
+use crate::layer::pass::{self, Playing, SpoolPass};
 use crate::layer::{Cx, Found, PartFound, Pass};
 
 /// See [`crate::layer::Layer::lift`].
 pub fn lift(found: &Found, pass: &mut dyn Pass, cx: &mut Cx<'_>) -> Result<()> {
-    let mut names = Edits { reader: found.own.read(), next: None };
-    names.next = names.reader.next()?;
+    let mut names = Playing::new(&found.own)?;
     for part in &found.parts {
         cx.check()?;
-        while let Some(edit) = names.before(part.at)? {
-            play(&edit, pass)?;
-        }
-        pass.keep(gap(part.at, pass)?)?;
+        names.until(part.at, pass)?;
         member(part, &mut names, pass, cx)?;
     }
-    while let Some(edit) = names.before(u64::MAX)? {
-        play(&edit, pass)?;
-    }
-    pass.keep_rest()
-}
-
-/// The edits of the archive's own bytes, in order.
-struct Edits<'l> {
-    reader: EditReader<'l>,
-    next: Option<Edit>,
-}
-
-impl Edits<'_> {
-    /// The next edit, if it starts before `at`.
-    fn before(&mut self, at: u64) -> Result<Option<Edit>> {
-        let Some(edit) = self.next.take_if(|edit| edit.span.start < at) else {
-            return Ok(None);
-        };
-        self.next = self.reader.next()?;
-        Ok(Some(edit))
-    }
-}
-
-fn gap(at: u64, pass: &dyn Pass) -> Result<u64> {
-    at.checked_sub(pass.offset()).ok_or_else(|| Error::new(Kind::Verify, "an edit lies behind the pass").layer("tar"))
-}
-
-fn play(edit: &Edit, pass: &mut dyn Pass) -> Result<()> {
-    pass.keep(gap(edit.span.start, pass)?)?;
-    pass.write(&edit.payload)?;
-    pass.drop(edit.span.len())
+    names.rest(pass)
 }
 
 /// Makes a member again: headers, payload, padding.
-fn member(part: &PartFound, names: &mut Edits<'_>, pass: &mut dyn Pass, cx: &mut Cx<'_>) -> Result<()> {
+fn member(part: &PartFound, names: &mut Playing<'_>, pass: &mut dyn Pass, cx: &mut Cx<'_>) -> Result<()> {
     let Item::Entry(mut group) = entry::next(&mut Dropping(pass))? else {
         return Err(Error::new(Kind::Verify, "a member is not where it was found").layer("tar"));
     };
-    while let Some(edit) = names.before(group.end())? {
-        overlay(&edit, &mut group)?;
-    }
+    names.overlay(group.at, &mut group.raw)?;
     let (start, end) = (group.end(), group.end() + part.len);
     let size = if let Some(size) = part.found.new_len(part.len) {
         pass.write(&with_size(&group, size)?)?;
         pass::apply_until(&part.found.own, pass, start)?;
-        pass.keep(gap(end, pass)?)?;
+        pass.keep(pass::gap(end, pass)?)?;
         size
     } else {
         let mut inner = SpoolPass::new(pass, part.len, cx.search.space);
@@ -82,19 +45,6 @@ fn member(part: &PartFound, names: &mut Edits<'_>, pass: &mut dyn Pass, cx: &mut
     };
     pass.drop(header::padding(part.len) as u64)?;
     pass.write([0; BLOCK].get(..header::padding(size)).unwrap_or_default())
-}
-
-/// Plays an edit of a group's own bytes, which changes no length.
-fn overlay(edit: &Edit, group: &mut Group) -> Result<()> {
-    let start = (edit.span.start - group.at) as usize;
-    let place = group.raw.get_mut(start..start + edit.payload.len());
-    match place.filter(|place| place.len() as u64 == edit.span.len()) {
-        Some(place) => {
-            place.copy_from_slice(&edit.payload);
-            Ok(())
-        }
-        None => Err(Error::new(Kind::Verify, "a header's edit changes its length").layer("tar")),
-    }
 }
 
 /// The group's bytes for a payload of `size` bytes.

@@ -11,8 +11,6 @@
 //! filled up to a record of 10,240 bytes again.
 
 #[cfg(feature = "tar")]
-mod clash;
-#[cfg(feature = "tar")]
 mod entry;
 #[cfg(feature = "tar")]
 mod find;

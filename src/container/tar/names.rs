@@ -5,12 +5,12 @@
 
 use std::ops::Range;
 
-use super::clash::Names;
 use super::entry::{Extends, Group};
 use super::header::{self, BLOCK, Flavor};
 use super::pax;
 use crate::error::Result;
 use crate::layer::Cx;
+use crate::layer::clash::Names;
 use crate::layer::cx::{Leaf, NameHits};
 
 /// PAX keys whose values are numbers, which are left alone where they are.

@@ -35,13 +35,12 @@ impl Commas {
     }
 
     /// Blanks between elements, and before the first.
-    pub fn blank(&mut self, bytes: &[u8], sheet: &mut Sheet, cx: &mut Cx<'_>) -> Result<()> {
+    pub fn blank(&mut self, bytes: &[u8], sheet: &mut Sheet<'_>, cx: &mut Cx<'_>) -> Result<()> {
         let waiting = match self.run {
             Some(_) => &mut self.after,
             None if !self.before.is_empty() => &mut self.before,
             None => {
-                sheet.leaf.update(bytes);
-                return Ok(());
+                return sheet.keep(bytes);
             }
         };
         let (len, most) = (waiting.len() + bytes.len(), cx.search.limits.max_record);
@@ -63,21 +62,21 @@ impl Commas {
     }
 
     /// An element at `at` that stays: so does the comma before it.
-    pub fn kept(&mut self, at: u64, sheet: &mut Sheet) -> Result<()> {
-        sheet.leaf.update(&self.before);
+    pub fn kept(&mut self, at: u64, sheet: &mut Sheet<'_>) -> Result<()> {
+        sheet.keep(&self.before)?;
         if let Some(run) = self.run.take() {
-            sheet.edits.push(Span::new(run.start, at), b"")?;
+            sheet.replace(Span::new(run.start, at), b"")?;
         }
         self.clear();
         Ok(())
     }
 
     /// The array's end.
-    pub fn close(&mut self, sheet: &mut Sheet) -> Result<()> {
+    pub fn close(&mut self, sheet: &mut Sheet<'_>) -> Result<()> {
         if let Some(run) = self.run.take() {
             let start = if self.before.is_empty() { run.start } else { self.comma };
-            sheet.edits.push(Span::new(start, run.end), b"")?;
-            sheet.leaf.update(&self.after);
+            sheet.replace(Span::new(start, run.end), b"")?;
+            sheet.keep(&self.after)?;
         }
         self.clear();
         Ok(())

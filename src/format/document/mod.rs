@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::input::Input;
 use crate::judge::{Ruling, Verdict};
 use crate::layer::ruling::{self, Batch, Candidates, Parse, Sheet};
+use crate::layer::stream::{Outlet, Streamed};
 use crate::layer::{Cx, Found, Layer};
 use crate::policy::Rule;
 use crate::record::{Field, Part};
@@ -37,20 +38,24 @@ impl Layer for Document {
     }
 
     fn find(&'static self, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found> {
+        ruling::find(self, input, cx)
+    }
+
+    fn stream(&'static self, input: &mut Input<'_>, cx: &mut Cx<'_>, out: &mut dyn Outlet) -> Result<Streamed> {
+        ruling::stream(self, input, cx, out)
+    }
+
+    fn open<'b, 's: 'b>(
+        &'static self,
+        _head: &[u8],
+        _whole: bool,
+        cx: &Cx<'s>,
+        sheet: Sheet<'b>,
+    ) -> Result<Option<Box<dyn Batch + 'b>>> {
         let rule = cx.rule();
         let pointer = rule.and_then(|rule| rule.records.as_deref()).map(Pointer::parse);
-        let mut run = Run {
-            walk: Walk::new(pointer),
-            rule,
-            sheet: Sheet::new(cx),
-            commas: Commas::default(),
-            pieces: Vec::new(),
-            base: 0,
-        };
-        ruling::read(input, cx, self.name(), &mut run)?;
-        run.walk.finish().map_err(|error| error.layer(self.name()))?;
-        cx.leaf("", &run.sheet.leaf);
-        Ok(Found { layer: self, own: run.sheet.edits, parts: Vec::new() })
+        let walk = Walk::new(pointer);
+        Ok(Some(Box::new(Run { walk, rule, sheet, commas: Commas::default(), pieces: Vec::new(), base: 0 })))
     }
 }
 
@@ -58,7 +63,7 @@ impl Layer for Document {
 struct Run<'r> {
     walk: Walk,
     rule: Option<&'r Rule>,
-    sheet: Sheet,
+    sheet: Sheet<'r>,
     commas: Commas,
     /// Pieces of one window; kept for its memory.
     pieces: Vec<Piece>,
@@ -92,6 +97,16 @@ impl Batch for Run<'_> {
         self.base += done as u64;
         Ok(done)
     }
+
+    fn flush(&mut self) -> Result<()> {
+        self.sheet.flush()
+    }
+
+    fn finish(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        self.walk.finish()?;
+        cx.leaf("", &self.sheet.leaf);
+        Ok(())
+    }
 }
 
 impl Run<'_> {
@@ -110,10 +125,10 @@ impl Run<'_> {
             _ => return Ok(None),
         };
         cx.tally.read += u64::from(part == Part::Data);
-        if !candidates.touch(range) {
+        let unit = text.get(range.clone()).unwrap_or_default();
+        if !candidates.touch(range) && !ruling::hides(unit, piece, cx)? {
             return Ok(None);
         }
-        let unit = text.get(range.clone()).unwrap_or_default();
         let rulings = ruling::rulings(unit, &[(0..unit.len(), part)], piece, self.rule, cx)?;
         let Some(mut ruling) = rulings.and_then(|rulings| rulings.into_iter().next()) else { return Ok(None) };
         if let Verdict::Edit(edits) = &ruling.verdict
@@ -160,8 +175,7 @@ impl Run<'_> {
                 kept = sheet.edit(text, kept, within, &payload, base)?;
             }
         }
-        sheet.leaf.update(text.get(kept..range.end).unwrap_or_default());
-        Ok(())
+        sheet.keep(text.get(kept..range.end).unwrap_or_default())
     }
 }
 
@@ -172,6 +186,10 @@ impl Parse for Piece {
             return Ok(());
         }
         json::fields(record, &self.above, visit)
+    }
+
+    fn may_hide(&self, record: &[u8]) -> bool {
+        json::may_hold_bytes(record)
     }
 }
 

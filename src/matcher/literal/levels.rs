@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::super::spelling::{Map, any_unit, decode};
 use super::super::{Chain, Spelling};
-use crate::limits::{SPELLING_DEPTH, WINDOW};
+use crate::limits::WINDOW;
 
 /// Bytes of decoded context that a judgement may look at beside a value: its name, boundaries and form. A longer name is
 /// judged in the whole text only.
@@ -213,9 +213,9 @@ fn stretch(text: &[u8], span: Range<usize>, reach: Reach, visit: &mut dyn FnMut(
     }
 }
 
-/// Calls `visit` with each distinct text that one to three decodings of `text` give, its places in `text`, and the chain:
+/// Calls `visit` with each distinct text that one to `most` decodings of `text` give, its places in `text`, and the chain:
 /// by depth, then by the order of [`Spelling::ALL`].
-pub(super) fn expand(text: &[u8], visit: &mut dyn FnMut(&[u8], &Map, Chain)) {
+pub(super) fn expand(text: &[u8], most: usize, visit: &mut dyn FnMut(&[u8], &Map, Chain)) {
     struct Node {
         text: Vec<u8>,
         map: Map,
@@ -223,7 +223,7 @@ pub(super) fn expand(text: &[u8], visit: &mut dyn FnMut(&[u8], &Map, Chain)) {
     }
     let mut seen: Vec<u128> = Vec::new();
     let mut nodes: Vec<Node> = Vec::new();
-    for depth in 1..=SPELLING_DEPTH {
+    for depth in 1..=most {
         let parents = std::mem::take(&mut nodes);
         let root = (depth == 1).then_some((text, None, Chain::default()));
         let below = parents.iter().map(|node| (node.text.as_slice(), Some(&node.map), node.chain));
@@ -242,7 +242,7 @@ pub(super) fn expand(text: &[u8], visit: &mut dyn FnMut(&[u8], &Map, Chain)) {
                 }
                 seen.push(key);
                 visit(&decoded, &map, chain);
-                if depth < SPELLING_DEPTH {
+                if depth < most {
                     nodes.push(Node { text: decoded, map, chain });
                 }
             }
@@ -261,6 +261,7 @@ fn digest(text: &[u8], map: &Map) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::SPELLING_DEPTH;
 
     fn spans(text: &[u8]) -> Vec<Range<usize>> {
         let mut out = Vec::new();
@@ -299,7 +300,7 @@ mod tests {
     #[test]
     fn equal_texts_are_visited_once_by_shortest_chain() {
         let mut seen = Vec::new();
-        expand(b"%40 &amp;", &mut |text, _, chain| {
+        expand(b"%40 &amp;", SPELLING_DEPTH, &mut |text, _, chain| {
             seen.push((text.to_vec(), chain.depth()));
         });
         let texts: Vec<&[u8]> = seen.iter().map(|(text, _)| text.as_slice()).collect();

@@ -14,6 +14,7 @@ mod sweep;
 mod table;
 #[cfg(test)]
 mod tests;
+mod variants;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -25,10 +26,12 @@ use memchr::memmem;
 use self::decoded::Decoded;
 use self::levels::{CONTEXT, Reach, Region, expand, regions, window_regions};
 use self::scan::Finder;
+use self::variants::{Ground, Lift, Spot, Up, Variants};
 use super::names::Names;
 use super::spelling::halve_quotes;
-use super::{Chain, Engine, Hit, Needles, Plan, Type, Unit, ValueId, boundary};
+use super::{Chain, Engine, Hit, Needles, Plan, Spelling, Type, Unit, ValueId, boundary};
 use crate::error::Result;
+use crate::limits::SPELLING_DEPTH;
 use crate::policy::{USER_TABLES, fold};
 use crate::record::{Field, Place};
 
@@ -43,6 +46,8 @@ struct Inner {
     needles: Arc<Needles>,
     names: Names,
     finder: Finder,
+    /// Forms that are searched on request.
+    variants: Option<Variants>,
     reach: Reach,
     /// `user_id` values as they stand, `username` values in lower case.
     fields: HashMap<Box<[u8]>, Vec<ValueId>>,
@@ -58,7 +63,8 @@ impl Literal {
     /// The engine for these needles and names. Errors: as its automaton's ([`crate::error::Kind::Limit`]).
     pub fn new(plan: &Plan) -> Result<Self> {
         let finder = Finder::new(&plan.needles)?;
-        let reach = Reach::new(finder.longest());
+        let variants = Variants::new(&plan.needles, &plan.fields.variants)?;
+        let reach = Reach::new(variants.iter().map(Variants::longest).fold(finder.longest(), usize::max));
         let mut fields: HashMap<Box<[u8]>, Vec<ValueId>> = HashMap::new();
         for (id, value) in (0..).zip(&plan.needles.values) {
             if !value.kind.anywhere() {
@@ -70,6 +76,7 @@ impl Literal {
             names: Names::new(&plan.fields),
             reach,
             finder,
+            variants,
             crosses_lines: any(b'\n'),
             has_quotes: any(b'"'),
             has_empty: fields.contains_key(b"".as_slice()),
@@ -85,7 +92,9 @@ impl Literal {
 
     /// Its tables that hold anything: name, values, bytes of memory. The needles themselves are not counted.
     pub fn sizes(&self) -> Vec<(&'static str, usize, usize)> {
-        self.0.finder.sizes()
+        let mut sizes = self.0.finder.sizes();
+        sizes.extend(self.0.variants.iter().flat_map(Variants::sizes));
+        sizes
     }
 
     /// Calls `found` with the places of `text` as it stands, no spelling decoded, where values with a shape are: what a search
@@ -108,7 +117,7 @@ impl Literal {
         visit(text, &|span| span);
         regions(text, self.0.reach, &mut |region| {
             let start = region.span.start;
-            expand(text.get(region.span).unwrap_or_default(), &mut |level, map, _| {
+            expand(text.get(region.span).unwrap_or_default(), SPELLING_DEPTH, &mut |level, map, _| {
                 visit(level, &|span| {
                     let raw = map.range(span.start, span.end);
                     start + raw.start..start + raw.end
@@ -159,29 +168,87 @@ impl Engine for Literal {
 impl Inner {
     /// Calls `found` with raw places of `text` near which a record may have a hit.
     fn sweep(&self, text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
-        self.suspect(text, &mut |span| found(span));
+        let mut look = |level: &[u8], ground: Ground, up: Up<'_>| {
+            self.suspect(level, ground, &mut |span| found(up(span).at));
+        };
+        look(text, Ground::TOP, &Spot::of);
+        self.variants(text, Ground::TOP, &mut look);
         let mut decoded = Decoded::default();
+        let gathers = !self.crosses_lines && self.variants.is_none();
         window_regions(text, !self.crosses_lines, self.reach, &mut |region| {
-            if !self.crosses_lines && decoded.add(text, region.clone()) {
+            if gathers && decoded.add(text, region.clone()) {
                 return;
             }
-            expand(text.get(region.clone()).unwrap_or_default(), &mut |level, map, _| {
-                self.suspect(level, &mut |span| {
+            expand(text.get(region.clone()).unwrap_or_default(), SPELLING_DEPTH, &mut |level, map, chain| {
+                let ground = Ground::TOP.below(chain);
+                let raw = |span: Range<usize>| {
                     let raw = map.range(span.start, span.end);
-                    found(region.start + raw.start..region.start + raw.end);
-                });
+                    Spot::of(region.start + raw.start..region.start + raw.end)
+                };
+                look(level, ground, &raw);
+                self.variants(level, ground, &mut |inner, ground, up| look(inner, ground, &|span| raw(up(span).at)));
             });
         });
-        self.suspect(&decoded.text, &mut |span| found(decoded.map.range(span.start, span.end)));
+        self.suspect(&decoded.text, Ground::TOP, &mut |span| found(decoded.map.range(span.start, span.end)));
     }
 
-    fn suspect(&self, text: &[u8], found: &mut impl FnMut(Range<usize>)) {
-        self.finder.shapes(text, &mut |id, span| {
+    fn suspect(&self, text: &[u8], ground: Ground, found: &mut dyn FnMut(Range<usize>)) {
+        let finder = self.finder(ground);
+        finder.shapes(text, &mut |id, span| {
             if self.is_suspect(id, text, &span) {
                 found(span);
             }
         });
-        self.finder.any_bytes(text, found);
+        finder.any_bytes(text, &mut |span| found(span));
+        if let Some(variants) = self.variants.as_ref().filter(|_| ground.types.has(Type::Email)) {
+            variants.digests.each(text, &self.needles, &mut |_, span| found(span));
+        }
+    }
+
+    /// What finds the values that may count in a text.
+    fn finder(&self, ground: Ground) -> &Finder {
+        self.variants.as_ref().filter(|_| ground.inside).map_or(&self.finder, |variants| &variants.finder)
+    }
+
+    /// Calls `visit` with every text that stands in `text` as a variant, and the levels below it.
+    fn variants(&self, text: &[u8], ground: Ground, visit: &mut dyn FnMut(&[u8], Ground, Up<'_>)) {
+        let Some(variants) = self.variants.as_ref().filter(|_| ground.depth < SPELLING_DEPTH) else {
+            return;
+        };
+        variants.each(text, ground, &mut |inner: &[u8], ground: Ground, lift: Lift<'_>| {
+            self.walk(inner, ground, &mut |level, ground, up| visit(level, ground, &|span| lift(&up(span))));
+        });
+    }
+
+    /// Calls `visit` with `text`, which stands on `ground`, and every level below it, and what tells a place in `text`.
+    fn walk(&self, text: &[u8], ground: Ground, visit: &mut dyn FnMut(&[u8], Ground, Up<'_>)) {
+        visit(text, ground, &Spot::of);
+        self.variants(text, ground, visit);
+        let most = SPELLING_DEPTH.saturating_sub(ground.depth);
+        if most == 0 {
+            return;
+        }
+        regions(text, self.reach, &mut |Region { span: region, open }| {
+            let Some(piece) = text.get(region.clone()) else {
+                return;
+            };
+            expand(piece, most, &mut |level, map, chain| {
+                let ground = ground.below(chain);
+                // Near a cut the context is not whole; what stands there is judged in another region or the text above.
+                let first = if open.0 { CONTEXT } else { 0 };
+                let last = if open.1 { level.len().saturating_sub(CONTEXT) } else { level.len() };
+                let raw = |spot: &Spot| {
+                    let raw = |span: &Range<usize>| {
+                        let raw = map.range(span.start, span.end);
+                        region.start + raw.start..region.start + raw.end
+                    };
+                    let whole = first <= spot.at.start && spot.at.end <= last;
+                    Spot { at: raw(&spot.at), span: raw(&spot.span), counts: spot.counts && whole }
+                };
+                visit(level, ground, &|span| raw(&Spot::of(span)));
+                self.variants(level, ground, &mut |inner, ground, up| visit(inner, ground, &|span| raw(&up(span))));
+            });
+        });
     }
 
     /// Whether a value at this place may count in some record. Bounded context may be cut here, so names are taken as open.
@@ -219,29 +286,24 @@ impl Inner {
 
     /// Calls `found` with every hit in `text` at every level, places in `text`. May repeat itself.
     fn judge_text(&self, text: &[u8], found: &mut dyn FnMut(ValueId, Range<usize>, Chain)) {
-        self.judge_level(text, &mut |id, span| found(id, span, Chain::default()));
-        regions(text, self.reach, &mut |Region { span: region, open }| {
-            let Some(piece) = text.get(region.clone()) else {
-                return;
-            };
-            expand(piece, &mut |level, map, chain| {
-                // Near a cut the context is not whole; what stands there is judged in another region or the text above.
-                let first = if open.0 { CONTEXT } else { 0 };
-                let last = if open.1 { level.len().saturating_sub(CONTEXT) } else { level.len() };
-                self.judge_level(level, &mut |id, span| {
-                    if span.start >= first && span.end <= last {
-                        let raw = map.range(span.start, span.end);
-                        found(id, region.start + raw.start..region.start + raw.end, chain);
-                    }
-                });
+        self.walk(text, Ground::TOP, &mut |level, ground, up| {
+            self.judge_level(level, ground, &mut |id, span, chain| {
+                let spot = up(span);
+                if spot.counts {
+                    found(
+                        id,
+                        if chain.iter().any(|step| step == Spelling::Qp) { spot.clipped(text) } else { spot.span },
+                        chain,
+                    );
+                }
             });
         });
     }
 
     /// Calls `found` with every value that counts in the text of one level.
-    fn judge_level(&self, text: &[u8], found: &mut dyn FnMut(ValueId, Range<usize>)) {
+    fn judge_level(&self, text: &[u8], ground: Ground, found: &mut dyn FnMut(ValueId, Range<usize>, Chain)) {
         let mut judge = |id: ValueId, span: Range<usize>| {
-            let Some(value) = self.needles.values.get(id as usize) else {
+            let Some(value) = self.needles.values.get(id as usize).filter(|value| ground.types.has(value.kind)) else {
                 return;
             };
             let counts = self.is_spelled(id, text, &span)
@@ -251,11 +313,16 @@ impl Inner {
                     self.names.identify(value.kind, text, span.start, span.end, false)
                 };
             if counts {
-                found(id, span);
+                found(id, span, ground.chain);
             }
         };
-        self.finder.shapes(text, &mut judge);
-        self.finder.bytes(text, &mut judge);
+        let finder = self.finder(ground);
+        finder.shapes(text, &mut judge);
+        finder.bytes(text, &mut judge);
+        if let Some(variants) = self.variants.as_ref().filter(|_| ground.types.has(Type::Email)) {
+            let token = ground.chain.inside_token();
+            variants.digests.each(text, &self.needles, &mut |id, span| found(id, span, token));
+        }
     }
 
     /// A field named as identifying whose whole text is a value.

@@ -131,17 +131,23 @@ pub(super) struct Finder {
 }
 
 impl Finder {
-    /// Errors: [`Kind::Limit`] if the automaton would be too large for its 31-bit state numbers.
+    /// Of all values. Errors: [`Kind::Limit`] if the automaton would be too large for its 31-bit state numbers.
     pub(super) fn new(needles: &Needles) -> Result<Self> {
+        Self::of(needles, &|_| true)
+    }
+
+    /// Of the values of some types. Errors: as [`Self::new`].
+    pub(super) fn of(needles: &Needles, types: &dyn Fn(Type) -> bool) -> Result<Self> {
+        let all = (0..).zip(&needles.values).filter(|(_, value)| types(value.kind));
         let table = |want: Shape| {
-            Table::new((0..).zip(&needles.values).filter_map(move |(id, value)| {
+            Table::new(all.clone().filter_map(move |(id, value)| {
                 (shape(value.kind, &value.bytes) == want).then_some((&*value.bytes, id))
             }))
         };
         let mut order: HashMap<Vec<u8>, usize> = HashMap::new();
         let mut patterns: Vec<Vec<ValueId>> = Vec::new();
         let mut longest = 48;
-        for (id, value) in (0..).zip(&needles.values) {
+        for (id, value) in all.clone() {
             let shape = shape(value.kind, &value.bytes);
             let spread = if shape == Shape::Phone { 4 } else { 1 };
             longest = longest.max(value.bytes.len() * spread + 8);

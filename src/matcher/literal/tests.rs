@@ -258,8 +258,12 @@ fn longest_of_one_value_stands_and_values_overlap_freely() {
 #[test]
 fn policy_names_and_path_words() {
     let needles = Needles { values: vec![value(Type::UserId, "42")], ..Needles::default() };
-    let fields =
-        Fields { user_id: vec![FieldName::parse("kunde.nr")], username: Vec::new(), paths: vec![b"clients".to_vec()] };
+    let fields = Fields {
+        user_id: vec![FieldName::parse("kunde.nr")],
+        username: Vec::new(),
+        paths: vec![b"clients".to_vec()],
+        ..Fields::default()
+    };
     let engine = Literal::new(&Plan { needles: Arc::new(needles), fields: Arc::new(fields) }).unwrap();
     let count = |text: &str| hits_in(&engine, text.as_bytes(), &[], None).len();
     assert_eq!(count("Kunde.Nr=42 uid=42 /clients/42 /users/42"), 2);

@@ -32,6 +32,8 @@ impl Code {
             Spelling::Json => &Code { sign: b'\\', read: json },
             Spelling::Html => &Code { sign: b'&', read: html },
             Spelling::Qp => &Code { sign: b'=', read: quoted_printable },
+            // No escapes: variants have a file of their own.
+            Spelling::Utf16Le | Spelling::Utf16Be => &Code { sign: 0, read: |_, _| None },
         }
     }
 }

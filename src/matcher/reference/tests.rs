@@ -249,6 +249,7 @@ fn spell(spelling: Spelling, text: &str) -> String {
         (_, Spelling::Json) => format!("\\u{:04X}", c as u32),
         (_, Spelling::Html) => format!("&#{};", c as u32),
         (_, Spelling::Qp) => format!("={:02X}", c as u32),
+        (_, Spelling::Utf16Le | Spelling::Utf16Be) => unreachable!("no escapes"),
     };
     text.chars().map(escape).collect()
 }

@@ -13,6 +13,7 @@ use std::net::Ipv6Addr;
 use zeroize::Zeroize;
 
 use super::Found;
+use super::variants::Wanted;
 use crate::matcher::{Needles, Type, ValueId};
 
 /// Longest IPv6 address in text: six groups and an IPv4 address.
@@ -43,14 +44,27 @@ impl Anywhere {
         }
     }
 
-    /// Adds every value that stands in `text`.
-    pub(super) fn find(&self, text: &[u8], found: &mut Vec<Found>) {
-        self.email.find(text, email_starts, email_ends, found);
-        find_uuids(&self.uuid, text, found);
-        find_ips(&self.ip, text, found);
-        find_phones(&self.phone, text, found);
-        self.token.find(text, token_starts, token_ends, found);
-        self.literal.find(text, |_, _| true, |_, _| true, found);
+    /// Adds every value that stands in `text` and is of a type that is wanted.
+    pub(super) fn find(&self, text: &[u8], wanted: &Wanted, found: &mut Vec<Found>) {
+        let wants = |kind| wanted.as_ref().is_none_or(|types| types.contains(&kind));
+        if wants(Type::Email) {
+            self.email.find(text, email_starts, email_ends, found);
+        }
+        if wants(Type::Uuid) {
+            find_uuids(&self.uuid, text, found);
+        }
+        if wants(Type::Ip) {
+            find_ips(&self.ip, text, found);
+        }
+        if wants(Type::Phone) {
+            find_phones(&self.phone, text, found);
+        }
+        if wants(Type::Token) {
+            self.token.find(text, token_starts, token_ends, found);
+        }
+        if wants(Type::Literal) {
+            self.literal.find(text, |_, _| true, |_, _| true, found);
+        }
     }
 }
 

@@ -118,8 +118,11 @@ impl Blob for DiskDraft<'_> {
     }
 
     fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let rest = usize::try_from(self.len().saturating_sub(at)).unwrap_or(usize::MAX);
+        let most = self.original.pace.take(buf.len().min(rest));
         // A long verification must not make a writer of the original wait.
         self.original.tick()?;
+        let buf = buf.get_mut(..most).unwrap_or_default();
         Ok(retry_on_intr(|| rustix::io::pread(&self.sheet.file, &mut *buf, at))?)
     }
 }
@@ -268,7 +271,9 @@ impl<'a> Pen<'a> {
         let (mut from, mut to, start) = (span.start, self.at, self.at);
         let end = start + span.len().min(COPY_STEP);
         while to < end {
-            let most = (end - to) as usize;
+            // Read and written: two turns.
+            let most = self.from.pace.take((end - to) as usize);
+            let _paid = self.from.pace.take(most);
             match retry_on_intr(|| {
                 rustix::fs::copy_file_range(&self.from.file, Some(&mut from), self.to, Some(&mut to), most)
             }) {
@@ -304,7 +309,7 @@ impl<'a> Pen<'a> {
         let mut rest = span;
         self.ready.resize(WINDOW, 0);
         while !rest.is_empty() {
-            let most = rest.len().min(WINDOW as u64) as usize;
+            let most = self.from.pace.take(rest.len().min(WINDOW as u64) as usize);
             let buf = self.ready.get_mut(..most).unwrap_or_default();
             let n = retry_on_intr(|| rustix::io::pread(self.to, &mut *buf, rest.start))
                 .map_err(|e| errno("reading the draft", e))?;
@@ -322,8 +327,9 @@ impl<'a> Pen<'a> {
         let mut rest = self.ready.as_slice();
         let mut at = self.at - rest.len() as u64;
         while !rest.is_empty() {
+            let turn = rest.get(..self.from.pace.take(rest.len())).unwrap_or(rest);
             let n =
-                retry_on_intr(|| rustix::io::pwrite(self.to, rest, at)).map_err(|e| errno("writing the draft", e))?;
+                retry_on_intr(|| rustix::io::pwrite(self.to, turn, at)).map_err(|e| errno("writing the draft", e))?;
             if n == 0 {
                 return Err(Error::new(Kind::Io, "the draft takes no more"));
             }

@@ -34,13 +34,17 @@ pub use open::Opened;
 pub use source::Source;
 pub use sweep::{Swept, sweep};
 
-use super::{Object, Purpose};
+use std::sync::Arc;
+
+use super::{Identity, Object, Purpose};
 use crate::error::Result;
+use crate::pace::{Free, Pace};
 
 /// The disk store.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone)]
 pub struct Disk {
     means: Means,
+    pace: Arc<dyn Pace>,
 }
 
 /// What the kernel and file system are asked for first; each has a way without it, which tests take by force.
@@ -58,10 +62,34 @@ impl Default for Means {
     }
 }
 
+impl Default for Disk {
+    fn default() -> Self {
+        Self::paced(Arc::new(Free))
+    }
+}
+
 impl Disk {
+    /// A disk that is read and written at that pace.
+    pub fn paced(pace: Arc<dyn Pace>) -> Self {
+        Self { means: Means::default(), pace }
+    }
+
+    /// What `object` is now, without opening it; `None` if it is gone or no regular file.
+    pub fn look(&self, object: &Object) -> Option<Identity> {
+        let meta = std::fs::symlink_metadata(&object.path).ok().filter(std::fs::Metadata::is_file)?;
+        Some(Identity::of(&meta))
+    }
+
+    /// The path of `object` with its folder's links followed.
+    pub fn real_path(&self, object: &Object) -> Option<std::path::PathBuf> {
+        let folder = object.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = std::fs::canonicalize(folder.unwrap_or(std::path::Path::new("."))).ok()?;
+        Some(folder.join(object.path.file_name()?))
+    }
+
     /// Opens `object` for `purpose`. Errors: skipped (`vanished`, `changed`, `special file`, `hard links`, `open for
     /// writing`), locked, or the operating system's.
     pub fn open(&self, object: &Object, purpose: Purpose) -> Result<Opened> {
-        Opened::open(object, purpose, self.means)
+        Opened::open(object, purpose, self.means, &self.pace)
     }
 }

@@ -10,6 +10,7 @@ use std::fs::{File, Metadata, symlink_metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{Advice, AtFlags, FlockOperation, Mode, OFlags, StatxAttributes, StatxFlags};
@@ -22,6 +23,7 @@ use super::lease::{self, Taken};
 use super::writers::{self, Look};
 use crate::blob::Blob;
 use crate::error::{Error, Kind, Result};
+use crate::pace::Pace;
 use crate::store::{Draft, Identity, Note, Object, Original, Purpose, To, io_error, retry};
 
 /// Times that a file is opened anew because its name was given to another between open and lock.
@@ -34,6 +36,7 @@ pub struct Opened {
     pub(super) relative: PathBuf,
     pub(super) meta: Metadata,
     pub(super) means: Means,
+    pub(super) pace: Arc<dyn Pace>,
     identity: Identity,
     purpose: Purpose,
     notes: Vec<Note>,
@@ -55,7 +58,7 @@ impl fmt::Debug for Opened {
 impl Opened {
     /// Opens `object`. Errors: [`Kind::Skipped`] (`vanished`, `changed`, `special file`, `hard links`, `open for
     /// writing`), [`Kind::Locked`], [`Kind::Io`].
-    pub(super) fn open(object: &Object, purpose: Purpose, means: Means) -> Result<Self> {
+    pub(super) fn open(object: &Object, purpose: Purpose, means: Means, pace: &Arc<dyn Pace>) -> Result<Self> {
         let (file, meta, mut notes) = open_locked(&object.path, purpose)?;
         let mut leased = false;
         if let Purpose::Replace { break_hardlinks } = purpose {
@@ -80,6 +83,7 @@ impl Opened {
             relative: object.relative.clone(),
             meta,
             means,
+            pace: Arc::clone(pace),
             purpose,
             notes,
             leased: AtomicBool::new(leased),
@@ -136,9 +140,10 @@ impl Blob for Opened {
 
     /// Never reads past the length at opening: what is appended meanwhile belongs to another version.
     fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
-        self.tick()?;
         let rest = self.identity.size.saturating_sub(at);
-        let most = buf.len().min(usize::try_from(rest).unwrap_or(usize::MAX));
+        // The wait comes first: who came meanwhile is let in.
+        let most = self.pace.take(buf.len().min(usize::try_from(rest).unwrap_or(usize::MAX)));
+        self.tick()?;
         let Some(buf) = buf.get_mut(..most).filter(|b| !b.is_empty()) else {
             return Ok(0);
         };

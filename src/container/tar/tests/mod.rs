@@ -3,10 +3,8 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::panic,
     clippy::indexing_slicing,
-    clippy::ptr_arg,
-    reason = "tests fail by panics, and clippy does not see that these files are tests; only sized bytes are a blob"
+    reason = "tests fail by panics, and clippy does not see that these files are tests"
 )]
 
 mod archives;

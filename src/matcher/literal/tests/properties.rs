@@ -330,6 +330,7 @@ fn spell(spelling: Spelling, text: &[u8], dice: &[u8]) -> Vec<u8> {
             (Spelling::Html, _) => format!("&#x{byte:02X};"),
             (Spelling::Qp, 0) => format!("=\n={byte:02X}"),
             (Spelling::Qp, _) => format!("={byte:02x}"),
+            (Spelling::Utf16Le | Spelling::Utf16Be, _) => unreachable!("no escapes"),
         };
         // Above ASCII the escapes of characters and of bytes differ; the values here are ASCII.
         out.extend(spelled.bytes());

@@ -43,7 +43,7 @@ fn an_existing_target_is_refused_unless_it_has_these_bytes() {
         let (from, to) = (dir.path().join("f"), dir.path().join("t"));
         fs::write(&from, b"abc").unwrap();
         let run =
-            |overwrite| scrub(disk, &from, mirror(&to, overwrite), &[(0, 1, b"X")], || {}).map(|(_, c)| c.already);
+            |overwrite| scrub(&disk, &from, mirror(&to, overwrite), &[(0, 1, b"X")], || {}).map(|(_, c)| c.already);
         assert!(!run(false).unwrap());
         let inode = fs::metadata(&to).unwrap().ino();
         assert!(run(false).unwrap());
@@ -57,7 +57,7 @@ fn an_existing_target_is_refused_unless_it_has_these_bytes() {
         assert_eq!(fs::read(&to).unwrap(), b"Xbc");
         // Also what comes between check and commit.
         fs::remove_file(&to).unwrap();
-        let late = scrub(disk, &from, mirror(&to, false), &[], || {
+        let late = scrub(&disk, &from, mirror(&to, false), &[], || {
             fs::write(&to, b"zzz").unwrap();
         });
         assert_eq!(late.unwrap_err().kind(), Kind::Io);

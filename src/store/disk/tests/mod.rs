@@ -7,6 +7,7 @@ mod swap;
 mod sweep;
 mod writer;
 
+use std::borrow::Borrow;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
@@ -31,7 +32,7 @@ fn ways() -> Vec<Disk> {
         Means { lease: false, ..all },
         Means { exchange: false, copy_range: false, tmpfile: false, lease: false },
     ]
-    .map(|means| Disk { means })
+    .map(|means| Disk { means, ..Disk::default() })
     .to_vec()
 }
 
@@ -61,14 +62,14 @@ fn list(paths: &[&Path]) -> Vec<Listed> {
 
 /// Applies `edits`, calls `between`, commits.
 fn scrub(
-    disk: Disk,
+    disk: impl Borrow<Disk>,
     path: &Path,
     to: To<'_>,
     edits: &[(u64, u64, &[u8])],
     between: impl FnOnce(),
 ) -> Result<(Applied, Committed)> {
     let purpose = if to == To::InPlace { REPLACE } else { Purpose::Read };
-    let opened = disk.open(&object(path), purpose)?;
+    let opened = disk.borrow().open(&object(path), purpose)?;
     let plan = patch(crate::blob::Blob::len(&opened), edits);
     let mut draft = opened.draft(to, plan.len())?;
     let applied = draft.apply(&plan)?;

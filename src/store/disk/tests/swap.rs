@@ -21,7 +21,7 @@ fn the_name_has_the_new_bytes_and_everything_else_is_as_it_was() {
         let then = SystemTime::UNIX_EPOCH + Duration::new(1_600_000_000, 123_456_789);
         fs::File::open(&path).unwrap().set_modified(then).unwrap();
         let before = fs::metadata(&path).unwrap();
-        let (applied, committed) = scrub(disk, &path, To::InPlace, &[(5, 11, b"")], || {}).unwrap();
+        let (applied, committed) = scrub(&disk, &path, To::InPlace, &[(5, 11, b"")], || {}).unwrap();
         let after = fs::metadata(&path).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"keep keep");
         assert_eq!(applied.sha256, sha256(b"keep keep"));
@@ -72,7 +72,7 @@ fn acls_are_kept_and_a_folders_default_acl_is_not_inherited() {
     for disk in ways() {
         for path in [&plain, &with] {
             let before = read(path);
-            scrub(disk, path, To::InPlace, &[(0, 0, b"x")], || {}).unwrap();
+            scrub(&disk, path, To::InPlace, &[(0, 0, b"x")], || {}).unwrap();
             assert_eq!(read(path), before);
         }
     }
@@ -101,7 +101,7 @@ fn odd_names_work() {
         for disk in ways() {
             let path = dir.path().join(name(bytes));
             fs::write(&path, b"abc").unwrap();
-            scrub(disk, &path, To::InPlace, &[(1, 2, b"")], || {}).unwrap();
+            scrub(&disk, &path, To::InPlace, &[(1, 2, b"")], || {}).unwrap();
             assert_eq!(fs::read(&path).unwrap(), b"ac");
         }
     }
@@ -152,7 +152,7 @@ fn whatever_changed_between_is_skipped() {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("f.log");
             fs::write(&path, b"abcdef").unwrap();
-            let error = scrub(disk, &path, To::InPlace, &[(0, 1, b"")], || change(&path)).unwrap_err();
+            let error = scrub(&disk, &path, To::InPlace, &[(0, 1, b"")], || change(&path)).unwrap_err();
             assert_eq!((error.kind(), error.reason().as_str()), (Kind::Skipped, *reason), "{what}");
             assert_eq!(fs::read(&path).unwrap_or_default(), *left, "{what}");
             assert!(names(dir.path()).iter().all(|n| !n.starts_with(".unwrite")), "{what}");

@@ -79,12 +79,12 @@ fn a_writer_that_waits_during_the_commit_writes_to_the_file_under_the_name() {
 fn no_line_is_lost_beside_commits() {
     for create in [false, true] {
         for disk in ways().into_iter().filter(|disk| disk.means.lease) {
-            race(disk, create);
+            race(&disk, create);
         }
     }
 }
 
-fn race(disk: Disk, create: bool) {
+fn race(disk: &Disk, create: bool) {
     const COMMITS: usize = 25;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("f");
@@ -132,7 +132,7 @@ fn race(disk: Disk, create: bool) {
 
 /// Starts a commit of `abc` → `bc` and, at the instant when the name has the new file, opens the old inode for appending (as a
 /// writer does that had found it before) and, with `both`, the new one too. Returns what the commit said.
-fn slow_writer(disk: Disk, dir: &Path, both: bool) -> Result<Committed> {
+fn slow_writer(disk: &Disk, dir: &Path, both: bool) -> Result<Committed> {
     let path = dir.join("f");
     fs::write(&path, b"abc").unwrap();
     let old = rustix::fs::open(&path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
@@ -174,7 +174,7 @@ fn slow_writer(disk: Disk, dir: &Path, both: bool) -> Result<Committed> {
 fn a_slow_writer_takes_the_commit_back() {
     let seen = (0..40).any(|_| {
         let dir = tempfile::tempdir().unwrap();
-        let done = slow_writer(Disk::default(), dir.path(), false);
+        let done = slow_writer(&Disk::default(), dir.path(), false);
         if done.is_err() {
             assert_eq!(fs::read(dir.path().join("f")).unwrap(), b"abcOLD");
             assert_eq!(names(dir.path()), ["f"]);
@@ -189,7 +189,7 @@ fn a_slow_writer_takes_the_commit_back() {
 fn writers_of_both_versions_lose_nothing() {
     let seen = (0..200).any(|_| {
         let dir = tempfile::tempdir().unwrap();
-        let Err(error) = slow_writer(Disk::default(), dir.path(), true) else {
+        let Err(error) = slow_writer(&Disk::default(), dir.path(), true) else {
             return false;
         };
         if !error.to_string().contains("both versions") {

@@ -81,7 +81,7 @@ impl Names {
             return numbered(original, masked, *n);
         }
         if self.full || self.taken.len() >= MAX_PARTS {
-            return Err(Error::limit("masked parts of names in a tar (262144)").layer("tar"));
+            return Err(Error::limit("masked parts of names in an archive (262144)"));
         }
         let plain = self.hasher.hash_one(masked);
         let mut n = self.taken.get(&plain).map_or(0, |taken| taken.next);
@@ -93,7 +93,7 @@ impl Names {
             }
             self.tries += 1;
             if self.tries > MAX_PARTS {
-                return Err(Error::limit("numbers of masked names in a tar that are taken (262144)").layer("tar"));
+                return Err(Error::limit("numbers of masked names in an archive that are taken (262144)"));
             }
             n += 1;
         };
@@ -120,8 +120,7 @@ fn numbered(original: &[u8], masked: &[u8], n: u32) -> Result<Vec<u8>> {
         return Ok(numbered);
     }
     let tag = format!("~{n}");
-    let short =
-        || Error::limit("masked names in a tar that are equal, by the bytes that hold their number").layer("tar");
+    let short = || Error::limit("masked names in an archive that are equal, by the bytes that hold their number");
     let start = masked.len().checked_sub(tag.len()).ok_or_else(short)?;
     numbered.get_mut(start..).unwrap_or_default().copy_from_slice(tag.as_bytes());
     if std::str::from_utf8(original).is_ok() {
