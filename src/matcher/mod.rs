@@ -6,6 +6,7 @@
 //! Engines know values, boundaries, identifying fields and spellings; they know no formats, subjects or actions.
 
 pub mod boundary;
+pub mod classes;
 pub mod literal;
 pub mod mask;
 pub mod names;

@@ -238,6 +238,16 @@ impl Map {
         });
     }
 
+    /// Number of entries.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Takes back all entries but the first `len`.
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.entries.truncate(len);
+    }
+
     /// Whether both texts are the same.
     pub fn is_identity(&self) -> bool {
         self.entries.is_empty()

@@ -57,7 +57,7 @@ pub(super) struct Region {
 }
 
 /// The escapes of any spelling, in order.
-struct Sites<'t> {
+pub(super) struct Sites<'t> {
     text: &'t [u8],
     at: usize,
     /// Next `%`, `\` or `&`, and next `=`, at or after some earlier `at`; the length if none.
@@ -66,7 +66,7 @@ struct Sites<'t> {
 }
 
 impl<'t> Sites<'t> {
-    fn new(text: &'t [u8]) -> Self {
+    pub(super) fn new(text: &'t [u8]) -> Self {
         let mut sites = Self { text, at: 0, rare: 0, equals: 0 };
         sites.rare = sites.find_rare(0);
         sites.equals = sites.find_equals(0);

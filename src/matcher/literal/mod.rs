@@ -5,10 +5,12 @@
 //! the record alone could say yes. [`Literal::hits`] then judges one record exactly: boundaries ([`super::boundary`]), names in
 //! text ([`super::names`]), named fields, quoted cells, every level. Formats, subjects and actions are not its business.
 
+mod decoded;
 mod ip;
 mod levels;
 mod phone;
 mod scan;
+mod sweep;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -21,6 +23,7 @@ use std::sync::Arc;
 
 use memchr::memmem;
 
+use self::decoded::Decoded;
 use self::levels::{CONTEXT, Reach, Region, expand, regions, window_regions};
 use self::scan::Finder;
 use self::variants::{Ground, Lift, Spot, Up, Variants};
@@ -94,6 +97,16 @@ impl Literal {
         sizes
     }
 
+    /// Calls `found` with the places of `text` as it stands, no spelling decoded, where values with a shape are: what a search
+    /// costs before anything is decoded.
+    pub fn shapes(&self, text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
+        self.0.finder.shapes(text, &mut |id, span| {
+            if self.0.is_suspect(id, text, &span) {
+                found(span);
+            }
+        });
+    }
+
     /// Calls `found` with every place in `text` that counts as a value's, overlapping ones and repetitions as well.
     pub(super) fn each_place(&self, text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
         self.0.judge_text(text, &mut |_, span, _| found(span));
@@ -160,11 +173,13 @@ impl Inner {
         };
         look(text, Ground::TOP, &Spot::of);
         self.variants(text, Ground::TOP, &mut look);
+        let mut decoded = Decoded::default();
+        let gathers = !self.crosses_lines && self.variants.is_none();
         window_regions(text, !self.crosses_lines, self.reach, &mut |region| {
-            let Some(piece) = text.get(region.clone()) else {
+            if gathers && decoded.add(text, region.clone()) {
                 return;
-            };
-            expand(piece, SPELLING_DEPTH, &mut |level, map, chain| {
+            }
+            expand(text.get(region.clone()).unwrap_or_default(), SPELLING_DEPTH, &mut |level, map, chain| {
                 let ground = Ground::TOP.below(chain);
                 let raw = |span: Range<usize>| {
                     let raw = map.range(span.start, span.end);
@@ -174,6 +189,7 @@ impl Inner {
                 self.variants(level, ground, &mut |inner, ground, up| look(inner, ground, &|span| raw(up(span).at)));
             });
         });
+        self.suspect(&decoded.text, Ground::TOP, &mut |span| found(decoded.map.range(span.start, span.end)));
     }
 
     fn suspect(&self, text: &[u8], ground: Ground, found: &mut dyn FnMut(Range<usize>)) {

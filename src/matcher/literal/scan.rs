@@ -17,6 +17,7 @@ use memchr::memchr_iter;
 use super::super::boundary::{in_local, in_word};
 use super::super::names::name_byte;
 use super::super::{Needles, Type, ValueId};
+use super::sweep::LONG;
 use super::table::{KEY_MAX, Table};
 use super::{ip, phone};
 use crate::error::{Error, Kind, Result};
@@ -43,7 +44,9 @@ const CLASS: [u8; 256] = {
 /// How a value is found.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shape {
-    /// A maximal run of letters, digits, `-` and `_`.
+    /// A maximal run of letters, digits, `-` and `_` that is nothing but digits.
+    Number,
+    /// Such a run with something else in it.
     Word,
     /// A run with dots as well, which starts where a name would.
     Dotted,
@@ -65,7 +68,9 @@ fn shape(kind: Type, bytes: &[u8]) -> Shape {
         Type::Uuid if bytes.len() == 32 && word => Shape::Uuid,
         Type::Ip if bytes.len() == 16 => Shape::Ip,
         Type::Phone if bytes.iter().all(u8::is_ascii_digit) => Shape::Phone,
-        Type::Token | Type::UserId | Type::Username if word => Shape::Word,
+        Type::Token | Type::UserId | Type::Username if word => {
+            if bytes.iter().all(u8::is_ascii_digit) { Shape::Number } else { Shape::Word }
+        }
         Type::Email | Type::UserId | Type::Username if is_mail(bytes) => Shape::Mail,
         Type::UserId | Type::Username
             if bytes.len() <= KEY_MAX && in_word(bytes[0]) && bytes.iter().all(|b| name_byte(*b)) =>
@@ -109,15 +114,18 @@ fn without_extension(text: &[u8], span: Range<usize>) -> Option<Range<usize>> {
 
 /// All values of a registry, by shape.
 pub(super) struct Finder {
-    words: Table,
-    dotted: Table,
-    mails: Table,
-    uuids: Table,
-    ips: Table,
-    phones: Table,
+    pub(super) numbers: Table,
+    pub(super) words: Table,
+    pub(super) dotted: Table,
+    pub(super) mails: Table,
+    pub(super) uuids: Table,
+    pub(super) ips: Table,
+    pub(super) phones: Table,
     bytes: Option<AhoCorasick>,
     /// The values of each of the automaton's patterns.
     patterns: Vec<Vec<ValueId>>,
+    /// A value of an identifying field has the shape of an address.
+    mail_names: bool,
     /// Longest match in any text, bytes.
     longest: usize,
 }
@@ -153,6 +161,7 @@ impl Finder {
             }
         }
         Ok(Self {
+            numbers: table(Shape::Number),
             words: table(Shape::Word),
             dotted: table(Shape::Dotted),
             mails: table(Shape::Mail),
@@ -161,6 +170,7 @@ impl Finder {
             phones: table(Shape::Phone),
             bytes: automaton(order)?,
             patterns,
+            mail_names: needles.values.iter().any(|v| !v.kind.anywhere() && shape(v.kind, &v.bytes) == Shape::Mail),
             longest,
         })
     }
@@ -168,6 +178,7 @@ impl Finder {
     /// Its tables that hold anything: name, keys, bytes of memory.
     pub(super) fn sizes(&self) -> Vec<(&'static str, usize, usize)> {
         let tables = [
+            ("numbers", &self.numbers),
             ("words", &self.words),
             ("dotted", &self.dotted),
             ("mails", &self.mails),
@@ -187,7 +198,15 @@ impl Finder {
 
     /// Calls `found` with every place where a value with a shape may stand.
     pub(super) fn shapes(&self, text: &[u8], found: &mut impl FnMut(ValueId, Range<usize>)) {
-        if [&self.words, &self.dotted, &self.uuids, &self.ips].iter().any(|table| !table.is_empty()) {
+        if text.len() >= LONG {
+            return self.sweep(text, found);
+        }
+        self.plainly(text, found);
+    }
+
+    /// A byte at a time: for short texts, and what [`Finder::sweep`] is compared with.
+    pub(super) fn plainly(&self, text: &[u8], found: &mut impl FnMut(ValueId, Range<usize>)) {
+        if [&self.numbers, &self.words, &self.dotted, &self.uuids, &self.ips].iter().any(|table| !table.is_empty()) {
             self.runs(text, found);
         } else if !self.mails.is_empty() {
             for at in memchr_iter(b'@', text) {
@@ -244,6 +263,7 @@ impl Finder {
             while at < text.len() && CLASS[text[at] as usize] & WORD != 0 {
                 at += 1;
             }
+            self.numbers.probe(&text[start..at], |value| found(value, start..at));
             self.words.probe(&text[start..at], |value| found(value, start..at));
             if uuids && at - start >= 32 {
                 self.uuid(text, start..at, found);
@@ -260,7 +280,7 @@ impl Finder {
     }
 
     /// The address around the `@` at `at`: also without an extension, for names in paths.
-    fn mail(&self, text: &[u8], at: usize, found: &mut impl FnMut(ValueId, Range<usize>)) {
+    pub(super) fn mail(&self, text: &[u8], at: usize, found: &mut impl FnMut(ValueId, Range<usize>)) {
         if self.mails.is_empty() {
             return;
         }
@@ -272,13 +292,20 @@ impl Finder {
         if span.end == at + 1 {
             return;
         }
-        for span in [without_extension(text, span.clone()), Some(span)].into_iter().flatten() {
-            self.mails.probe(&text[span.clone()], |value| found(value, span.clone()));
+        self.mail_at(text, span, found);
+    }
+
+    /// The address `span`; without an extension only if some name looks like an address.
+    #[inline]
+    pub(super) fn mail_at(&self, text: &[u8], span: Range<usize>, found: &mut impl FnMut(ValueId, Range<usize>)) {
+        if self.mail_names && let Some(short) = without_extension(text, span.clone()) {
+            self.mails.probe(&text[short.clone()], |value| found(value, short.clone()));
         }
+        self.mails.probe(&text[span.clone()], |value| found(value, span.clone()));
     }
 
     /// The dotted run at `start`: whole, without a final dot, and each without an extension.
-    fn dotted(&self, text: &[u8], start: usize, found: &mut impl FnMut(ValueId, Range<usize>)) {
+    pub(super) fn dotted(&self, text: &[u8], start: usize, found: &mut impl FnMut(ValueId, Range<usize>)) {
         let run = text[start..].iter().take_while(|b| name_byte(**b)).count();
         let whole = start..start + run;
         let undotted = text[whole.clone()].ends_with(b".").then(|| start..whole.end - 1);
@@ -290,7 +317,7 @@ impl Finder {
     }
 
     /// The IPv4 address whose first part ends at the dot at `dot`; its word starts at `word`.
-    fn v4(&self, text: &[u8], word: usize, dot: usize, found: &mut impl FnMut(ValueId, Range<usize>)) {
+    pub(super) fn v4(&self, text: &[u8], word: usize, dot: usize, found: &mut impl FnMut(ValueId, Range<usize>)) {
         if !text.get(dot + 1).is_some_and(u8::is_ascii_digit) {
             return;
         }
@@ -300,7 +327,7 @@ impl Finder {
         }
     }
 
-    fn v6(&self, text: &[u8], colon: usize, found: &mut impl FnMut(ValueId, Range<usize>)) -> usize {
+    pub(super) fn v6(&self, text: &[u8], colon: usize, found: &mut impl FnMut(ValueId, Range<usize>)) -> usize {
         let (run, address) = ip::v6(text, colon);
         if let Some((address, span)) = address {
             self.ips.probe(&address, |value| found(value, span.clone()));

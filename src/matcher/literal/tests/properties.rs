@@ -118,6 +118,34 @@ const PARTS: &[&str] = &[
     "é",
 ];
 
+/// What a finder's way over a text gives, in order and once.
+fn places_of(way: impl FnOnce(&mut dyn FnMut(ValueId, Range<usize>))) -> Vec<(ValueId, usize, usize)> {
+    let mut all = Vec::new();
+    way(&mut |value, span| all.push((value, span.start, span.end)));
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+proptest! {
+    /// By class words the same places as by a byte at a time, wherever words and chunks end.
+    #[test]
+    fn a_sweep_finds_the_shapes(pieces in prop::collection::vec(prop_oneof![
+            4 => prop::sample::select(PARTS).prop_map(str::to_owned),
+            2 => "[a-z0-9@.:/() _=+-]{0,6}",
+            1 => (0usize..130).prop_map(|n| "x".repeat(n)),
+            1 => (0usize..130).prop_map(|n| "7".repeat(n)),
+        ], 0..120), lead in prop_oneof![0usize..200, 8100usize..8300]) {
+        let engine = engine_of(PEOPLE);
+        let finder = &engine.0.finder;
+        let mut text = vec![b' '; lead];
+        text.extend_from_slice(pieces.concat().as_bytes());
+        let plain = places_of(|found| finder.plainly(&text, &mut |v, s| found(v, s)));
+        let swept = places_of(|found| finder.sweep(&text, &mut |v, s| found(v, s)));
+        prop_assert_eq!(swept, plain);
+    }
+}
+
 fn texts() -> impl Strategy<Value = String> {
     proptest::collection::vec(prop::sample::select(PARTS), 1..16).prop_map(|parts| parts.concat())
 }
