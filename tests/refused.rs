@@ -446,3 +446,21 @@ fn a_list_that_is_listed() {
         world.verify(&[]).expect(0);
     }
 }
+
+/// BLAKE's digests are known by name; with `--break-checksums` their files fail, and nothing is touched.
+#[test]
+fn checksums_that_are_not_made_anew() {
+    let world = World::new(ALICE);
+    for name in ["one.log", "two.log"] {
+        world.put(format!("src/{name}"), log());
+    }
+    tool(&world.path("src"), "sh", &["-ec", "b2sum one.log > one.log.b2; b2sum two.log > B2SUMS"]).unwrap();
+    let before = world.tree("src");
+    let ran = world.scan(&[]);
+    assert_eq!(ran.status("/one.log"), "unsupported: checksum beside it (.b2)");
+    assert_eq!(ran.status("/two.log"), "unsupported: checksum beside it (B2SUMS)");
+    let ran = world.scrub(&["--break-checksums"]);
+    ran.expect(3);
+    assert!(ran.status("/one.log").starts_with("failed") && ran.status("/two.log").starts_with("failed"));
+    assert_eq!(world.tree("src"), before);
+}

@@ -6,8 +6,8 @@
 
 use std::ops::Range;
 
-use super::super::spelling::{Map, any_unit, introducer, unit};
 use super::super::Spelling;
+use super::super::spelling::{Map, any_unit, introducer, unit};
 use super::levels::Sites;
 
 /// The decoded lines of a window, and where they stood in it.

@@ -69,7 +69,11 @@ fn shape(kind: Type, bytes: &[u8]) -> Shape {
         Type::Ip if bytes.len() == 16 => Shape::Ip,
         Type::Phone if bytes.iter().all(u8::is_ascii_digit) => Shape::Phone,
         Type::Token | Type::UserId | Type::Username if word => {
-            if bytes.iter().all(u8::is_ascii_digit) { Shape::Number } else { Shape::Word }
+            if bytes.iter().all(u8::is_ascii_digit) {
+                Shape::Number
+            } else {
+                Shape::Word
+            }
         }
         Type::Email | Type::UserId | Type::Username if is_mail(bytes) => Shape::Mail,
         Type::UserId | Type::Username
@@ -298,7 +302,9 @@ impl Finder {
     /// The address `span`; without an extension only if some name looks like an address.
     #[inline]
     pub(super) fn mail_at(&self, text: &[u8], span: Range<usize>, found: &mut impl FnMut(ValueId, Range<usize>)) {
-        if self.mail_names && let Some(short) = without_extension(text, span.clone()) {
+        if self.mail_names
+            && let Some(short) = without_extension(text, span.clone())
+        {
             self.mails.probe(&text[short.clone()], |value| found(value, short.clone()));
         }
         self.mails.probe(&text[span.clone()], |value| found(value, span.clone()));

@@ -4,9 +4,9 @@
 //! four apart, three dots near each other) come of a few shifts. Only at anchors are bytes looked at, one type after
 //! the other, so that each loop does one thing. Gives what [`Finder::shapes`] gives for short texts, in another order.
 
+use super::super::ValueId;
 use super::super::boundary::in_word;
 use super::super::classes::{Around, CHUNK, Classes, STEP, Table as Map};
-use super::super::ValueId;
 use super::scan::Finder;
 use super::{Range, phone};
 
@@ -196,11 +196,8 @@ impl Finder {
             let (dot, alnum) = (chunk.first.around(DOT, w), chunk.first.around(ALNUM, w));
             // A dot belongs to a domain if a letter or digit follows.
             let after = alnum.after >> 1;
-            let domain = Around {
-                here: word.here | dot.here & alnum.next(1),
-                after: word.after | dot.after & after,
-                ..none
-            };
+            let domain =
+                Around { here: word.here | dot.here & alnum.next(1), after: word.after | dot.after & after, ..none };
             for (bit, at) in places(ats, start) {
                 let back = local.run_before(bit);
                 // Whether a dot at the end of the word after belongs to it is not known: 63 is as good as more.
