@@ -11,8 +11,8 @@ use crate::error::{Error, Kind, Result};
 use crate::input::{BlobSource, Source};
 use crate::judge::Judge;
 use crate::layer::coded::Heads;
-use crate::layer::{BlobPass, Cx, LargeSlot, Search};
-use crate::limits::Limits;
+use crate::layer::{BlobPass, Cx, Detect, Hint, LargeSlot, Search};
+use crate::limits::{Limits, SNIFF};
 use crate::matcher::Engine;
 use crate::matcher::literal::Literal;
 use crate::matcher::reference::Reference;
@@ -269,6 +269,8 @@ pub(super) fn through(name: &[u8], data: &[u8], first: u8, fast: &Literal, slow:
         return true;
     }
     let result = lift(&by, &seen, &data, name);
+    // Nor whatever else the records that go have told of the stream.
+    let looks = looks || told(&data, name) != told(&result, name);
     stream::agrees(&by, &second, &data, name, Some((&seen, &result)), (size, looks));
     for search in [&second, &search(slow as &dyn Engine, &narrow, true)] {
         match verify::look(&result, search, name, None, &seen.foretold) {
@@ -286,6 +288,13 @@ pub(super) fn through(name: &[u8], data: &[u8], first: u8, fast: &Literal, slow:
     assert!(after.found.is_empty(), "twice is not once");
     assert!(after.tally.dropped == 0 && after.tally.edited == 0);
     true
+}
+
+/// What a stream is told to be.
+fn told(bytes: &[u8], name: &[u8]) -> String {
+    let hint = Hint { name, rule: None, format: None, codec: None };
+    let head = bytes.get(..SNIFF).unwrap_or(bytes);
+    format!("{:?}", TABLES.detect(head, bytes.len() < SNIFF, &hint))
 }
 
 fn counts(seen: &Seen) -> [u64; 5] {

@@ -29,12 +29,14 @@ pub struct Classes {
     len: usize,
 }
 
-impl Classes {
+impl Default for Classes {
     /// Room for a chunk, about 8 KiB.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self { words: [[0; WORDS + 2]; 8], len: 0 }
     }
+}
 
+impl Classes {
     /// Classifies the chunk of `text` that starts at `at` (a multiple of [`CHUNK`]).
     pub fn of(&mut self, text: &[u8], at: usize, table: &Table) {
         let before = usize::from(at > 0);
@@ -58,7 +60,7 @@ impl Classes {
     }
 
     /// Words in this chunk.
-    pub fn len(&self) -> usize {
+    pub fn steps(&self) -> usize {
         self.len
     }
 
@@ -211,14 +213,14 @@ mod tests {
         fn chunks_are_the_text(len in 0..3 * CHUNK, step in 1usize..200, at in 0..3usize) {
             let table: Table = std::array::from_fn(|byte| byte as u8);
             let text: Vec<u8> = (0..len).map(|i| ((i * step) % 251) as u8).collect();
-            let mut classes = Classes::new();
+            let mut classes = Classes::default();
             let start = at * CHUNK;
             if start > len {
                 return Ok(());
             }
             classes.of(&text, start, &table);
-            prop_assert_eq!(classes.len(), (len - start).min(CHUNK).div_ceil(STEP));
-            for w in 0..classes.len() {
+            prop_assert_eq!(classes.steps(), (len - start).min(CHUNK).div_ceil(STEP));
+            for w in 0..classes.steps() {
                 for class in 0..8 {
                     let around = classes.around(class, w);
                     let bit = |i: isize| {

@@ -4,6 +4,8 @@
 //! has the figures). It is bounded to loads from arrays of their full length, and to calls of functions for which the processor
 //! has said that it has the instructions.
 
+#![allow(clippy::wildcard_imports, reason = "two dozen instructions by their own names")]
+
 use std::arch::x86_64::*;
 
 use super::{STEP, Table, Way, Words, put};

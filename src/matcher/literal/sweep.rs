@@ -3,6 +3,7 @@
 //! The classes of a chunk are words of bits ([`super::super::classes`]); the anchors of a type (an `@`, dashes eight, four, four and
 //! four apart, three dots near each other) come of a few shifts. Only at anchors are bytes looked at, one type after
 //! the other, so that each loop does one thing. Gives what [`Finder::shapes`] gives for short texts, in another order.
+#![expect(clippy::indexing_slicing, reason = "only in tables that are made when this is compiled")]
 
 use super::super::ValueId;
 use super::super::boundary::in_word;
@@ -91,7 +92,7 @@ impl Chunk<'_> {
     /// Calls `visit` for each word with the place in the text of its first byte.
     #[inline]
     fn words(&self, mut visit: impl FnMut(usize, usize)) {
-        for w in 0..self.first.len() {
+        for w in 0..self.first.steps() {
             visit(w, self.at + w * STEP);
         }
     }
@@ -153,7 +154,7 @@ const DASHED: u64 = (1 << 36) - 1;
 impl Finder {
     /// As [`Finder::shapes`], for texts of any length; one of [`LONG`] bytes or more gains by it.
     pub(super) fn sweep(&self, text: &[u8], found: &mut impl FnMut(ValueId, Range<usize>)) {
-        let (mut first, mut second) = (Classes::new(), Classes::new());
+        let (mut first, mut second) = (Classes::default(), Classes::default());
         let mut v6_done = 0;
         for at in (0..text.len()).step_by(CHUNK) {
             first.of(text, at, &FIRST);
