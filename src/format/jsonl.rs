@@ -1,6 +1,6 @@
 //! JSON Lines: a line is a record, whatever it holds.
 //!
-//! Lines of Docker's json-file driver may hold fragments of a container's line ([`super::docker`]).
+//! Lines of Docker's json-file driver may hold fragments of a container's line (`format::docker`).
 //! A line that is JSON has fields; one that is not is searched as text (SPEC "JSON Lines"). Lines end with LF; a CR before it
 //! belongs to the line. Blank lines, a byte order mark and leading NULs are structure.
 

@@ -3,7 +3,7 @@
 //! The fragments of one line are searched joined, so that a value across a seam is found, and judged as one: who stands in any of
 //! them is on all. Fragments of other streams, and whole lines, may stand between. An edit replaces a value in the fragment in
 //! which it starts, and takes out what of it stands in the next ones. Bounds: from the first fragment of a line to its last at
-//! most `--max-record`; what may be a fragment and does not say so is joined with one at most [`REACH`] behind it.
+//! most `--max-record`; what may be a fragment and does not say so is joined with one at most `REACH` behind it.
 
 use std::collections::HashMap;
 use std::ops::Range;
