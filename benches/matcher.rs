@@ -4,11 +4,10 @@
 //!
 //! For each number of identifiers (the first so many of `registry.csv`) the best of five goes over the text, in windows of 256 KiB
 //! that are copied into one buffer first, so that they are read from cache as a decoder leaves them. Time is this thread's.
-#![allow(
+#![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::unchecked_time_subtraction,
-    missing_docs,
     reason = "a bench that is given the wrong folder may stop where it stands"
 )]
 

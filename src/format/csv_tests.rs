@@ -210,6 +210,6 @@ proptest! {
 
     #[test]
     fn detection_does_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), whole in any::<bool>()) {
-        let _ = (shape(&bytes, whole), separator(&bytes, whole));
+        let _any_answer = (shape(&bytes, whole), separator(&bytes, whole));
     }
 }

@@ -4,9 +4,13 @@
 //! has the figures). It is bounded to loads from arrays of their full length, and to calls of functions for which the processor
 //! has said that it has the instructions.
 
-#![allow(clippy::wildcard_imports, reason = "two dozen instructions by their own names")]
-
-use std::arch::x86_64::*;
+use std::arch::x86_64::{
+    _mm_add_epi8, _mm_adds_epu8, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8, _mm_setzero_si128,
+    _mm_shuffle_epi8, _mm_xor_si128, _mm256_add_epi8, _mm256_adds_epu8, _mm256_broadcastsi128_si256,
+    _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_setzero_si256,
+    _mm256_shuffle_epi8, _mm256_xor_si256, _mm512_loadu_si512, _mm512_maskz_permutex2var_epi8, _mm512_movepi8_mask,
+    _mm512_set1_epi8, _mm512_test_epi8_mask,
+};
 
 use super::{STEP, Table, Way, Words, put};
 

@@ -10,10 +10,17 @@ use super::super::Spelling;
 use super::super::spelling::{Map, any_unit, introducer, unit};
 use super::levels::Sites;
 
+/// Bytes of decoded lines that are gathered before they are searched: bounds what is held, whatever the window. A line is added
+/// whole, and the way back takes 16 bytes an escape.
+const GATHERED: usize = 64 * 1024;
+/// What parts a line from the one that was gathered before it, which may stand elsewhere: no name, no blank, and no line's end alone,
+/// so that nothing of it is taken for what stands before a value.
+const BETWEEN: &[u8] = b"\0\n";
+
 /// The decoded lines of a window, and where they stood in it.
 #[derive(Default)]
 pub(super) struct Decoded {
-    /// Line after line; a line feed before each parts it from what it does not follow.
+    /// Line after line, with [`BETWEEN`] before each.
     pub(super) text: Vec<u8>,
     /// From `text` to the window.
     pub(super) map: Map,
@@ -28,10 +35,10 @@ impl Decoded {
             return false;
         };
         let (text_len, map_len) = (self.text.len(), self.map.len());
-        self.text.push(b'\n');
+        self.text.extend_from_slice(BETWEEN);
         self.map.push(self.text.len(), 0, span.start..span.start);
         let whole = self.decode(line, span.start).is_some() && {
-            let level = self.text.get(text_len + 1..).unwrap_or_default();
+            let level = self.text.get(text_len + BETWEEN.len()..).unwrap_or_default();
             Sites::new(level).next().is_none()
         };
         if !whole {
@@ -39,6 +46,17 @@ impl Decoded {
             self.map.truncate(map_len);
         }
         whole
+    }
+
+    /// Whether it is time to search what was gathered.
+    pub(super) fn is_full(&self) -> bool {
+        self.text.len() >= GATHERED
+    }
+
+    /// Forgets what was gathered.
+    pub(super) fn clear(&mut self) {
+        self.text.clear();
+        self.map.truncate(0);
     }
 
     /// Appends `line`, which starts at `at` in its window; `None` if it has escapes of two spellings.

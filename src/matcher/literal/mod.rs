@@ -177,6 +177,10 @@ impl Inner {
         let gathers = !self.crosses_lines && self.variants.is_none();
         window_regions(text, !self.crosses_lines, self.reach, &mut |region| {
             if gathers && decoded.add(text, region.clone()) {
+                if decoded.is_full() {
+                    look(&decoded.text, Ground::TOP, &|span| Spot::of(decoded.map.range(span.start, span.end)));
+                    decoded.clear();
+                }
                 return;
             }
             expand(text.get(region.clone()).unwrap_or_default(), SPELLING_DEPTH, &mut |level, map, chain| {
@@ -189,7 +193,7 @@ impl Inner {
                 self.variants(level, ground, &mut |inner, ground, up| look(inner, ground, &|span| raw(up(span).at)));
             });
         });
-        self.suspect(&decoded.text, Ground::TOP, &mut |span| found(decoded.map.range(span.start, span.end)));
+        look(&decoded.text, Ground::TOP, &|span| Spot::of(decoded.map.range(span.start, span.end)));
     }
 
     fn suspect(&self, text: &[u8], ground: Ground, found: &mut dyn FnMut(Range<usize>)) {

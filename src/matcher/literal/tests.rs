@@ -298,3 +298,26 @@ fn a_long_line_is_searched_to_its_end() {
         assert_eq!(texts.iter().filter(|t| **t == "a%6Cice%2540x.example").count(), 4);
     }
 }
+
+/// Lines that are decoded together have nothing to do with each other: the end of one is not what stands before the next.
+#[test]
+fn gathered_lines_are_strangers() {
+    let engine = engine_of(&[(Type::UserId, "48213")]);
+    let text = b"\"\\u0066oo\":\nplain\n\\u00348213,x\n";
+    let mut places = Vec::new();
+    engine.candidates(text, &mut places);
+    let line = text.len() - 14..text.len();
+    assert!(places.iter().any(|place| place.start < line.end && line.start < place.end), "{places:?}");
+}
+
+/// More lines than are gathered at a time, the values first, last and in between.
+#[test]
+fn all_gathered_lines_are_searched() {
+    let engine = engine_of(&[(Type::Email, "alice@x.example")]);
+    let text: Vec<String> = (0..9000)
+        .map(|n| format!("%2F{} x%20y\n", if n % 2999 == 0 { "alice%40x.example" } else { "nobody" }))
+        .collect();
+    let mut places = Vec::new();
+    engine.candidates(text.concat().as_bytes(), &mut places);
+    assert_eq!(places.len(), 4, "{places:?}");
+}

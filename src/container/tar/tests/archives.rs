@@ -46,7 +46,7 @@ fn tree(dir: &Path, long: bool) {
     fs::write(dir.join("logs/block.log"), [&[b'x'; 511][..], b"\n"].concat()).unwrap();
     fs::write(dir.join("logs/caf\u{e9}.log"), log(5, ALICE)).unwrap();
     fs::write(dir.join(&deep).join("last.log"), log(7, BOBBY)).unwrap();
-    let _ = std::os::unix::fs::symlink("clean.log", dir.join("logs/symbolic"));
+    std::os::unix::fs::symlink("clean.log", dir.join("logs/symbolic")).unwrap();
     fs::hard_link(dir.join("logs/shrinks.log"), dir.join("logs/shrinks-too.log")).unwrap();
 }
 
