@@ -206,7 +206,7 @@ impl State {
         let found = if name.ends_with(b"/") && plain == 0 {
             // A folder has no bytes, whatever its method.
             Found { layer: &raw::RAW, own: EditList::new(cx.search.space), parts: Vec::new() }
-        } else if central.is_link() && plain <= LINK {
+        } else if central.is_link() && plain <= LINK && is_path(&mut below)? {
             self.link(&mut below, cx)?
         } else {
             cx.descend_member(&mut below, &name)?
@@ -224,7 +224,6 @@ impl State {
     /// The target of a symbolic link is a path as names are.
     fn link(&mut self, below: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found> {
         let mut own = EditList::new(cx.search.space);
-        while below.more()? {}
         let target = below.unread().to_vec();
         below.consume(target.len());
         let masked = cx.name(&target).unwrap_or_else(|| target.clone());
@@ -347,4 +346,11 @@ impl Source for Checked<'_, '_> {
         }
         Ok(n)
     }
+}
+
+/// Whether a member of at most [`LINK`] bytes can be the target of a link: one with line ends is data with a wrong mode, and
+/// is searched as data.
+fn is_path(below: &mut Input<'_>) -> Result<bool> {
+    while below.more()? {}
+    Ok(!below.unread().contains(&b'\n'))
 }

@@ -215,6 +215,13 @@ fn names_that_masking_makes_equal_are_told_apart() {
 }
 
 #[test]
+fn lines_under_the_mode_of_a_link_are_data() {
+    let (outcome, _) = scrub(&archive(&[Member { attributes: 0o120_777 << 16, ..member(b"link", LINES) }]).build());
+    assert_eq!(outcome.seen, [("link".to_owned(), LINES.to_vec())]);
+    assert!(!outcome.found.is_empty());
+}
+
+#[test]
 fn names_in_utf_8_count() {
     let latin = b"caf\xe9.log";
     let made = archive(&[Member {
