@@ -24,7 +24,8 @@ pub type Table = [u8; 128];
 /// One word before the chunk and one after it belong to the text as well, so that runs that cross its ends are whole for 64 bytes;
 /// beyond the text's own ends all bits are clear.
 pub struct Classes {
-    words: [[u64; WORDS + 2]; 8],
+    /// Of each 64 bytes the words of all classes, so that they are written in one go.
+    words: [[u64; 8]; WORDS + 2],
     /// Words of this chunk.
     len: usize,
 }
@@ -32,7 +33,7 @@ pub struct Classes {
 impl Default for Classes {
     /// Room for a chunk, about 8 KiB.
     fn default() -> Self {
-        Self { words: [[0; WORDS + 2]; 8], len: 0 }
+        Self { words: [[0; 8]; WORDS + 2], len: 0 }
     }
 }
 
@@ -67,8 +68,11 @@ impl Classes {
     /// Word `w` of `class`, with the word before it and the one after.
     #[inline]
     pub fn around(&self, class: usize, w: usize) -> Around {
-        match self.words.get(class).and_then(|words| words.get(w..w + 3)) {
-            Some(&[before, here, after]) => Around { before, here, after },
+        match self.words.get(w..w + 3) {
+            Some([before, here, after]) if class < 8 => {
+                let word = |of: &[u64; 8]| of.get(class).copied().unwrap_or_default();
+                Around { before: word(before), here: word(here), after: word(after) }
+            }
             _ => Around::default(),
         }
     }
@@ -126,7 +130,7 @@ impl Around {
 }
 
 /// Class words of blocks one after another.
-type Words = [[u64; WORDS + 2]; 8];
+type Words = [[u64; 8]; WORDS + 2];
 /// Writes the words of blocks from a slot on; those beyond the last slot are left out.
 type Way = fn(&[[u8; STEP]], &Table, &mut Words, usize);
 
@@ -145,10 +149,8 @@ fn way() -> Way {
 /// Writes the words of one block.
 #[inline]
 fn put(words: &mut Words, slot: usize, block: [u64; 8]) {
-    for (class, word) in words.iter_mut().zip(block) {
-        if let Some(to) = class.get_mut(slot) {
-            *to = word;
-        }
+    if let Some(to) = words.get_mut(slot) {
+        *to = block;
     }
 }
 
@@ -190,16 +192,16 @@ mod tests {
             for shift in 0..64 {
                 let bytes: Vec<u8> = (0..512usize).map(|i| (i + shift) as u8).collect();
                 let (blocks, _) = bytes.as_chunks::<STEP>();
-                let mut expected = [[0; WORDS + 2]; 8];
+                let mut expected = [[0; 8]; WORDS + 2];
                 portable(blocks, &table, &mut expected, 1);
                 for (at, byte) in bytes.iter().enumerate() {
                     let classes = if *byte < 128 { table[usize::from(*byte)] } else { 0 };
-                    for (bit, words) in expected.iter().enumerate() {
-                        assert_eq!(words[1 + at / 64] >> (at % 64) & 1, u64::from(classes >> bit & 1));
+                    for (bit, word) in expected[1 + at / 64].iter().enumerate() {
+                        assert_eq!(word >> (at % 64) & 1, u64::from(classes >> bit & 1));
                     }
                 }
                 for (name, way) in ways() {
-                    let mut words = [[0; WORDS + 2]; 8];
+                    let mut words = [[0; 8]; WORDS + 2];
                     way(blocks, &table, &mut words, 1);
                     assert!(words == expected, "{name}, seed {seed}, shift {shift}");
                 }

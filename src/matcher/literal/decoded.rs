@@ -7,8 +7,8 @@
 use std::ops::Range;
 
 use super::super::Spelling;
-use super::super::spelling::{Map, any_unit, introducer, unit};
-use super::levels::Sites;
+use super::super::spelling::{Map, introducer, unit};
+use super::escapes::Sites;
 
 /// Bytes of decoded lines that are gathered before they are searched: bounds what is held, whatever the window. A line is added
 /// whole, and the way back takes 16 bytes an escape.
@@ -24,28 +24,42 @@ pub(super) struct Decoded {
     pub(super) text: Vec<u8>,
     /// From `text` to the window.
     pub(super) map: Map,
+    /// Of each line its start in `text`, and where it stands in the window.
+    lines: Vec<(usize, Range<usize>)>,
 }
 
 impl Decoded {
-    /// Adds the lines `span` of `window`, if they decode in one way only; `false` if they do not, or are no whole lines.
-    pub(super) fn add(&mut self, window: &[u8], span: Range<usize>) -> bool {
-        let starts = span.start == 0 || window.get(span.start - 1) == Some(&b'\n');
-        let ends = span.end == window.len() || window.get(span.end - 1) == Some(&b'\n');
-        let Some(line) = window.get(span.clone()).filter(|_| starts && ends) else {
+    /// Adds the line `span` of `window`, whose escapes are `sites`, if they are of one spelling only; `false` if they are not.
+    pub(super) fn add(&mut self, window: &[u8], span: Range<usize>, sites: &[Range<usize>]) -> bool {
+        let Some(line) = window.get(span.clone()) else {
             return false;
         };
         let (text_len, map_len) = (self.text.len(), self.map.len());
         self.text.extend_from_slice(BETWEEN);
-        self.map.push(self.text.len(), 0, span.start..span.start);
-        let whole = self.decode(line, span.start).is_some() && {
-            let level = self.text.get(text_len + BETWEEN.len()..).unwrap_or_default();
-            Sites::new(level).next().is_none()
-        };
-        if !whole {
+        let start = self.text.len();
+        self.map.push(start, 0, span.start..span.start);
+        let one = self.decode(line, span.start, sites).is_some();
+        if one {
+            self.lines.push((start, span));
+        } else {
             self.text.truncate(text_len);
             self.map.truncate(map_len);
         }
-        whole
+        one
+    }
+
+    /// Calls `visit` with the place in the window of each line whose decoded text has escapes again.
+    pub(super) fn nested(&self, visit: &mut dyn FnMut(Range<usize>)) {
+        let mut last = None;
+        for site in Sites::new(&self.text) {
+            let line = self.lines.partition_point(|(start, _)| *start <= site.start);
+            if last != Some(line)
+                && let Some((_, span)) = line.checked_sub(1).and_then(|line| self.lines.get(line))
+            {
+                visit(span.clone());
+            }
+            last = Some(line);
+        }
     }
 
     /// Whether it is time to search what was gathered.
@@ -57,24 +71,23 @@ impl Decoded {
     pub(super) fn clear(&mut self) {
         self.text.clear();
         self.map.truncate(0);
+        self.lines.clear();
     }
 
     /// Appends `line`, which starts at `at` in its window; `None` if it has escapes of two spellings.
-    fn decode(&mut self, line: &[u8], at: usize) -> Option<()> {
-        let mut only: Option<Spelling> = None;
+    fn decode(&mut self, line: &[u8], at: usize, sites: &[Range<usize>]) -> Option<()> {
+        let first = line.get(sites.first()?.start.checked_sub(at)?)?;
+        let only = Spelling::ALL.into_iter().find(|s| *first == introducer(*s))?;
         let mut done = 0;
-        for site in Sites::new(line) {
-            let spelling = Spelling::ALL.into_iter().find(|s| line.get(site.start) == Some(&introducer(*s)))?;
-            if *only.get_or_insert(spelling) != spelling {
-                return None;
-            }
-            let unit = unit(spelling, line, site.start)?;
-            self.text.extend_from_slice(line.get(done..site.start)?);
-            self.map.push(self.text.len(), unit.out().len(), at + site.start..at + site.end);
+        for site in sites {
+            let (start, end) = (site.start.checked_sub(at)?, site.end.checked_sub(at)?);
+            // `unit` gives none if another spelling's escape stands here.
+            let unit = unit(only, line, start)?;
+            self.text.extend_from_slice(line.get(done..start)?);
+            self.map.push(self.text.len(), unit.out().len(), site.clone());
             self.text.extend_from_slice(unit.out());
-            done = site.end;
+            done = end;
         }
-        debug_assert!(any_unit(line, done).is_none(), "sites are all escapes");
         self.text.extend_from_slice(line.get(done..)?);
         Some(())
     }

@@ -9,11 +9,12 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use memchr::{memchr, memchr3, memrchr};
+use memchr::{memchr, memrchr};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::super::spelling::{Map, any_unit, decode};
+use super::super::spelling::{Map, decode};
 use super::super::{Chain, Spelling};
+use super::escapes::Sites;
 use crate::limits::WINDOW;
 
 /// Bytes of decoded context that a judgement may look at beside a value: its name, boundaries and form. A longer name is
@@ -54,58 +55,6 @@ impl Reach {
 pub(super) struct Region {
     pub(super) span: Range<usize>,
     pub(super) open: (bool, bool),
-}
-
-/// The escapes of any spelling, in order.
-pub(super) struct Sites<'t> {
-    text: &'t [u8],
-    at: usize,
-    /// Next `%`, `\` or `&`, and next `=`, at or after some earlier `at`; the length if none.
-    rare: usize,
-    equals: usize,
-}
-
-impl<'t> Sites<'t> {
-    pub(super) fn new(text: &'t [u8]) -> Self {
-        let mut sites = Self { text, at: 0, rare: 0, equals: 0 };
-        sites.rare = sites.find_rare(0);
-        sites.equals = sites.find_equals(0);
-        sites
-    }
-
-    fn find_rare(&self, at: usize) -> usize {
-        let rest = self.text.get(at..).unwrap_or_default();
-        memchr3(b'%', b'\\', b'&', rest).map_or(self.text.len(), |i| at + i)
-    }
-
-    fn find_equals(&self, at: usize) -> usize {
-        let rest = self.text.get(at..).unwrap_or_default();
-        memchr(b'=', rest).map_or(self.text.len(), |i| at + i)
-    }
-}
-
-impl Iterator for Sites<'_> {
-    type Item = Range<usize>;
-
-    fn next(&mut self) -> Option<Range<usize>> {
-        loop {
-            if self.rare < self.at {
-                self.rare = self.find_rare(self.at);
-            }
-            if self.equals < self.at {
-                self.equals = self.find_equals(self.at);
-            }
-            let start = self.rare.min(self.equals);
-            if start >= self.text.len() {
-                return None;
-            }
-            if let Some(len) = any_unit(self.text, start) {
-                self.at = start + len;
-                return Some(start..self.at);
-            }
-            self.at = start + 1;
-        }
-    }
 }
 
 /// The regions of a text that is judged exactly: the whole of it if it is short.
@@ -150,12 +99,19 @@ fn clusters(text: &[u8], reach: Reach, visit: &mut dyn FnMut(Region)) {
 
 /// The regions of a window of records: lines that have escapes, alone, and together where a soft break may join them.
 ///
-/// With `by_line` false (a value holds a line feed) lines are not told apart.
-pub(super) fn window_regions(text: &[u8], by_line: bool, reach: Reach, visit: &mut dyn FnMut(Range<usize>)) {
+/// With `by_line` false (a value holds a line feed) lines are not told apart. Of a line of at most [`STRETCH`] bytes, which nothing
+/// joins with another, `visit` is given the escapes too.
+pub(super) fn window_regions(
+    text: &[u8],
+    by_line: bool,
+    reach: Reach,
+    visit: &mut dyn FnMut(Range<usize>, &[Range<usize>]),
+) {
     if !by_line {
-        clusters(text, reach, &mut |region| visit(region.span));
+        clusters(text, reach, &mut |region| visit(region.span, &[]));
     }
-    let mut sites = Sites::new(text);
+    let mut known: Vec<Range<usize>> = Vec::new();
+    let mut sites = Sites::new(text).peekable();
     while let Some(site) = sites.next() {
         let start = line_start(text, site.start);
         let first_end = line_end(text, site.start);
@@ -163,7 +119,16 @@ pub(super) fn window_regions(text: &[u8], by_line: bool, reach: Reach, visit: &m
         while end < text.len() && may_join(text.get(start..end).unwrap_or_default()) {
             end = line_end(text, end);
         }
-        sites.at = sites.at.max(end);
+        if end == first_end && end - start <= STRETCH {
+            known.clear();
+            known.push(site);
+            while let Some(site) = sites.next_if(|site| site.start < end) {
+                known.push(site);
+            }
+            visit(start..end, &known);
+            continue;
+        }
+        while sites.next_if(|site| site.start < end).is_some() {}
         stretch(text, start..end, reach, visit);
         if end > first_end {
             let mut line = start..first_end;
@@ -200,16 +165,16 @@ fn may_join(line: &[u8]) -> bool {
     }
 }
 
-fn stretch(text: &[u8], span: Range<usize>, reach: Reach, visit: &mut dyn FnMut(Range<usize>)) {
+fn stretch(text: &[u8], span: Range<usize>, reach: Reach, visit: &mut dyn FnMut(Range<usize>, &[Range<usize>])) {
     let Some(piece) = text.get(span.clone()) else {
         return;
     };
     if piece.len() > STRETCH {
         clusters(piece, reach, &mut |r| {
-            visit(span.start + r.span.start..span.start + r.span.end);
+            visit(span.start + r.span.start..span.start + r.span.end, &[]);
         });
     } else if Sites::new(piece).next().is_some() {
-        visit(span);
+        visit(span, &[]);
     }
 }
 
@@ -265,7 +230,7 @@ mod tests {
 
     fn spans(text: &[u8]) -> Vec<Range<usize>> {
         let mut out = Vec::new();
-        window_regions(text, true, Reach::new(40), &mut |span| out.push(span));
+        window_regions(text, true, Reach::new(40), &mut |span, _| out.push(span));
         out
     }
 

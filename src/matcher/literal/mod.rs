@@ -6,8 +6,10 @@
 //! text ([`super::names`]), named fields, quoted cells, every level. Formats, subjects and actions are not its business.
 
 mod decoded;
+mod escapes;
 mod ip;
 mod levels;
+mod marks;
 mod phone;
 mod scan;
 mod sweep;
@@ -38,6 +40,9 @@ use crate::record::{Field, Place};
 /// An [`Engine`] over shapes and an Aho-Corasick automaton; cheap to clone.
 #[derive(Clone)]
 pub struct Literal(Arc<Inner>);
+
+/// What is done with the text of a level, where it stands, and the way back to the text that was given.
+type Look<'l> = &'l mut dyn FnMut(&[u8], Ground, Up<'_>);
 
 /// From a range in the text of a level to its place in the text that was given.
 pub(super) type Back<'m> = &'m dyn Fn(Range<usize>) -> Range<usize>;
@@ -175,25 +180,36 @@ impl Inner {
         self.variants(text, Ground::TOP, &mut look);
         let mut decoded = Decoded::default();
         let gathers = !self.crosses_lines && self.variants.is_none();
-        window_regions(text, !self.crosses_lines, self.reach, &mut |region| {
-            if gathers && decoded.add(text, region.clone()) {
+        window_regions(text, !self.crosses_lines, self.reach, &mut |region, sites| {
+            if gathers && !sites.is_empty() && decoded.add(text, region.clone(), sites) {
                 if decoded.is_full() {
-                    look(&decoded.text, Ground::TOP, &|span| Spot::of(decoded.map.range(span.start, span.end)));
-                    decoded.clear();
+                    self.gathered(&mut decoded, text, &mut look);
                 }
-                return;
+            } else {
+                self.below(text, region, &mut look);
             }
-            expand(text.get(region.clone()).unwrap_or_default(), SPELLING_DEPTH, &mut |level, map, chain| {
-                let ground = Ground::TOP.below(chain);
-                let raw = |span: Range<usize>| {
-                    let raw = map.range(span.start, span.end);
-                    Spot::of(region.start + raw.start..region.start + raw.end)
-                };
-                look(level, ground, &raw);
-                self.variants(level, ground, &mut |inner, ground, up| look(inner, ground, &|span| raw(up(span).at)));
-            });
         });
+        self.gathered(&mut decoded, text, &mut look);
+    }
+
+    /// Looks at what was gathered of `text`, and at what stands below it.
+    fn gathered(&self, decoded: &mut Decoded, text: &[u8], look: Look<'_>) {
         look(&decoded.text, Ground::TOP, &|span| Spot::of(decoded.map.range(span.start, span.end)));
+        decoded.nested(&mut |line| self.below(text, line, look));
+        decoded.clear();
+    }
+
+    /// Looks at every level below the stretch `region` of `text`.
+    fn below(&self, text: &[u8], region: Range<usize>, look: Look<'_>) {
+        expand(text.get(region.clone()).unwrap_or_default(), SPELLING_DEPTH, &mut |level, map, chain| {
+            let ground = Ground::TOP.below(chain);
+            let raw = |span: Range<usize>| {
+                let raw = map.range(span.start, span.end);
+                Spot::of(region.start + raw.start..region.start + raw.end)
+            };
+            look(level, ground, &raw);
+            self.variants(level, ground, &mut |inner, ground, up| look(inner, ground, &|span| raw(up(span).at)));
+        });
     }
 
     fn suspect(&self, text: &[u8], ground: Ground, found: &mut dyn FnMut(Range<usize>)) {

@@ -129,7 +129,7 @@ pub(super) struct Finder {
     /// The values of each of the automaton's patterns.
     patterns: Vec<Vec<ValueId>>,
     /// A value of an identifying field has the shape of an address.
-    mail_names: bool,
+    pub(super) mail_names: bool,
     /// Longest match in any text, bytes.
     longest: usize,
 }

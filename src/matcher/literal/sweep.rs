@@ -1,15 +1,17 @@
 //! Shapes in long texts, by class words: for each type its anchors first, then what stands around them.
 //!
 //! The classes of a chunk are words of bits ([`super::super::classes`]); the anchors of a type (an `@`, dashes eight, four, four and
-//! four apart, three dots near each other) come of a few shifts. Only at anchors are bytes looked at, one type after
-//! the other, so that each loop does one thing. Gives what [`Finder::shapes`] gives for short texts, in another order.
+//! four apart, three dots near each other) come of a few shifts, and are listed without a branch ([`super::marks`]). Then one type after
+//! the other its extents, hashed and queued, so that each loop does one thing and what memory is waited for is waited for together.
+//! Gives what [`Finder::plainly`] gives, in another order.
 #![expect(clippy::indexing_slicing, reason = "only in tables that are made when this is compiled")]
 
 use super::super::ValueId;
 use super::super::boundary::in_word;
 use super::super::classes::{Around, CHUNK, Classes, STEP, Table as Map};
+use super::marks::{Marks, Queue};
 use super::scan::Finder;
-use super::{Range, phone};
+use super::{Range, ip, phone};
 
 const AT: usize = 0;
 const DASH: usize = 1;
@@ -22,10 +24,8 @@ const LOCAL: usize = 6;
 /// A letter or digit.
 const ALNUM: usize = 7;
 
-// Of the second table, which only some types need.
-const HEX: usize = 0;
-/// A digit, or what may stand between two of a phone number.
-const DIAL: usize = 1;
+/// Of the second table, which only phone numbers need: a digit, or what may stand between two.
+const DIAL: usize = 0;
 
 static FIRST: Map = {
     let mut table = [0; 128];
@@ -54,7 +54,7 @@ static SECOND: Map = {
     let mut byte = 0u8;
     while byte < 128 {
         let dial = byte.is_ascii_digit() || matches!(byte, b' ' | b'-' | b'.' | b'(' | b')' | b'/');
-        table[byte as usize] = (byte.is_ascii_hexdigit() as u8) << HEX | (dial as u8) << DIAL;
+        table[byte as usize] = (dial as u8) << DIAL;
         byte += 1;
     }
     table
@@ -71,15 +71,6 @@ fn near(marks: Around, most: u32) -> Around {
     Around { before: 0, here: marks.here & here, after: marks.after & after }
 }
 
-/// The bits of a word, as places in the text.
-fn places(mut word: u64, start: usize) -> impl Iterator<Item = (u32, usize)> {
-    std::iter::from_fn(move || {
-        let bit = (word != 0).then(|| word.trailing_zeros())?;
-        word &= word - 1;
-        Some((bit, start + bit as usize))
-    })
-}
-
 /// One chunk of a text.
 struct Chunk<'t> {
     text: &'t [u8],
@@ -89,12 +80,21 @@ struct Chunk<'t> {
 }
 
 impl Chunk<'_> {
-    /// Calls `visit` for each word with the place in the text of its first byte.
+    /// Lists the bytes whose bits `of` gives for each word.
     #[inline]
-    fn words(&self, mut visit: impl FnMut(usize, usize)) {
+    fn list<'m>(&self, marks: &'m mut Marks, of: impl Fn(usize) -> u64) -> &'m [u16] {
+        marks.clear();
         for w in 0..self.first.steps() {
-            visit(w, self.at + w * STEP);
+            marks.push(w, of(w));
         }
+        marks.list()
+    }
+
+    /// Of a byte that was listed: its word, its bit in it, and its place in the text.
+    #[inline]
+    fn place(&self, mark: u16) -> (usize, u32, usize) {
+        let mark = usize::from(mark);
+        (mark / STEP, (mark % STEP) as u32, self.at + mark)
     }
 
     fn byte(&self, at: usize) -> Option<u8> {
@@ -128,20 +128,15 @@ fn in_dial(byte: u8) -> bool {
     byte.is_ascii_digit() || matches!(byte, b' ' | b'-' | b'.' | b'(' | b')' | b'/')
 }
 
-/// The 32 hex digits of a UUID in lower case, from its 36 or 32 bytes.
+/// The 32 digits of a UUID, from its 36 or 32 bytes.
 #[inline]
-fn folded(text: &[u8]) -> Option<[u8; 32]> {
-    let mut key = [0; 32];
-    match *text.first_chunk::<32>()? {
-        all if text.len() == 32 => key = all,
-        _ => {
-            for (to, from) in [(0..8, 0..8), (8..12, 9..13), (12..16, 14..18), (16..20, 19..23), (20..32, 24..36)] {
-                key.get_mut(to)?.copy_from_slice(text.get(from)?);
-            }
-        }
+fn compact(text: &[u8]) -> Option<[u8; 32]> {
+    if text.len() == 32 {
+        return text.first_chunk().copied();
     }
-    for byte in &mut key {
-        *byte |= 0x20;
+    let mut key = [0; 32];
+    for (to, from) in [(0..8, 0..8), (8..12, 9..13), (12..16, 14..18), (16..20, 19..23), (20..32, 24..36)] {
+        key.get_mut(to)?.copy_from_slice(text.get(from)?);
     }
     Some(key)
 }
@@ -152,174 +147,184 @@ const DASHES: u64 = 1 << 8 | 1 << 13 | 1 << 18 | 1 << 23;
 const DASHED: u64 = (1 << 36) - 1;
 
 impl Finder {
-    /// As [`Finder::shapes`], for texts of any length; one of [`LONG`] bytes or more gains by it.
+    /// As [`Finder::shapes`], for texts of any length; one of [`LONG`] bytes or more gains by it. Memory: some 50 KiB.
     pub(super) fn sweep(&self, text: &[u8], found: &mut impl FnMut(ValueId, Range<usize>)) {
         let (mut first, mut second) = (Classes::default(), Classes::default());
+        let mut marks = Marks::default();
         let mut v6_done = 0;
         for at in (0..text.len()).step_by(CHUNK) {
             first.of(text, at, &FIRST);
-            if !self.uuids.is_empty() || !self.phones.is_empty() {
-                second.of(text, at, &SECOND);
-            }
             let chunk = Chunk { text, first: &first, second: &second, at };
             if !self.mails.is_empty() {
-                self.all_mails(&chunk, found);
+                self.all_mails(&chunk, &mut marks, found);
             }
             if !self.uuids.is_empty() {
-                self.all_uuids(&chunk, found);
+                self.all_uuids(&chunk, &mut marks, found);
             }
             if !self.ips.is_empty() {
-                self.all_ips(&chunk, &mut v6_done, found);
+                self.all_ips(&chunk, &mut marks, &mut v6_done, found);
             }
             if !self.numbers.is_empty() {
-                self.all_numbers(&chunk, found);
+                self.all_numbers(&chunk, &mut marks, found);
             }
             if !self.words.is_empty() {
-                self.all_words(&chunk, found);
+                self.all_words(&chunk, &mut marks, found);
             }
             if !self.dotted.is_empty() {
-                self.all_dotted(&chunk, found);
+                self.all_dotted(&chunk, &mut marks, found);
             }
             if !self.phones.is_empty() {
-                self.all_phones(&chunk, found);
+                second.of(text, at, &SECOND);
+                let chunk = Chunk { text, first: &first, second: &second, at };
+                self.all_phones(&chunk, &mut marks, found);
             }
         }
     }
 
-    fn all_mails(&self, chunk: &Chunk<'_>, found: &mut impl FnMut(ValueId, Range<usize>)) {
-        let none = Around::default();
-        chunk.words(|w, start| {
-            let ats = chunk.first.around(AT, w).here;
-            if ats == 0 {
-                return;
-            }
+    fn all_mails(&self, chunk: &Chunk<'_>, marks: &mut Marks, found: &mut impl FnMut(ValueId, Range<usize>)) {
+        let mut queue = Queue::new(&self.mails);
+        for mark in chunk.list(marks, |w| chunk.first.around(AT, w).here) {
+            let (w, bit, at) = chunk.place(*mark);
             let (local, word) = (chunk.first.around(LOCAL, w), chunk.first.around(WORD, w));
             let (dot, alnum) = (chunk.first.around(DOT, w), chunk.first.around(ALNUM, w));
             // A dot belongs to a domain if a letter or digit follows.
-            let after = alnum.after >> 1;
-            let domain =
-                Around { here: word.here | dot.here & alnum.next(1), after: word.after | dot.after & after, ..none };
-            for (bit, at) in places(ats, start) {
-                let back = local.run_before(bit);
-                // Whether a dot at the end of the word after belongs to it is not known: 63 is as good as more.
-                let ahead = if bit == 63 { domain.after.trailing_ones() } else { domain.run(bit + 1) };
-                if back == 64 || ahead >= 63 {
-                    self.mail(chunk.text, at, found);
-                } else if back > 0 && ahead > 0 {
-                    self.mail_at(chunk.text, at - back as usize..at + 1 + ahead as usize, found);
-                }
+            let (here, after) = (word.here | dot.here & alnum.next(1), word.after | dot.after & alnum.after >> 1);
+            let domain = Around { before: 0, here, after };
+            let back = local.run_before(bit);
+            // Whether a dot at the end of the word after belongs to it is not known: 63 is as good as more.
+            let ahead = if bit == 63 { domain.after.trailing_ones() } else { domain.run(bit + 1) };
+            if back == 64 || ahead >= 63 || self.mail_names {
+                self.mail(chunk.text, at, found);
+            } else if back > 0 && ahead > 0 {
+                queue.push(chunk.text, at - back as usize..at + 1 + ahead as usize, found);
             }
-        });
+        }
+        queue.finish(found);
     }
 
-    fn all_uuids(&self, chunk: &Chunk<'_>, found: &mut impl FnMut(ValueId, Range<usize>)) {
-        let text = chunk.text;
-        let mut probe = |span: Range<usize>| {
-            if let Some(key) = text.get(span.clone()).and_then(folded) {
-                self.uuids.probe(&key, |value| found(value, span.clone()));
+    fn all_uuids(&self, chunk: &Chunk<'_>, marks: &mut Marks, found: &mut impl FnMut(ValueId, Range<usize>)) {
+        let mut queue = Queue::new(&self.uuids);
+        let mut push = |span: Range<usize>, found: &mut _| {
+            if let Some(key) = chunk.text.get(span.clone()).and_then(compact) {
+                queue.push_key(&key, span, found);
             }
         };
-        chunk.words(|w, start| {
-            let (hex, alnum) = (chunk.second.around(HEX, w), chunk.first.around(ALNUM, w));
-            let dash = chunk.first.around(DASH, w);
+        let alnum = |w| chunk.first.around(ALNUM, w);
+        let dash = |w| chunk.first.around(DASH, w);
+        let dashed = |w| {
+            let dash: Around = dash(w);
             // Where a UUID starts, its first dash is eight bytes on.
-            if dash.here | dash.after != 0 {
-                let starts = dash.next(8) & dash.next(13) & dash.next(18) & dash.next(23) & hex.here & !alnum.last();
-                for (bit, at) in places(starts, start) {
-                    let (dashes, digits) = (dash.next(bit) & DASHED, hex.next(bit) & DASHED);
-                    let ends = alnum.next(bit) >> 36 & 1 == 0;
-                    if dashes == DASHES && digits == DASHED & !DASHES && ends {
-                        probe(at..at + 36);
-                    }
-                }
+            dash.next(8) & dash.next(13) & dash.next(18) & dash.next(23) & alnum(w).here & !alnum(w).last()
+        };
+        for mark in chunk.list(marks, dashed) {
+            let (w, bit, at) = chunk.place(*mark);
+            let (dashes, digits) = (dash(w).next(bit), alnum(w).next(bit));
+            if dashes & DASHED == DASHES && digits & DASHED == DASHED & !DASHES && digits >> 36 & 1 == 0 {
+                push(at..at + 36, found);
             }
-            for (bit, at) in places(hex.runs_of(32) & !alnum.last(), start) {
-                if alnum.next(bit) >> 32 & 1 == 0 {
-                    probe(at..at + 32);
-                }
+        }
+        for mark in chunk.list(marks, |w| alnum(w).runs_of(32) & !alnum(w).last()) {
+            let (w, bit, at) = chunk.place(*mark);
+            if alnum(w).next(bit) >> 32 & 1 == 0 {
+                push(at..at + 32, found);
             }
-        });
+        }
+        queue.finish(found);
     }
 
-    fn all_ips(&self, chunk: &Chunk<'_>, v6_done: &mut usize, found: &mut impl FnMut(ValueId, Range<usize>)) {
-        chunk.words(|w, start| {
-            let dots = chunk.first.around(DOT, w);
-            if dots.here != 0 {
-                let digits = chunk.first.around(DIGIT, w);
-                let first = near(near(dots, 4), 4).here & digits.last() & digits.next(1);
-                for (bit, at) in places(first, start) {
-                    let word = at - digits.run_before(bit) as usize;
-                    self.v4(chunk.text, word, at, found);
+    fn all_ips(
+        &self,
+        chunk: &Chunk<'_>,
+        marks: &mut Marks,
+        v6_done: &mut usize,
+        found: &mut impl FnMut(ValueId, Range<usize>),
+    ) {
+        let mut queue = Queue::new(&self.ips);
+        let first_dots = |w| {
+            let (dots, digits) = (chunk.first.around(DOT, w), chunk.first.around(DIGIT, w));
+            let first = dots.here & digits.last() & digits.next(1);
+            if first == 0 { 0 } else { first & near(near(dots, 4), 4).here }
+        };
+        for mark in chunk.list(marks, first_dots) {
+            let (w, bit, at) = chunk.place(*mark);
+            let digits = chunk.first.around(DIGIT, w).run_before(bit) as usize;
+            if digits <= 3
+                && let Some((address, span)) = ip::v4(chunk.text, at - digits)
+            {
+                queue.push_key(&address, span, found);
+            }
+        }
+        let colons = |w| {
+            let colons: Around = chunk.first.around(COLON, w);
+            // `::`, or the first of six, for each address without it has as many.
+            let six = if colons.here == 0 { 0 } else { (0..5).fold(colons, |colons, _| near(colons, 5)).here };
+            six | colons.here & colons.next(1)
+        };
+        for mark in chunk.list(marks, colons) {
+            let (_, _, at) = chunk.place(*mark);
+            if at >= *v6_done {
+                let (run, address) = ip::v6(chunk.text, at);
+                *v6_done = run.end;
+                if let Some((address, span)) = address {
+                    queue.push_key(&address, span, found);
                 }
             }
-            let colons = chunk.first.around(COLON, w);
-            if colons.here != 0 {
-                let groups = near(near(colons, 5), 5).here | colons.here & colons.next(1);
-                for (_, at) in places(groups, start) {
-                    if at >= *v6_done {
-                        *v6_done = self.v6(chunk.text, at, found);
-                    }
-                }
-            }
-        });
+        }
+        queue.finish(found);
     }
 
-    fn all_numbers(&self, chunk: &Chunk<'_>, found: &mut impl FnMut(ValueId, Range<usize>)) {
+    fn all_numbers(&self, chunk: &Chunk<'_>, marks: &mut Marks, found: &mut impl FnMut(ValueId, Range<usize>)) {
+        let mut queue = Queue::new(&self.numbers);
         let least = self.numbers.lengths().0.clamp(1, 64) as u32;
-        chunk.words(|w, start| {
-            let digits = chunk.first.around(DIGIT, w);
-            let words = chunk.first.around(WORD, w);
-            for (bit, at) in places(digits.runs_of(least) & !words.last(), start) {
-                let end = chunk.end(digits, bit, at, |b| b.is_ascii_digit());
-                let alone = !chunk.byte(end).is_some_and(in_word);
-                if alone && let Some(key) = chunk.text.get(at..end) {
-                    self.numbers.probe(key, |value| found(value, at..end));
-                }
+        let starts = |w| chunk.first.around(DIGIT, w).runs_of(least) & !chunk.first.around(WORD, w).last();
+        for mark in chunk.list(marks, starts) {
+            let (w, bit, at) = chunk.place(*mark);
+            let end = chunk.end(chunk.first.around(DIGIT, w), bit, at, |b| b.is_ascii_digit());
+            if !chunk.byte(end).is_some_and(in_word) {
+                queue.push(chunk.text, at..end, found);
             }
-        });
+        }
+        queue.finish(found);
     }
 
-    fn all_words(&self, chunk: &Chunk<'_>, found: &mut impl FnMut(ValueId, Range<usize>)) {
-        chunk.words(|w, start| {
-            let words = chunk.first.around(WORD, w);
-            for (bit, at) in places(words.here & !words.last(), start) {
-                let end = chunk.end(words, bit, at, in_word);
-                if let Some(key) = chunk.text.get(at..end) {
-                    self.words.probe(key, |value| found(value, at..end));
-                }
-            }
-        });
+    fn all_words(&self, chunk: &Chunk<'_>, marks: &mut Marks, found: &mut impl FnMut(ValueId, Range<usize>)) {
+        let mut queue = Queue::new(&self.words);
+        let least = self.words.lengths().0.clamp(1, 64) as u32;
+        let words = |w| chunk.first.around(WORD, w);
+        for mark in chunk.list(marks, |w| words(w).runs_of(least) & !words(w).last()) {
+            let (w, bit, at) = chunk.place(*mark);
+            queue.push(chunk.text, at..chunk.end(words(w), bit, at, in_word), found);
+        }
+        queue.finish(found);
     }
 
-    fn all_dotted(&self, chunk: &Chunk<'_>, found: &mut impl FnMut(ValueId, Range<usize>)) {
-        chunk.words(|w, start| {
-            let (dots, words) = (chunk.first.around(DOT, w), chunk.first.around(WORD, w));
-            for (bit, at) in places(dots.here & words.last(), start) {
-                let first = chunk.start(words, bit, at, in_word);
-                if chunk.before(first) != Some(b'.') {
-                    self.dotted(chunk.text, first, found);
-                }
+    fn all_dotted(&self, chunk: &Chunk<'_>, marks: &mut Marks, found: &mut impl FnMut(ValueId, Range<usize>)) {
+        let words = |w| chunk.first.around(WORD, w);
+        for mark in chunk.list(marks, |w| chunk.first.around(DOT, w).here & words(w).last()) {
+            let (w, bit, at) = chunk.place(*mark);
+            let first = chunk.start(words(w), bit, at, in_word);
+            if chunk.before(first) != Some(b'.') {
+                self.dotted(chunk.text, first, found);
             }
-        });
+        }
     }
 
-    fn all_phones(&self, chunk: &Chunk<'_>, found: &mut impl FnMut(ValueId, Range<usize>)) {
+    fn all_phones(&self, chunk: &Chunk<'_>, marks: &mut Marks, found: &mut impl FnMut(ValueId, Range<usize>)) {
         let (min, max) = self.phones.lengths();
         let least = min.clamp(1, 64) as u32;
-        chunk.words(|w, start| {
-            let dial = chunk.second.around(DIAL, w);
-            for (bit, at) in places(dial.runs_of(least) & !dial.last(), start) {
-                let end = chunk.end(dial, bit, at, in_dial);
-                let digits = chunk.text.get(at..end).unwrap_or_default();
-                let enough = digits.iter().filter(|b| b.is_ascii_digit()).take(min).count() == min;
-                if !enough {
-                    continue;
-                }
-                let from = at - usize::from(chunk.before(at) == Some(b'+'));
-                phone::each(chunk.text.get(from..end).unwrap_or_default(), min, max, |digits, span| {
-                    self.phones.probe(digits, |value| found(value, from + span.start..from + span.end));
-                });
+        let dial = |w| chunk.second.around(DIAL, w);
+        for mark in chunk.list(marks, |w| dial(w).runs_of(least) & !dial(w).last()) {
+            let (w, bit, at) = chunk.place(*mark);
+            let end = chunk.end(dial(w), bit, at, in_dial);
+            let digits = chunk.text.get(at..end).unwrap_or_default();
+            let enough = digits.iter().filter(|b| b.is_ascii_digit()).take(min).count() == min;
+            if !enough {
+                continue;
             }
-        });
+            let from = at - usize::from(chunk.before(at) == Some(b'+'));
+            phone::each(chunk.text.get(from..end).unwrap_or_default(), min, max, |digits, span| {
+                self.phones.probe(digits, |value| found(value, from + span.start..from + span.end));
+            });
+        }
     }
 }

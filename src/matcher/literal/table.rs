@@ -80,19 +80,32 @@ impl Table {
 
     /// Calls `found` with each value whose key may equal `key` without case.
     #[inline]
-    pub(super) fn probe(&self, key: &[u8], mut found: impl FnMut(ValueId)) {
+    pub(super) fn probe(&self, key: &[u8], found: impl FnMut(ValueId)) {
+        if let Some(hash) = self.hash(key).filter(|hash| self.may_hold(*hash)) {
+            self.probe_hashed(hash, found);
+        }
+    }
+
+    /// The hash of a key that may be there, as far as is told without a look into memory.
+    #[inline]
+    pub(super) fn hash(&self, key: &[u8]) -> Option<u64> {
         if self.slots.is_empty() || key.len() < self.lengths.0 || key.len() > self.lengths.1 {
-            return;
+            return None;
         }
         let bit = gist(key);
-        if self.gists.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 0) {
-            return;
-        }
-        let hash = folded_hash(key);
+        let there = self.gists.get(bit / 64).is_none_or(|word| word >> (bit % 64) & 1 == 1);
+        there.then(|| folded_hash(key))
+    }
+
+    /// Whether a key with that hash may be there: one word of memory, and no branch.
+    #[inline]
+    pub(super) fn may_hold(&self, hash: u64) -> bool {
         let wanted = bits(hash);
-        if self.bloom[block(hash, self.bloom.len() - 1)] & wanted != wanted {
-            return;
-        }
+        self.bloom[block(hash, self.bloom.len() - 1)] & wanted == wanted
+    }
+
+    /// Calls `found` with each value whose key may have that hash.
+    pub(super) fn probe_hashed(&self, hash: u64, mut found: impl FnMut(ValueId)) {
         let mask = self.slots.len() - 1;
         let (tag, mut at) = place(hash, mask);
         while self.slots[at].1 != 0 {
