@@ -14,7 +14,7 @@ use crate::record::{Fragment, More, Place};
 const PIECE: usize = 16 * 1024;
 
 /// What the head says of a stream.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Docker {
     /// Whether lines come with their ends, so that one without goes on.
     ended: bool,

@@ -8,11 +8,12 @@ use crate::blob::{Blob, TempSpace};
 use crate::codec;
 use crate::detect::TABLES;
 use crate::error::{Error, Kind, Result};
+use crate::format::docker::Docker;
 use crate::input::{BlobSource, Source};
 use crate::judge::Judge;
 use crate::layer::coded::Heads;
 use crate::layer::{BlobPass, Cx, LargeSlot, Search};
-use crate::limits::Limits;
+use crate::limits::{Limits, SNIFF};
 use crate::matcher::Engine;
 use crate::matcher::literal::Literal;
 use crate::matcher::reference::Reference;
@@ -273,8 +274,13 @@ pub(super) fn through(name: &[u8], data: &[u8], first: u8, fast: &Literal, slow:
     let looks = looks
         || match read(&by, &result) {
             Ok(after) => after.tally.layers != seen.tally.layers,
-            Err(error) => !seen.tally.layers.iter().any(|layer| error.to_string().split(": ").any(|part| part == *layer)),
+            Err(error) => {
+                !seen.tally.layers.iter().any(|layer| error.to_string().split(": ").any(|part| part == *layer))
+            }
         };
+    // Nor the lines of Docker that went, whether lines come with their ends.
+    let head = |text: &Vec<u8>| Docker::of(text.get(..SNIFF).unwrap_or(text));
+    let looks = looks || head(&data) != head(&result);
     stream::agrees(&by, &second, &data, name, Some((&seen, &result)), (size, looks));
     for search in [&second, &search(slow as &dyn Engine, &narrow, true)] {
         match verify::look(&result, search, name, None, &seen.foretold) {

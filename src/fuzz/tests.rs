@@ -233,6 +233,15 @@ fn bodies_hold_on_a_few_hundred_cases() {
     shake(None, 1, |cases, _| cases < 200);
 }
 
+/// `FUZZ_FILE=crash-… FUZZ_BODY=whole cargo test --lib fuzz::tests::once -- --ignored`: one input of a fuzzer.
+#[test]
+#[ignore = "needs an input"]
+fn once() {
+    let (Ok(file), Ok(only)) = (std::env::var("FUZZ_FILE"), std::env::var("FUZZ_BODY")) else { return };
+    let data = std::fs::read(file).unwrap();
+    BODIES.iter().filter(|(name, _)| *name == only).for_each(|(name, body)| run(name, *body, &data, 0));
+}
+
 /// `FUZZ_SECONDS=600 [FUZZ_BODY=whole] [FUZZ_SEED=7] cargo test --lib fuzz::tests::long -- --ignored`
 #[test]
 #[ignore = "runs as long as it is told to"]

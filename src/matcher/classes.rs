@@ -66,7 +66,7 @@ impl Classes {
     }
 
     /// Word `w` of `class`, with the word before it and the one after.
-    #[inline]
+    #[inline(always)]
     pub fn around(&self, class: usize, w: usize) -> Around {
         match self.words.get(w..w + 3) {
             Some([before, here, after]) if class < 8 => {
@@ -91,32 +91,32 @@ pub struct Around {
 
 impl Around {
     /// For each byte the bit of the one `n` places after it (`n` below 64).
-    #[inline]
+    #[inline(always)]
     pub fn next(self, n: u32) -> u64 {
         if n == 0 { self.here } else { self.here >> n | self.after << (64 - n) }
     }
 
     /// For each byte the bit of the one before it.
-    #[inline]
+    #[inline(always)]
     pub fn last(self) -> u64 {
         self.here << 1 | self.before >> 63
     }
 
     /// How many bytes from bit `at` on are in the class, at most 64.
-    #[inline]
+    #[inline(always)]
     pub fn run(self, at: u32) -> u32 {
         self.next(at).trailing_ones()
     }
 
     /// How many bytes right before bit `at` are in the class, at most 64.
-    #[inline]
+    #[inline(always)]
     pub fn run_before(self, at: u32) -> u32 {
         let bits = if at == 0 { self.before } else { self.here << (64 - at) | self.before >> at };
         bits.leading_ones()
     }
 
     /// The bytes with which at least `n` in a row (1 to 64) are in the class, by doubling.
-    #[inline]
+    #[inline(always)]
     pub fn runs_of(self, n: u32) -> u64 {
         let (mut here, mut after, mut have) = (self.here, self.after, 1);
         while have < n {
@@ -144,6 +144,16 @@ fn way() -> Way {
         }
         portable
     })
+}
+
+/// Calls `work` as code that may use the instructions for bits and counts which nearly all processors of today have, and which a program
+/// for all of them may not; only what is inlined into `work` gains by it.
+#[inline]
+pub fn with_bits<R>(work: impl FnOnce() -> R) -> R {
+    #[cfg(target_arch = "x86_64")]
+    return x86::with_bits(work);
+    #[cfg(not(target_arch = "x86_64"))]
+    work()
 }
 
 /// Writes the words of one block.

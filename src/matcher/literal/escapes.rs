@@ -55,7 +55,10 @@ pub(super) struct Sites<'t> {
 
 enum Way {
     /// Next `%`, `\` or `&`, and next `=`, at or after some earlier `at`; the length if none.
-    Short { rare: usize, equals: usize },
+    Short {
+        rare: usize,
+        equals: usize,
+    },
     Long(Box<Words>),
 }
 

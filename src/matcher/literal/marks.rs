@@ -5,6 +5,8 @@
 //! millions of keys is not in cache; so a few dozen keys are hashed first, and then all are looked up with nothing that depends
 //! on an answer in between, and the memory answers them together.
 
+#![expect(clippy::inline_always, reason = "what is not inlined into `with_bits` has not its instructions")]
+
 use super::super::ValueId;
 use super::super::classes::{CHUNK, STEP};
 use super::Range;
@@ -31,7 +33,7 @@ impl Marks {
     }
 
     /// Adds the bytes of word `w` whose bits are set. Words come in order, each once.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, w: usize, mut bits: u64) {
         let count = bits.count_ones() as usize;
         let Some(slots) = self.list.get_mut(self.len..) else { return };
@@ -71,7 +73,7 @@ impl<'t> Queue<'t> {
     }
 
     /// Adds the key that stands at `span` of `text`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, text: &[u8], span: Range<usize>, found: &mut impl FnMut(ValueId, Range<usize>)) {
         if let Some(key) = text.get(span.clone()) {
             self.push_key(key, span, found);
@@ -79,7 +81,7 @@ impl<'t> Queue<'t> {
     }
 
     /// Adds a key that `span` spells.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push_key(&mut self, key: &[u8], span: Range<usize>, found: &mut impl FnMut(ValueId, Range<usize>)) {
         let Some(hash) = self.table.hash(key) else { return };
         if let Some(slot) = self.keys.get_mut(self.len) {

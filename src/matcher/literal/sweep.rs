@@ -5,10 +5,11 @@
 //! the other its extents, hashed and queued, so that each loop does one thing and what memory is waited for is waited for together.
 //! Gives what [`Finder::plainly`] gives, in another order.
 #![expect(clippy::indexing_slicing, reason = "only in tables that are made when this is compiled")]
+#![expect(clippy::inline_always, reason = "what is not inlined into `with_bits` has not its instructions")]
 
 use super::super::ValueId;
 use super::super::boundary::in_word;
-use super::super::classes::{Around, CHUNK, Classes, STEP, Table as Map};
+use super::super::classes::{Around, CHUNK, Classes, STEP, Table as Map, with_bits};
 use super::marks::{Marks, Queue};
 use super::scan::Finder;
 use super::{Range, ip, phone};
@@ -65,6 +66,7 @@ pub(super) const LONG: usize = 256;
 
 /// For each bit of `marks`, the one of another mark two to `most` places on (three or more marks follow one another so in a
 /// dotted address and in the groups of an IPv6 one).
+#[inline(always)]
 fn near(marks: Around, most: u32) -> Around {
     let here = (2..=most).fold(0, |sum, n| sum | marks.next(n));
     let after = (2..=most).fold(0, |sum, n| sum | marks.after >> n);
@@ -81,7 +83,7 @@ struct Chunk<'t> {
 
 impl Chunk<'_> {
     /// Lists the bytes whose bits `of` gives for each word.
-    #[inline]
+    #[inline(always)]
     fn list<'m>(&self, marks: &'m mut Marks, of: impl Fn(usize) -> u64) -> &'m [u16] {
         marks.clear();
         for w in 0..self.first.steps() {
@@ -90,8 +92,21 @@ impl Chunk<'_> {
         marks.list()
     }
 
+    /// As [`Self::list`], of bytes that are so rare that most words have none.
+    #[inline(always)]
+    fn list_rare<'m>(&self, marks: &'m mut Marks, of: impl Fn(usize) -> u64) -> &'m [u16] {
+        marks.clear();
+        for w in 0..self.first.steps() {
+            let bits = of(w);
+            if bits != 0 {
+                marks.push(w, bits);
+            }
+        }
+        marks.list()
+    }
+
     /// Of a byte that was listed: its word, its bit in it, and its place in the text.
-    #[inline]
+    #[inline(always)]
     fn place(&self, mark: u16) -> (usize, u32, usize) {
         let mark = usize::from(mark);
         (mark / STEP, (mark % STEP) as u32, self.at + mark)
@@ -106,7 +121,7 @@ impl Chunk<'_> {
     }
 
     /// The end of the bytes from `at` on (its bit in `around` is `bit`) that are in a class; `within` says so of a byte.
-    #[inline]
+    #[inline(always)]
     fn end(&self, around: Around, bit: u32, at: usize, within: impl Fn(u8) -> bool) -> usize {
         match around.run(bit) {
             64 => at + self.text.get(at..).map_or(0, |rest| rest.iter().take_while(|b| within(**b)).count()),
@@ -115,7 +130,7 @@ impl Chunk<'_> {
     }
 
     /// The start of the bytes right before `at` that are in a class.
-    #[inline]
+    #[inline(always)]
     fn start(&self, around: Around, bit: u32, at: usize, within: impl Fn(u8) -> bool) -> usize {
         match around.run_before(bit) {
             64 => at - self.text.get(..at).map_or(0, |rest| rest.iter().rev().take_while(|b| within(**b)).count()),
@@ -149,6 +164,14 @@ const DASHED: u64 = (1 << 36) - 1;
 impl Finder {
     /// As [`Finder::shapes`], for texts of any length; one of [`LONG`] bytes or more gains by it. Memory: some 50 KiB.
     pub(super) fn sweep(&self, text: &[u8], found: &mut impl FnMut(ValueId, Range<usize>)) {
+        with_bits(
+            #[inline(always)]
+            || self.all(text, found),
+        );
+    }
+
+    #[inline(always)]
+    fn all(&self, text: &[u8], found: &mut impl FnMut(ValueId, Range<usize>)) {
         let (mut first, mut second) = (Classes::default(), Classes::default());
         let mut marks = Marks::default();
         let mut v6_done = 0;
@@ -181,6 +204,7 @@ impl Finder {
         }
     }
 
+    #[inline(always)]
     fn all_mails(&self, chunk: &Chunk<'_>, marks: &mut Marks, found: &mut impl FnMut(ValueId, Range<usize>)) {
         let mut queue = Queue::new(&self.mails);
         for mark in chunk.list(marks, |w| chunk.first.around(AT, w).here) {
@@ -202,6 +226,7 @@ impl Finder {
         queue.finish(found);
     }
 
+    #[inline(always)]
     fn all_uuids(&self, chunk: &Chunk<'_>, marks: &mut Marks, found: &mut impl FnMut(ValueId, Range<usize>)) {
         let mut queue = Queue::new(&self.uuids);
         let mut push = |span: Range<usize>, found: &mut _| {
@@ -216,14 +241,14 @@ impl Finder {
             // Where a UUID starts, its first dash is eight bytes on.
             dash.next(8) & dash.next(13) & dash.next(18) & dash.next(23) & alnum(w).here & !alnum(w).last()
         };
-        for mark in chunk.list(marks, dashed) {
+        for mark in chunk.list_rare(marks, dashed) {
             let (w, bit, at) = chunk.place(*mark);
             let (dashes, digits) = (dash(w).next(bit), alnum(w).next(bit));
             if dashes & DASHED == DASHES && digits & DASHED == DASHED & !DASHES && digits >> 36 & 1 == 0 {
                 push(at..at + 36, found);
             }
         }
-        for mark in chunk.list(marks, |w| alnum(w).runs_of(32) & !alnum(w).last()) {
+        for mark in chunk.list_rare(marks, |w| alnum(w).runs_of(32) & !alnum(w).last()) {
             let (w, bit, at) = chunk.place(*mark);
             if alnum(w).next(bit) >> 32 & 1 == 0 {
                 push(at..at + 32, found);
@@ -232,6 +257,7 @@ impl Finder {
         queue.finish(found);
     }
 
+    #[inline(always)]
     fn all_ips(
         &self,
         chunk: &Chunk<'_>,
@@ -260,7 +286,7 @@ impl Finder {
             let six = if colons.here == 0 { 0 } else { (0..5).fold(colons, |colons, _| near(colons, 5)).here };
             six | colons.here & colons.next(1)
         };
-        for mark in chunk.list(marks, colons) {
+        for mark in chunk.list_rare(marks, colons) {
             let (_, _, at) = chunk.place(*mark);
             if at >= *v6_done {
                 let (run, address) = ip::v6(chunk.text, at);
@@ -273,6 +299,7 @@ impl Finder {
         queue.finish(found);
     }
 
+    #[inline(always)]
     fn all_numbers(&self, chunk: &Chunk<'_>, marks: &mut Marks, found: &mut impl FnMut(ValueId, Range<usize>)) {
         let mut queue = Queue::new(&self.numbers);
         let least = self.numbers.lengths().0.clamp(1, 64) as u32;
@@ -287,6 +314,7 @@ impl Finder {
         queue.finish(found);
     }
 
+    #[inline(always)]
     fn all_words(&self, chunk: &Chunk<'_>, marks: &mut Marks, found: &mut impl FnMut(ValueId, Range<usize>)) {
         let mut queue = Queue::new(&self.words);
         let least = self.words.lengths().0.clamp(1, 64) as u32;
@@ -298,6 +326,7 @@ impl Finder {
         queue.finish(found);
     }
 
+    #[inline(always)]
     fn all_dotted(&self, chunk: &Chunk<'_>, marks: &mut Marks, found: &mut impl FnMut(ValueId, Range<usize>)) {
         let words = |w| chunk.first.around(WORD, w);
         for mark in chunk.list(marks, |w| chunk.first.around(DOT, w).here & words(w).last()) {
@@ -309,6 +338,7 @@ impl Finder {
         }
     }
 
+    #[inline(always)]
     fn all_phones(&self, chunk: &Chunk<'_>, marks: &mut Marks, found: &mut impl FnMut(ValueId, Range<usize>)) {
         let (min, max) = self.phones.lengths();
         let least = min.clamp(1, 64) as u32;
