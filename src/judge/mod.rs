@@ -305,8 +305,7 @@ impl<'n> Judge<'n> {
 
     /// Where the values of the claims that hold stand, as ranges of the unit.
     fn own_spans(holding: &Holding<'_>, hits: &[&Hit]) -> Vec<Range<usize>> {
-        let values: BTreeSet<ValueId> =
-            holding.in_force.iter().flat_map(Claim::values).collect();
+        let values: BTreeSet<ValueId> = holding.in_force.iter().flat_map(Claim::values).collect();
         hits.iter().filter(|hit| values.contains(&hit.value)).map(|hit| hit.span.clone()).collect()
     }
 }

@@ -11,16 +11,19 @@ use jiff::Timestamp;
 use memmap2::Mmap;
 use zeroize::Zeroize;
 
-/// Bytes that are read in place.
-#[derive(Clone)]
-pub enum Bytes {
-    /// In memory.
-    Own(Vec<u8>),
-    /// A part of a mapped file.
-    Mapped(Arc<Mmap>, Range<usize>),
+/// Bytes that are read in place: our own, or a part of a mapped file.
+#[derive(Clone, Default)]
+pub struct Bytes {
+    own: Vec<u8>,
+    mapped: Option<(Arc<Mmap>, Range<usize>)>,
 }
 
 impl Bytes {
+    /// Those of `range` in a file.
+    pub fn mapped(map: &Arc<Mmap>, range: Range<usize>) -> Self {
+        Self { own: Vec::new(), mapped: Some((Arc::clone(map), range)) }
+    }
+
     /// Adds `more` at the end; a growth leaves no copy behind. Mapped bytes become our own.
     pub fn extend(&mut self, more: &[u8]) {
         let own = self.own();
@@ -37,27 +40,21 @@ impl Bytes {
 
     /// Bytes of memory of our own.
     pub fn heap(&self) -> usize {
-        match self {
-            Self::Own(own) => own.len(),
-            Self::Mapped(..) => 0,
-        }
+        self.own.len()
     }
 
     fn own(&mut self) -> &mut Vec<u8> {
-        if let Self::Mapped(..) = self {
-            *self = Self::Own(self.to_vec());
+        if self.mapped.is_some() {
+            self.own = self.to_vec();
+            self.mapped = None;
         }
-        match self {
-            Self::Own(own) => own,
-            // Not reached: it is our own by now.
-            Self::Mapped(..) => unreachable!("mapped bytes were copied"),
-        }
+        &mut self.own
     }
 }
 
-impl Default for Bytes {
-    fn default() -> Self {
-        Self::Own(Vec::new())
+impl From<Vec<u8>> for Bytes {
+    fn from(own: Vec<u8>) -> Self {
+        Self { own, mapped: None }
     }
 }
 
@@ -66,9 +63,9 @@ impl Deref for Bytes {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        match self {
-            Self::Own(own) => own,
-            Self::Mapped(map, range) => map.get(range.clone()).unwrap_or_default(),
+        match &self.mapped {
+            None => &self.own,
+            Some((map, range)) => map.get(range.clone()).unwrap_or_default(),
         }
     }
 }
@@ -81,9 +78,7 @@ impl PartialEq for Bytes {
 
 impl Drop for Bytes {
     fn drop(&mut self) {
-        if let Self::Own(own) = self {
-            own.as_mut_slice().zeroize();
-        }
+        self.own.as_mut_slice().zeroize();
     }
 }
 
@@ -94,7 +89,7 @@ pub struct Column<const W: usize>(pub Bytes);
 impl<const W: usize> Column<W> {
     /// That many items, all zeros.
     pub fn zeros(len: usize) -> Self {
-        Self(Bytes::Own(vec![0; len * W]))
+        Self(vec![0; len * W].into())
     }
 
     /// Number of items.

@@ -73,7 +73,8 @@ fn bytes<'a>(needles: &'a Needles, rendered: &'a [u8], form: Form) -> Cow<'a, [u
         How::Dashed => {
             let bytes = value.bytes();
             let mut digits = bytes.iter();
-            let byte = |i| if matches!(i, 8 | 13 | 18 | 23) { b'-' } else { digits.next().copied().unwrap_or_default() };
+            let byte =
+                |i| if matches!(i, 8 | 13 | 18 | 23) { b'-' } else { digits.next().copied().unwrap_or_default() };
             Cow::Owned((0..36).map(byte).collect())
         }
         How::Rendered(start) => {

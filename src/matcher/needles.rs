@@ -381,7 +381,7 @@ impl Builder {
     /// All of it, over the values that the claims name. Usage error: too many values that several claim.
     pub fn finish(mut self, values: Values) -> Result<Needles> {
         self.needles.values = values;
-        let mut back = Column::<4>(Bytes::Own(vec![0xff; self.needles.values.len() * 4]));
+        let mut back = Column::<4>(vec![0xff; self.needles.values.len() * 4].into());
         let mut shared: BTreeMap<ValueId, Vec<u32>> = BTreeMap::new();
         for (at, target) in (0u32..).zip(self.needles.targets.items()) {
             for value in self.needles.list(u32::from_le_bytes(*target)).iter() {

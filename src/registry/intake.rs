@@ -201,7 +201,8 @@ impl<'o> Incoming<'o> {
     }
 
     fn identifier(&self, draft: &Draft) -> Identifier {
-        let values: Vec<Value> = draft.ids().iter().filter_map(|id| self.0.values.get(*id)).map(|value| value.to_owned()).collect();
+        let values: Vec<Value> =
+            draft.ids().iter().filter_map(|id| self.0.values.get(*id)).map(|value| value.to_owned()).collect();
         match (&draft.values, values.first()) {
             (Values::One(_), Some(value)) => Identifier::One(value.clone()),
             _ => Identifier::AllOf(values),

@@ -113,7 +113,8 @@ impl Table {
     /// The hash of a key that may be there, by its length and a few of its bytes.
     #[inline]
     pub(super) fn hash(&self, key: &[u8]) -> Option<u64> {
-        if self.slots.is_empty() || key.len() < self.facts.shortest as usize || key.len() > self.facts.longest as usize {
+        if self.slots.is_empty() || key.len() < self.facts.shortest as usize || key.len() > self.facts.longest as usize
+        {
             return None;
         }
         let bit = gist(key);
