@@ -9,10 +9,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::column::{Bytes, Column, read_time, time};
+use super::literal::ready::Ready;
 use super::values::{ValueRef, Values};
 use super::{SubjectId, Type, Value, ValueId};
 use crate::error::{Error, Result};
@@ -91,7 +94,8 @@ impl Hold {
 }
 
 /// What is known of all values, so that nobody need look at each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Traits {
     /// Values of each type, in the order of [`Type::ALL`].
     pub kinds: [u32; Type::ALL.len()],
@@ -106,32 +110,34 @@ pub struct Traits {
 /// Who is searched for. Values are distinct by (type, canonical bytes). Made by a [`Builder`].
 #[derive(Clone, Default, PartialEq)]
 pub struct Needles {
-    pub(crate) values: Values,
+    values: Values,
     /// Ends of the subjects' references in `names`.
-    pub(crate) name_ends: Column<4>,
-    pub(crate) names: Bytes,
+    name_ends: Column<4>,
+    names: Bytes,
     /// For each subject 0: no hold, 1: one without end, 2: one with an end in `untils`.
-    pub(crate) holds: Bytes,
+    holds: Bytes,
     /// Subjects (rising) whose holds end, and when.
-    pub(crate) until_of: Column<4>,
-    pub(crate) untils: Column<12>,
+    until_of: Column<4>,
+    untils: Column<12>,
     /// For each subject since when it is in force, seconds; `i64::MAX`: not told.
-    pub(crate) since: Column<8>,
+    since: Column<8>,
     /// For each subject the end of its claims, which stand one after another.
-    pub(crate) claim_ends: Column<4>,
+    claim_ends: Column<4>,
     /// For each claim its value, or its values in `lists`.
-    pub(crate) targets: Column<4>,
+    targets: Column<4>,
     /// For each claim its terms in `terms`; empty: none has any.
-    pub(crate) term_of: Column<4>,
+    term_of: Column<4>,
     /// When it comes in force, and `before`.
-    pub(crate) terms: Column<24>,
+    terms: Column<24>,
     /// For each value its claim, or its claims in `lists`, ascending, or [`NOBODY`].
-    pub(crate) claims_of: Column<4>,
+    claims_of: Column<4>,
     /// Lists: their length, then their items.
-    pub(crate) lists: Column<4>,
-    pub(crate) traits: Traits,
+    lists: Column<4>,
+    traits: Traits,
+    /// What an engine makes of the values, if it was made already.
+    ready: Option<Arc<Ready>>,
     /// The run's now, if what is kept must be judged by it; `None`: all counts.
-    pub(crate) now: Option<Timestamp>,
+    now: Option<Timestamp>,
 }
 
 impl fmt::Debug for Needles {
@@ -286,6 +292,79 @@ impl Needles {
             return List::Some(&[]);
         };
         List::Some(items.get(..u32::from_le_bytes(*len) as usize).unwrap_or_default())
+    }
+}
+
+/// How many columns there are.
+pub const COLUMNS: usize = 15;
+
+/// For a compiled registry: columns out, and in again.
+impl Needles {
+    /// The columns, in the order of a compiled registry.
+    pub fn columns(&self) -> [&Bytes; COLUMNS] {
+        [
+            &self.values.heads,
+            &self.values.ends.0,
+            &self.values.arena,
+            &self.name_ends.0,
+            &self.names,
+            &self.holds,
+            &self.until_of.0,
+            &self.untils.0,
+            &self.since.0,
+            &self.claim_ends.0,
+            &self.targets.0,
+            &self.term_of.0,
+            &self.terms.0,
+            &self.claims_of.0,
+            &self.lists.0,
+        ]
+    }
+
+    /// Needles of columns as [`Self::columns`] gives them, judged at `now`. `None` if their lengths do not fit each other; what
+    /// stands in them is looked at when it is asked for, and a number that leads nowhere leads to nobody.
+    pub fn of_columns(columns: [Bytes; COLUMNS], traits: Traits, ready: Ready, now: Timestamp) -> Option<Self> {
+        let [heads, ends, arena, name_ends, names, holds, rest @ ..] = columns;
+        let [until_of, untils, since, claim_ends, targets, term_of, terms, claims_of, lists] = rest;
+        let needles = Self {
+            values: Values { heads, ends: Column(ends), arena },
+            name_ends: Column(name_ends),
+            names,
+            holds,
+            until_of: Column(until_of),
+            untils: Column(untils),
+            since: Column(since),
+            claim_ends: Column(claim_ends),
+            targets: Column(targets),
+            term_of: Column(term_of),
+            terms: Column(terms),
+            claims_of: Column(claims_of),
+            lists: Column(lists),
+            traits,
+            ready: Some(Arc::new(ready)),
+            now: Some(now),
+        };
+        needles.fits().then_some(needles)
+    }
+
+    fn fits(&self) -> bool {
+        let (values, subjects, claims) = (self.values.len(), self.holds.len(), self.targets.len());
+        let last = |ends: &Column<4>, len: usize| ends.items().last().map_or(0, |end| u32::from_le_bytes(*end)) as usize == len;
+        let whole = self.columns().into_iter().zip([1, 4, 1, 4, 1, 1, 4, 12, 8, 4, 4, 4, 24, 4, 4]);
+        whole.map(|(column, item)| column.len() % item).all(|rest| rest == 0)
+            && [self.values.ends.len(), self.claims_of.len()] == [values; 2]
+            && [self.name_ends.len(), self.since.len(), self.claim_ends.len()] == [subjects; 3]
+            && self.until_of.len() == self.untils.len()
+            && (self.term_of.is_empty() || self.term_of.len() == claims)
+            && last(&self.values.ends, self.values.arena.len())
+            && last(&self.name_ends, self.names.len())
+            && last(&self.claim_ends, claims)
+            && u32::try_from(values.max(subjects).max(claims)).is_ok()
+    }
+
+    /// What an engine makes of the values, if it was made already.
+    pub fn ready(&self) -> Option<&Ready> {
+        self.ready.as_deref()
     }
 }
 

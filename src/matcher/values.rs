@@ -145,6 +145,11 @@ impl<'v> ValueRef<'v> {
         }
     }
 
+    /// Whether what the registry wrote is kept besides.
+    pub fn is_written_apart(&self) -> bool {
+        self.how == How::Other
+    }
+
     /// Its text as the registry wrote it (trimmed).
     pub fn text(&self) -> Cow<'v, [u8]> {
         match (self.how, self.packed) {

@@ -10,6 +10,7 @@
 
 pub mod append;
 pub mod chain;
+pub mod compiled;
 mod delimited;
 pub mod event;
 pub mod findings;
@@ -171,8 +172,18 @@ pub fn read(input: impl BufRead, form: Form, mtime: Timestamp, options: &Options
     let mut registry = resolve::resolve(ledger, lines.finish(), mtime)?;
     registry.findings = findings;
     registry.grown = grown || options.as_of_sha256.as_ref() == Some(&registry.sha256);
+    judge(&registry, options)?;
+    Ok(registry)
+}
+
+fn empty() -> Error {
+    Error::usage("the registry is empty").help("--allow-empty-registry takes it all the same")
+}
+
+/// Whether a registry may be used: usage errors if it is empty, too old or rolled back.
+fn judge(registry: &Registry, options: &Options) -> Result<()> {
     if registry.seq == 0 && !options.allow_empty {
-        return Err(Error::usage("the registry is empty").help("--allow-empty-registry takes it all the same"));
+        return Err(empty());
     }
     if options.min_seq.is_some_and(|least| registry.seq < least) {
         return Err(Error::usage(format!("the newest event has seq {}, below --min-registry-seq", registry.seq)));
@@ -182,7 +193,7 @@ pub fn read(input: impl BufRead, form: Form, mtime: Timestamp, options: &Options
     if options.max_age.is_some_and(|most| age > most) {
         return Err(Error::usage("the registry is older than --max-registry-age"));
     }
-    Ok(registry)
+    Ok(())
 }
 
 /// Plays every event of a registry of that `form` into `ledger`.

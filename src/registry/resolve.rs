@@ -40,7 +40,10 @@ pub(super) fn resolve(ledger: Ledger<'_>, sha256: String, mtime: Timestamp) -> R
         findings: Vec::new(),
     };
     let shown = Shown::new(&ledger.values, &ledger.by_name);
-    let ids = Renumbered::new(&ledger, now);
+    let ids = Renumbered::new(&ledger, |track, draft| {
+        let judge = Judge { track, terms: &ledger.terms, now };
+        track.held(now) || judge.effective(draft)
+    });
     let mut needles = Builder::default();
     for track in ledger.tracks {
         let judge = Judge { track: &track, terms: &ledger.terms, now };
@@ -76,18 +79,17 @@ pub(super) fn resolve(ledger: Ledger<'_>, sha256: String, mtime: Timestamp) -> R
 
 /// Values that no claim names are left out: the others have new ids, in the same order, so that those of a composite stay
 /// ascending.
-struct Renumbered {
+pub(super) struct Renumbered {
     /// For each value its new id, or `u32::MAX`; empty if all are kept as they are.
     ids: Vec<ValueId>,
 }
 
 impl Renumbered {
-    fn new(ledger: &Ledger<'_>, now: Timestamp) -> Self {
+    /// For the identifiers that `wants` asks for.
+    pub(super) fn new(ledger: &Ledger<'_>, wants: impl Fn(&Track, &Draft) -> bool) -> Self {
         let mut used = vec![false; ledger.values.values().len()];
         for track in &ledger.tracks {
-            let judge = Judge { track, terms: &ledger.terms, now };
-            let held = judge.state() == State::Held;
-            for draft in track.drafts.iter().filter(|draft| held || judge.effective(draft)) {
+            for draft in track.drafts.iter().filter(|draft| wants(track, draft)) {
                 for id in draft.ids() {
                     used.get_mut(*id as usize).into_iter().for_each(|used| *used = true);
                 }
@@ -105,11 +107,13 @@ impl Renumbered {
         Self { ids: used.into_iter().map(number).collect() }
     }
 
-    fn of(&self, values: &[ValueId]) -> Vec<ValueId> {
+    /// The new ids of `values`.
+    pub(super) fn of(&self, values: &[ValueId]) -> Vec<ValueId> {
         values.iter().map(|id| self.ids.get(*id as usize).copied().unwrap_or(*id)).collect()
     }
 
-    fn kept(&self, values: Values) -> Result<Values> {
+    /// The values that are kept.
+    pub(super) fn kept(&self, values: Values) -> Result<Values> {
         if self.ids.is_empty() {
             return Ok(values);
         }
@@ -220,7 +224,7 @@ pub(super) fn written(value: &Value) -> &[u8] {
 }
 
 /// How references are shown.
-struct Shown<'a> {
+pub(super) struct Shown<'a> {
     values: &'a Intern,
     by_name: &'a HashMap<Arc<str>, usize>,
     /// Hashes of the references that are some value's text, case aside. One that is there by chance is hidden, which does
@@ -232,7 +236,7 @@ struct Shown<'a> {
 type Hashes = HashSet<u64>;
 
 impl<'a> Shown<'a> {
-    fn new(values: &'a Intern, by_name: &'a HashMap<Arc<str>, usize>) -> Self {
+    pub(super) fn new(values: &'a Intern, by_name: &'a HashMap<Arc<str>, usize>) -> Self {
         let keys = RandomState::new();
         let names: Hashes = by_name.keys().map(|name| fold(&keys, name)).collect();
         let mut hidden = Hashes::default();
@@ -248,7 +252,7 @@ impl<'a> Shown<'a> {
     }
 
     /// The reference of `track`, or `L<line>` if it would show an identifier.
-    fn reference(&self, track: &Track) -> String {
+    pub(super) fn reference(&self, track: &Track) -> String {
         match track.name.as_deref() {
             Some(name) if !track.tells && !self.is_value(name) => name.to_owned(),
             name => {

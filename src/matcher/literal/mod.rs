@@ -6,9 +6,11 @@
 //! text ([`super::names`]), named fields, quoted cells, every level. Formats, subjects and actions are not its business.
 
 mod decoded;
+mod forms;
 mod ip;
 mod levels;
 mod phone;
+pub mod ready;
 mod scan;
 mod sweep;
 mod table;
@@ -25,6 +27,7 @@ use memchr::memmem;
 
 use self::decoded::Decoded;
 use self::levels::{CONTEXT, Reach, Region, expand, regions, window_regions};
+use self::ready::Ready;
 use self::scan::Finder;
 use self::table::Table;
 use self::variants::{Ground, Lift, Spot, Up, Variants};
@@ -52,6 +55,8 @@ struct Inner {
     reach: Reach,
     /// `user_id` values as they stand, `username` values in lower case.
     fields: Table,
+    /// Values that the registry wrote in a form of their own, by that form: for names.
+    written: Table,
     /// A value holds a line feed: a match may cross lines.
     crosses_lines: bool,
     /// A value holds a `"`: in a quoted cell it is spelled with two.
@@ -63,11 +68,14 @@ struct Inner {
 impl Literal {
     /// The engine for these needles and names. Errors: as its automaton's ([`crate::error::Kind::Limit`]).
     pub fn new(plan: &Plan) -> Result<Self> {
-        let finder = Finder::new(&plan.needles)?;
+        let ready = plan.needles.ready();
+        let finder = ready.map_or_else(|| Finder::new(&plan.needles), |ready| Finder::ready(&plan.needles, ready))?;
         let variants = Variants::new(&plan.needles, &plan.fields.variants)?;
         let reach = Reach::new(variants.iter().map(Variants::longest).fold(finder.longest(), usize::max));
-        let named = plan.needles.values().filter(|(_, value)| !value.kind.anywhere());
-        let fields = Table::new(named.map(|(id, value)| (value.bytes(), id)))?;
+        let [fields, written] = match ready {
+            Some(Ready { tables: [.., fields, written], .. }) => [fields.clone(), written.clone()],
+            None => [named(&plan.needles)?, forms::written(&plan.needles)?],
+        };
         let traits = plan.needles.traits();
         Ok(Self(Arc::new(Inner {
             names: Names::new(&plan.fields),
@@ -76,6 +84,7 @@ impl Literal {
             variants,
             crosses_lines: traits.line_feed,
             has_quotes: traits.quote,
+            written,
             has_empty: !fields.is_empty() && fields.lengths().0 == 0,
             fields,
             needles: Arc::clone(&plan.needles),
@@ -92,6 +101,8 @@ impl Literal {
         let mut sizes = self.0.finder.sizes();
         let (keys, bytes) = self.0.fields.size();
         sizes.extend((keys > 0).then_some(("fields", keys, bytes)));
+        let (keys, bytes) = self.0.written.size();
+        sizes.extend((keys > 0).then_some(("written", keys, bytes)));
         sizes.extend(self.0.variants.iter().flat_map(Variants::sizes));
         sizes
     }
@@ -342,6 +353,12 @@ impl Inner {
             all.push(Hit { value, span, chain });
         });
     }
+}
+
+/// Values of identifying fields.
+fn named(needles: &Needles) -> Result<Table> {
+    let named = needles.values().filter(|(_, value)| !value.kind.anywhere());
+    Table::new(named.map(|(id, value)| (value.bytes(), id)))
 }
 
 /// Whether these bytes are the value's, by the case of its type; shapes with many spellings were compared when found.

@@ -7,6 +7,8 @@
 //! A caller that has many keys asks in three steps, so that it can have the memory fetched between them: [`Table::hash`],
 //! [`Table::may_hold`], [`Table::probe_hashed`].
 
+use serde::{Deserialize, Serialize};
+
 use super::super::ValueId;
 use super::super::column::Column;
 use crate::error::{Error, Result};
@@ -19,7 +21,7 @@ const GISTS_MAX: usize = 16 * 1024;
 const WORDS: usize = 1024;
 
 /// A multimap from case-folded bytes to values.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq)]
 pub(super) struct Table {
     /// Id + 1 in the lower `id_bits`, a tag above; 0 is an empty slot. At most three quarters are taken.
     pub(super) slots: Column<4>,
@@ -33,8 +35,9 @@ pub(super) struct Table {
 }
 
 /// What a table's columns do not say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Facts {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Facts {
     /// Keys.
     pub keys: u32,
     /// Bits of a slot that number a value.
@@ -57,12 +60,11 @@ impl Table {
             return Ok(Self::default());
         }
         let most = most.checked_add(1).ok_or_else(|| Error::usage("more than 4294967294 identifiers"))?;
-        let len = count as usize + count as usize / 3 + 1;
-        let words = if count as usize <= GISTS_MAX { WORDS } else { 0 };
+        let gists = if count as usize <= GISTS_MAX { WORDS } else { 0 };
         let mut table = Self {
-            slots: Column::zeros(len),
-            gists: Column::zeros(words),
-            bloom: Column::zeros((count as usize).div_ceil(4).next_power_of_two()),
+            slots: Column::zeros(slots(count as usize)),
+            gists: Column::zeros(gists),
+            bloom: Column::zeros(words(count as usize)),
             facts: Facts { keys: count, id_bits: 32 - most.leading_zeros(), shortest: u32::MAX, longest: 0 },
         };
         let (gists, bloom) = (table.gists.items_mut(), table.bloom.items_mut());
@@ -84,6 +86,20 @@ impl Table {
             }
         }
         Ok(table)
+    }
+
+    /// Whether the columns are as long as a table of so many keys has them.
+    pub(super) fn fits(&self) -> bool {
+        let Facts { keys, id_bits, .. } = self.facts;
+        let keys = keys as usize;
+        if keys == 0 {
+            return self.slots.is_empty();
+        }
+        let gists = if keys <= GISTS_MAX { WORDS } else { 0 };
+        (1..=32).contains(&id_bits)
+            && self.slots.0.len() == slots(keys) * 4
+            && self.gists.0.len() == gists * 8
+            && self.bloom.0.len() == words(keys) * 8
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -148,6 +164,16 @@ impl Table {
             }
         }
     }
+}
+
+/// Slots for so many keys: one at least stays empty.
+fn slots(keys: usize) -> usize {
+    keys + keys / 3 + 1
+}
+
+/// Words of the filter for so many keys.
+fn words(keys: usize) -> usize {
+    keys.div_ceil(4).next_power_of_two()
 }
 
 fn set(words: &mut [[u8; 8]], at: usize, bits: u64) {
