@@ -37,6 +37,9 @@ impl Unclean {
 
     /// Since when the one who waits longest has been in force; `None` if nobody waits.
     pub fn oldest(&self, registry: &Registry) -> Option<Timestamp> {
+        if !self.anybody && self.found.is_empty() {
+            return None;
+        }
         let waits = |reference: &str| self.anybody || self.found.contains(reference);
         let people = registry.needles.subjects().filter(|(_, subject)| !subject.held && waits(subject.reference));
         people.map(|(id, _)| registry.since(id)).min()

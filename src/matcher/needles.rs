@@ -349,7 +349,9 @@ impl Needles {
 
     fn fits(&self) -> bool {
         let (values, subjects, claims) = (self.values.len(), self.holds.len(), self.targets.len());
-        let last = |ends: &Column<4>, len: usize| ends.items().last().map_or(0, |end| u32::from_le_bytes(*end)) as usize == len;
+        let last = |ends: &Column<4>, len: usize| {
+            ends.items().last().map_or(0, |end| u32::from_le_bytes(*end)) as usize == len
+        };
         let whole = self.columns().into_iter().zip([1, 4, 1, 4, 1, 1, 4, 12, 8, 4, 4, 4, 24, 4, 4]);
         whole.map(|(column, item)| column.len() % item).all(|rest| rest == 0)
             && [self.values.ends.len(), self.claims_of.len()] == [values; 2]

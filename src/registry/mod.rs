@@ -65,6 +65,9 @@ impl Form {
         let mut known = Self::ALL.iter();
         match known.find(|(_, extension)| found.eq_ignore_ascii_case(extension)) {
             Some((form, _)) => Ok(*form),
+            None if compiled::Compiled::is(path) => {
+                Err(Error::usage("a compiled registry is only read; name the registry itself"))
+            }
             None => Err(Error::usage("not a known form of registry: .jsonl, .csv, .tsv or .txt")),
         }
     }

@@ -1,6 +1,7 @@
 //! The registry as a run sees it: text in, needles and counts out.
 
 mod append;
+mod compiled;
 mod faults;
 mod forms;
 mod fresh;

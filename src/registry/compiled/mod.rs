@@ -15,6 +15,9 @@ mod map;
 mod resolved;
 mod write;
 
+#[cfg(any(test, feature = "fuzz"))]
+pub use self::head::seal;
+
 use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -61,7 +64,8 @@ impl Compiled {
 
     /// Maps `file`. Usage errors: it is none, of another version, cut short or damaged.
     pub fn open(file: &File) -> Result<Self> {
-        let length = file.metadata().map_err(|e| Error::usage(format!("cannot read the registry: {}", e.kind())))?.len();
+        let length =
+            file.metadata().map_err(|e| Error::usage(format!("cannot read the registry: {}", e.kind())))?.len();
         if length < PRELUDE as u64 {
             return Err(damaged());
         }
@@ -70,6 +74,16 @@ impl Compiled {
         if compiled.map.len() <= CHECKED_ALWAYS {
             compiled.check()?;
         }
+        Ok(compiled)
+    }
+
+    /// As [`Self::open`], of bytes in memory.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub fn of_bytes(bytes: &[u8]) -> Result<Self> {
+        let mut map = memmap2::MmapMut::map_anon(bytes.len().max(1)).map_err(|_| damaged())?;
+        map.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        let compiled = Self::of(Arc::new(map.make_read_only().map_err(|_| damaged())?))?;
+        compiled.check()?;
         Ok(compiled)
     }
 

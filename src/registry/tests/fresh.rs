@@ -8,13 +8,13 @@ use proptest::prelude::*;
 
 /// One event of one of three subjects.
 #[derive(Debug, Clone)]
-struct Played {
+pub(super) struct Played {
     who: usize,
     what: What,
 }
 
 #[derive(Debug, Clone)]
-enum What {
+pub(super) enum What {
     /// Ids that must match together, day from which they are in force, whether `before` is set.
     Erase(BTreeSet<u8>, Option<u8>, bool),
     Cancel,
@@ -26,7 +26,7 @@ enum What {
 /// An identifier: its ids and `before`.
 type Identifier = (BTreeSet<u8>, bool);
 
-fn events() -> impl Strategy<Value = Vec<Played>> {
+pub(super) fn events() -> impl Strategy<Value = Vec<Played>> {
     let day = || proptest::option::of(1u8..9);
     let what = prop_oneof![
         5 => (proptest::collection::btree_set(0u8..4, 1..3), day(), proptest::bool::weighted(0.2))
@@ -38,11 +38,11 @@ fn events() -> impl Strategy<Value = Vec<Played>> {
     proptest::collection::vec((0usize..3, what).prop_map(|(who, what)| Played { who, what }), 1..16)
 }
 
-fn day(n: u8) -> String {
+pub(super) fn day(n: u8) -> String {
     format!("2026-11-{n:02}T00:00:00Z")
 }
 
-fn line(event: &Played) -> String {
+pub(super) fn line(event: &Played) -> String {
     let subject = format!("s{}", event.who);
     let line = match &event.what {
         What::Erase(ids, from, before) => {
