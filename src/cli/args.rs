@@ -391,6 +391,14 @@ pub enum Registry {
     Check(RegistryFile),
     /// List its subjects by reference, with state and counts.
     List(RegistryList),
+    /// Write a registry in a form that opens at once, however large it is: wherever a registry is taken.
+    ///
+    /// Example: unwrite registry compile erased.jsonl -o erased.unwr
+    #[command(
+        after_help = "It holds the registry's values: keep it where the registry is, and delete it with it. Whenever the registry \
+        changes it is refused (exit 2) until it is compiled again."
+    )]
+    Compile(RegistryCompile),
     /// Append erases: values from FILE or stdin, never from arguments.
     ///
     /// Example: unwrite registry add erased.jsonl --subject s-01 --grace 7d < values.txt
@@ -524,6 +532,17 @@ pub struct RegistryFile {
     /// Say more.
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
+}
+
+/// `registry compile`.
+#[derive(Debug, Args)]
+pub struct RegistryCompile {
+    /// Which one, and how it is read.
+    #[command(flatten)]
+    pub file: RegistryFile,
+    /// What is written, mode 0600; ends in .unwr. One that is there is replaced in one step.
+    #[arg(short, long, value_name = "R.unwr")]
+    pub output: PathBuf,
 }
 
 /// `registry list`.

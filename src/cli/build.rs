@@ -8,6 +8,7 @@ use clap::{ArgMatches, Command};
 use jiff::Timestamp;
 
 use super::args::{self, Bounds, Manners, ReadRegistry, Say, VerifyLevel, Walk};
+use super::compiled;
 use crate::config::policy_file::{self, File};
 use crate::config::units::{duration, nearest, size};
 use crate::detect;
@@ -16,6 +17,7 @@ use crate::job::{Job, Mode, Progress, Verify};
 use crate::judge::pseudonym::Key;
 use crate::limits::{BW_MIN, Limits};
 use crate::matcher::Type;
+use crate::registry::compiled::Compiled;
 use crate::registry::{self, Form, Options, Registry};
 use crate::since::{self, Then};
 
@@ -279,21 +281,35 @@ pub fn value_type(typed: Option<&str>) -> Result<Option<Type>> {
     typed.map(|kind| Type::from_name(kind).ok_or_else(unknown)).transpose()
 }
 
-/// Reads the registry at `path`.
+/// Reads the registry at `path`, or opens it if it is a compiled one.
 pub fn registry(path: &Path, options: &Options) -> Result<Registry> {
+    if Compiled::is(path) {
+        return compiled::registry(path, options).map_err(|error| error.layer("registry"));
+    }
+    plain(path, options)
+}
+
+/// Reads the registry at `path`.
+pub fn plain(path: &Path, options: &Options) -> Result<Registry> {
     let form = Form::of(path)?;
+    let (file, mtime) = open(path, form, options.now)?;
+    let input = std::io::BufReader::with_capacity(1 << 16, file);
+    registry::read(input, form, mtime, options).map_err(|error| error.layer("registry"))
+}
+
+/// Opens the registry at `path`; with its mtime.
+pub fn open(path: &Path, form: Form, now: Timestamp) -> Result<(std::fs::File, Timestamp)> {
     let cannot = |e: &std::io::Error| Error::usage(format!("cannot read the registry: {}", e.kind()));
     let file = std::fs::File::open(path).map_err(|e| cannot(&e))?;
     let meta = file.metadata().map_err(|e| cannot(&e))?;
     if !meta.is_file() {
         return Err(Error::usage("the registry is not a regular file"));
     }
-    let mtime = meta.modified().ok().and_then(|time| Timestamp::try_from(time).ok()).unwrap_or(options.now);
+    let mtime = meta.modified().ok().and_then(|time| Timestamp::try_from(time).ok()).unwrap_or(now);
     if form == Form::Jsonl {
         settle(&file);
     }
-    let input = std::io::BufReader::with_capacity(1 << 16, file);
-    registry::read(input, form, mtime, options).map_err(|error| error.layer("registry"))
+    Ok((file, mtime))
 }
 
 /// Reads the registry at `path` again, as an earlier run saw it. Age and emptiness are judged as of today.

@@ -7,6 +7,7 @@ pub mod args;
 mod audit;
 mod bar;
 mod build;
+mod compiled;
 mod filter;
 mod gate;
 mod metrics;

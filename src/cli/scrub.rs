@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::args::{Scan, Scrub, Who};
 use super::build::{self, Config, Typed};
 use super::metrics::Meter;
-use super::{Exit, bar, filter, print, process, say, summary};
+use super::{Exit, bar, compiled, filter, print, process, say, summary};
 use crate::engine::{self, Given, Report};
 use crate::error::{Error, Kind, Result};
 use crate::job::{Job, MaxDropped, Mode};
@@ -51,11 +51,9 @@ pub fn go(mut job: Job, who: &Who, config: Config, meter: &mut Meter) -> Result<
     tracing::info!(in_force = registry.in_force, held = registry.held, pending = registry.pending, "registry read");
     job.own_files = own;
     job.own_files.extend(
-        [Some(path), who.key_file.as_deref(), job.manifest.as_deref(), meter.file()]
-            .into_iter()
-            .flatten()
-            .map(PathBuf::from),
+        [who.key_file.as_deref(), job.manifest.as_deref(), meter.file()].into_iter().flatten().map(PathBuf::from),
     );
+    job.own_files.extend(compiled::files(path));
     job.own_files.extend(job.since.iter().cloned());
     let at = |then: Then<'_>| build::registry_at(path, &who.read, then);
     let bar = bar::Bar::new(job.progress, job.quiet);

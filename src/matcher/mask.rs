@@ -2,18 +2,12 @@
 //!
 //! Stricter than the search: a value is masked wherever its bytes occur in a name, in any case and spelling, whether or not it
 //! would count as a hit there; besides, whatever the engine finds. Only a value of fewer than six bytes must stand between
-//! non-alphanumerics, or every digit of every path would go. Names are short, so that a sorted list of the values' forms
-//! (eight bytes each, sharing the registry's memory) and a binary search for each byte serve; no automaton is built.
+//! non-alphanumerics, or every digit of every path would go. It has nothing of its own: the engine's tables serve.
 
-use std::cmp::Ordering;
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
-use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
+use super::Plan;
 use super::literal::Literal;
-use super::{Needles, Plan, Type, Value};
 use crate::error::Result;
 
 /// A value of fewer bytes is masked only between non-alphanumerics (SPEC P4).
@@ -21,124 +15,38 @@ const SHORT: usize = 6;
 
 /// Replaces identifiers in names by `*`. Cheap to clone.
 #[derive(Clone)]
-pub struct Masker(Arc<Inner>);
-
-struct Inner {
-    engine: Literal,
-    /// Sorted by bytes without case; distinct.
-    forms: Vec<Form>,
-    /// For each form the longest other form that is a prefix of it, or [`NONE`].
-    parents: Vec<u32>,
-    /// Whether a form starts with these two bytes (in lower case): 65,536 bits.
-    starts: Vec<u64>,
-    /// IP addresses as text.
-    rendered: Zeroizing<Vec<u8>>,
-    /// Longest form, bytes.
-    longest: usize,
-}
-
-const NONE: u32 = u32::MAX;
-
-/// One way to write a value. The bytes are the registry's, but for a few.
-#[derive(Clone, Copy)]
-struct Form {
-    value: u32,
-    how: How,
-}
-
-#[derive(Clone, Copy)]
-enum How {
-    Canonical,
-    Written,
-    /// A UUID with dashes.
-    Dashed,
-    /// A range of `rendered`: start (its length is found by the line feed after it).
-    Rendered(u32),
-}
-
-impl Inner {
-    fn bytes<'a>(&'a self, form: Form, room: &'a mut [u8; 36]) -> &'a [u8] {
-        bytes(self.engine.needles(), &self.rendered, form, room)
-    }
-}
-
-fn bytes<'a>(needles: &'a Needles, rendered: &'a [u8], form: Form, room: &'a mut [u8; 36]) -> &'a [u8] {
-    let Some(value) = needles.values.get(form.value as usize) else {
-        return b"";
-    };
-    match form.how {
-        How::Canonical => &value.bytes,
-        How::Written => &value.written,
-        How::Dashed => {
-            let mut digits = value.bytes.iter();
-            for (i, slot) in room.iter_mut().enumerate() {
-                *slot = if matches!(i, 8 | 13 | 18 | 23) { b'-' } else { digits.next().copied().unwrap_or_default() };
-            }
-            room
-        }
-        How::Rendered(start) => {
-            let rest = rendered.get(start as usize..).unwrap_or_default();
-            rest.split(|b| *b == b'\n').next().unwrap_or_default()
-        }
-    }
-}
-
-/// Compares without case.
-fn order(a: &[u8], b: &[u8]) -> Ordering {
-    a.iter().map(u8::to_ascii_lowercase).cmp(b.iter().map(u8::to_ascii_lowercase))
-}
-
-fn starts_with(text: &[u8], prefix: &[u8]) -> bool {
-    text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-}
+pub struct Masker(Literal);
 
 impl Masker {
     /// The masker of the engine's values; shares the engine and the registry's memory.
     pub fn of(engine: &Literal) -> Self {
-        let needles = Arc::clone(engine.needles());
-        let mut rendered = Zeroizing::new(Vec::new());
-        let mut forms = Vec::new();
-        for (id, value) in (0..).zip(&needles.values) {
-            collect(id, value, &mut rendered, &mut forms);
-        }
-        let (mut left, mut right) = ([0; 36], [0; 36]);
-        forms.sort_unstable_by(|a, b| {
-            order(bytes(&needles, &rendered, *a, &mut left), bytes(&needles, &rendered, *b, &mut right))
-        });
-        forms.dedup_by(|a, b| {
-            order(bytes(&needles, &rendered, *a, &mut left), bytes(&needles, &rendered, *b, &mut right)).is_eq()
-        });
-        let mut inner = Inner {
-            engine: engine.clone(),
-            parents: Vec::with_capacity(forms.len()),
-            starts: vec![0; 1024],
-            rendered,
-            longest: 0,
-            forms,
-        };
-        inner.index();
-        Self(Arc::new(inner))
+        Self(engine.clone())
     }
 
     /// As [`Self::of`], with an engine of its own. Errors: as [`Literal::new`].
     pub fn new(plan: &Plan) -> Result<Self> {
-        Ok(Self::of(&Literal::new(plan)?))
+        Ok(Self(Literal::new(plan)?))
     }
 
     /// `name` with `*` for every byte that spells a value; the same length.
     pub fn mask(&self, name: &[u8]) -> Vec<u8> {
         let mut out = name.to_vec();
-        if !self.0.forms.is_empty() {
-            let mut cover = |span: Range<usize>| {
-                if let Some(bytes) = out.get_mut(span) {
-                    bytes.fill(b'*');
-                }
-            };
-            self.0.engine.each_place(name, &mut cover);
-            self.0.engine.each_level(name, &mut |level, place| {
-                self.0.occurrences(level, &mut |span| cover(place(span)));
-            });
+        if self.0.needles().ids() == 0 {
+            return out;
         }
+        let mut cover = |span: Range<usize>| {
+            if let Some(bytes) = out.get_mut(span) {
+                bytes.fill(b'*');
+            }
+        };
+        self.0.each_place(name, &mut cover);
+        self.0.each_level(name, &mut |level, place| {
+            self.0.each_form(level, &mut |span| {
+                if span.len() >= SHORT || stands_alone(level, &span) {
+                    cover(place(span));
+                }
+            });
+        });
         out
     }
 
@@ -148,106 +56,18 @@ impl Masker {
     }
 }
 
-/// Adds the forms of a value. An empty one would mask nothing.
-fn collect(id: u32, value: &Value, rendered: &mut Vec<u8>, forms: &mut Vec<Form>) {
-    let mut add = |how| forms.push(Form { value: id, how });
-    if !value.written.is_empty() {
-        add(How::Written);
-    }
-    match (value.kind, <[u8; 16]>::try_from(&*value.bytes)) {
-        (Type::Ip, Ok(address)) => {
-            add(How::Rendered(rendered.len() as u32));
-            let v6 = Ipv6Addr::from(address);
-            let text = v6.to_ipv4_mapped().map_or_else(|| v6.to_string(), |v4: Ipv4Addr| v4.to_string());
-            rendered.extend_from_slice(text.as_bytes());
-            rendered.push(b'\n');
-        }
-        (Type::Uuid, _) if value.bytes.len() == 32 => {
-            add(How::Canonical);
-            add(How::Dashed);
-        }
-        _ if !value.bytes.is_empty() => add(How::Canonical),
-        _ => {}
-    }
-}
-
-impl Inner {
-    /// Fills `parents`, `starts` and `longest` from the sorted forms.
-    fn index(&mut self) {
-        let (mut left, mut right) = ([0; 36], [0; 36]);
-        let mut open: Vec<u32> = Vec::new();
-        for at in 0..self.forms.len() {
-            let Some(form) = self.forms.get(at).copied() else {
-                break;
-            };
-            let text = bytes(self.engine.needles(), &self.rendered, form, &mut left);
-            self.longest = self.longest.max(text.len());
-            let first = text.first().map_or(0, u8::to_ascii_lowercase);
-            let seconds = match text.get(1) {
-                Some(second) => usize::from(second.to_ascii_lowercase())..usize::from(second.to_ascii_lowercase()) + 1,
-                None => 0..256,
-            };
-            for second in seconds {
-                let bit = usize::from(first) << 8 | second;
-                if let Some(word) = self.starts.get_mut(bit / 64) {
-                    *word |= 1 << (bit % 64);
-                }
-            }
-            while let Some(top) = open.last().and_then(|top| self.forms.get(*top as usize)) {
-                if starts_with(text, bytes(self.engine.needles(), &self.rendered, *top, &mut right)) {
-                    break;
-                }
-                open.pop();
-            }
-            self.parents.push(open.last().copied().unwrap_or(NONE));
-            open.push(at as u32);
-        }
-    }
-
-    /// Calls `found` with every occurrence of a form in `text`; a short one only between non-alphanumerics.
-    fn occurrences(&self, text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
-        for start in 0..text.len() {
-            let rest = text.get(start..).unwrap_or_default();
-            if !self.may_start(rest) {
-                continue;
-            }
-            self.prefixes(rest, &mut |len| {
-                let alphanumeric =
-                    |at: Option<usize>| at.and_then(|i| text.get(i)).is_some_and(u8::is_ascii_alphanumeric);
-                if len >= SHORT || !(alphanumeric(start.checked_sub(1)) || alphanumeric(Some(start + len))) {
-                    found(start..start + len);
-                }
-            });
-        }
-    }
-
-    fn may_start(&self, rest: &[u8]) -> bool {
-        let lower = |at: usize| rest.get(at).map_or(0, u8::to_ascii_lowercase);
-        let bit = usize::from(lower(0)) << 8 | usize::from(lower(1));
-        self.starts.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
-    }
-
-    /// Calls `found` with the length of every form that `rest` starts with, longest first.
-    ///
-    /// The longest is the last form not after `rest`, or one of its prefixes; all others are prefixes of that one.
-    fn prefixes(&self, rest: &[u8], found: &mut dyn FnMut(usize)) {
-        let rest = rest.get(..self.longest).unwrap_or(rest);
-        let mut room = [0; 36];
-        let after = self.forms.partition_point(|form| order(self.bytes(*form, &mut room), rest).is_le());
-        let mut at = after.checked_sub(1).map_or(NONE, |i| i as u32);
-        while let Some(form) = self.forms.get(at as usize) {
-            let text = self.bytes(*form, &mut room);
-            if starts_with(rest, text) {
-                found(text.len());
-            }
-            at = self.parents.get(at as usize).copied().unwrap_or(NONE);
-        }
-    }
+fn stands_alone(text: &[u8], span: &Range<usize>) -> bool {
+    let alphanumeric = |at: Option<usize>| at.and_then(|i| text.get(i)).is_some_and(u8::is_ascii_alphanumeric);
+    !(alphanumeric(span.start.checked_sub(1)) || alphanumeric(Some(span.end)))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+    use std::sync::Arc;
+
     use super::*;
+    use crate::matcher::{Needles, Type, Value};
     use crate::policy::Fields;
     use proptest::prelude::*;
 
@@ -257,7 +77,8 @@ mod tests {
             bytes: (*bytes).into(),
             written: written.as_bytes().into(),
         });
-        let needles = Needles { values: values.collect(), ..Needles::default() };
+        let values: Vec<Value> = values.collect();
+        let needles = Needles::of_values(&values).unwrap();
         Masker::new(&Plan { needles: Arc::new(needles), fields: Arc::new(Fields::default()) }).unwrap()
     }
 
@@ -300,6 +121,32 @@ mod tests {
     }
 
     proptest! {
+        /// Values of any type and look, in the middle of anything: their bytes never show.
+        #[test]
+        fn no_value_shows(
+            values in proptest::collection::vec((0usize..8, "[abAB1@._ -]{6,12}|[0-9]{7,12}|[a-c0-9]{6,9}@[a-c]{1,5}\\.[a-c]{2}|[0-9a-fA-F]{32}|[0-9]{1,3}\\.2\\.3\\.4|1:2:[0-9a-f]{1,4}::7|\\+[0-9 ]{9,14}"), 1..6),
+            around in proptest::collection::vec("[ab1@._/:-]{0,4}", 8),
+        ) {
+            let values: Vec<Value> =
+                values.iter().filter_map(|(kind, text)| crate::registry::value::parse(Type::ALL[*kind], text, true).ok()).collect();
+            let needles = Needles::of_values(&values).unwrap();
+            let masker = Masker::new(&Plan { needles: Arc::new(needles), fields: Arc::new(Fields::default()) }).unwrap();
+            for value in &values {
+                let written = if value.written.is_empty() { &value.bytes } else { &value.written };
+                let written = std::str::from_utf8(written).unwrap();
+                if written.len() < SHORT {
+                    continue;
+                }
+                for pair in around.windows(2) {
+                    let name = format!("{}{}{}", pair[0], written, pair[1]);
+                    let masked = masker.mask(name.as_bytes());
+                    prop_assert_eq!(masked.len(), name.len());
+                    let shown = String::from_utf8_lossy(&masked).to_lowercase();
+                    prop_assert!(!shown.contains(&written.to_lowercase()), "{} {}", name, shown);
+                }
+            }
+        }
+
         #[test]
         fn agrees_with_plain_search(values in proptest::collection::vec("[abAB1]{1,8}", 0..12), name in "[abAB1/]{0,24}") {
             let list: Vec<(Type, &[u8], &str)> = values.iter().map(|v| (Type::Literal, v.as_bytes(), "")).collect();

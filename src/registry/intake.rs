@@ -201,7 +201,8 @@ impl<'o> Incoming<'o> {
     }
 
     fn identifier(&self, draft: &Draft) -> Identifier {
-        let values: Vec<Value> = draft.ids().iter().filter_map(|id| self.0.values.get(*id)).cloned().collect();
+        let values: Vec<Value> =
+            draft.ids().iter().filter_map(|id| self.0.values.get(*id)).map(|value| value.to_owned()).collect();
         match (&draft.values, values.first()) {
             (Values::One(_), Some(value)) => Identifier::One(value.clone()),
             _ => Identifier::AllOf(values),
@@ -265,7 +266,7 @@ impl<'t> There<'t> {
     fn values(&self, incoming: &Ledger<'_>, draft: &Draft) -> Option<Values> {
         let id = |id: &ValueId| {
             let value = incoming.values.get(*id)?;
-            self.ledger.values.find(value.kind, &value.bytes)
+            self.ledger.values.find(value.kind, &value.bytes())
         };
         Some(match &draft.values {
             Values::One(one) => Values::One(id(one)?),

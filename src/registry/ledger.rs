@@ -14,7 +14,7 @@ use super::event::{Change, Erase, Event, Hold, Identifier, Seq, Terms};
 use super::intern::Intern;
 use crate::error::{Error, Result};
 use crate::matcher::reference::Reference;
-use crate::matcher::{Claim, Engine, Needles, Plan, Subject, Unit, Value, ValueId};
+use crate::matcher::{Engine, Needles, Plan, Unit, Value, ValueId};
 
 /// All that the events so far come to.
 pub(super) struct Ledger<'o> {
@@ -193,7 +193,7 @@ impl<'o> Ledger<'o> {
         for identifier in erase.identifiers {
             let mut keep = |value: Value| {
                 track.tells |= reference.as_deref().is_some_and(|r| tells(r, &value));
-                self.values.insert(value)
+                self.values.insert(&value)
             };
             let values = match identifier {
                 Identifier::One(value) => Values::One(keep(value)?),
@@ -238,9 +238,9 @@ impl Track {
         }
     }
 
-    /// Since when it has been in force at `now`, if that is told.
-    pub(super) fn since(&self, now: Timestamp) -> Option<Timestamp> {
-        Timestamp::from_second(self.from).ok().filter(|from| *from <= now)
+    /// Since when it has been or will be in force, if that is told: seconds since the epoch.
+    pub(super) fn since(&self) -> Option<i64> {
+        (self.from != UNTOLD).then_some(self.from)
     }
 
     /// Whether the subject is under a hold at `now`.
@@ -266,12 +266,9 @@ fn is_spelled(reference: &str, value: &Value) -> bool {
     if reference.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)) {
         return false;
     }
-    let claim = Claim { subject: 0, values: Box::new([0]), before: None };
-    let needles = Needles {
-        values: vec![value.clone()],
-        subjects: vec![Subject { reference: String::new(), held: false }],
-        claims: vec![claim],
-        claims_of: vec![vec![0]],
+    // One value can be numbered; else it is hidden.
+    let Ok(needles) = Needles::of_values([value]) else {
+        return true;
     };
     let engine = Reference::new(&Plan { needles: Arc::new(needles), fields: Arc::default() });
     let mut hits = Vec::new();

@@ -10,6 +10,7 @@
 
 pub mod append;
 pub mod chain;
+pub mod compiled;
 mod delimited;
 pub mod event;
 pub mod findings;
@@ -36,7 +37,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::error::{Error, Result};
-use crate::matcher::{Needles, Type};
+use crate::matcher::{Needles, SubjectId, Type};
 
 pub use listing::{Entry, Identifier, Listing, Revealed, State};
 
@@ -64,6 +65,9 @@ impl Form {
         let mut known = Self::ALL.iter();
         match known.find(|(_, extension)| found.eq_ignore_ascii_case(extension)) {
             Some((form, _)) => Ok(*form),
+            None if compiled::Compiled::is(path) => {
+                Err(Error::usage("a compiled registry is only read; name the registry itself"))
+            }
             None => Err(Error::usage("not a known form of registry: .jsonl, .csv, .tsv or .txt")),
         }
     }
@@ -131,9 +135,8 @@ pub struct Registry {
     pub newest_at: Option<Timestamp>,
     /// When it was last written to, as far as is known: [`Self::newest_at`], else the file's mtime.
     pub written: Timestamp,
-    /// Since when each subject of [`Needles::subjects`] has been in force: the earliest `effective_at` (else `at`) of its erases
-    /// since the last cancel; where none is told, [`Self::written`]. Whole seconds.
-    pub since: Vec<Timestamp>,
+    /// The run's "now", by which it was judged.
+    pub now: Timestamp,
     /// Subjects with an identifier in force, and not held.
     pub in_force: u64,
     /// Subjects under a hold, with identifiers or without.
@@ -150,6 +153,15 @@ pub struct Registry {
     pub findings: Vec<findings::Finding>,
 }
 
+impl Registry {
+    /// Since when a subject of [`Self::needles`] has been in force: the earliest `effective_at` (else `at`) of its erases since the
+    /// last cancel; where none is told, [`Self::written`]. Whole seconds.
+    pub fn since(&self, subject: SubjectId) -> Timestamp {
+        let since = self.needles.since(subject).and_then(|seconds| Timestamp::from_second(seconds).ok());
+        since.filter(|since| *since <= self.now).unwrap_or(self.written)
+    }
+}
+
 /// Reads a registry of that `form`; `mtime` is its age where no event has an `at`.
 ///
 /// Errors: [`crate::error::Kind::Usage`] for every fault of the registry, with its line where it has one;
@@ -163,8 +175,18 @@ pub fn read(input: impl BufRead, form: Form, mtime: Timestamp, options: &Options
     let mut registry = resolve::resolve(ledger, lines.finish(), mtime)?;
     registry.findings = findings;
     registry.grown = grown || options.as_of_sha256.as_ref() == Some(&registry.sha256);
+    judge(&registry, options)?;
+    Ok(registry)
+}
+
+fn empty() -> Error {
+    Error::usage("the registry is empty").help("--allow-empty-registry takes it all the same")
+}
+
+/// Whether a registry may be used: usage errors if it is empty, too old or rolled back.
+fn judge(registry: &Registry, options: &Options) -> Result<()> {
     if registry.seq == 0 && !options.allow_empty {
-        return Err(Error::usage("the registry is empty").help("--allow-empty-registry takes it all the same"));
+        return Err(empty());
     }
     if options.min_seq.is_some_and(|least| registry.seq < least) {
         return Err(Error::usage(format!("the newest event has seq {}, below --min-registry-seq", registry.seq)));
@@ -174,7 +196,7 @@ pub fn read(input: impl BufRead, form: Form, mtime: Timestamp, options: &Options
     if options.max_age.is_some_and(|most| age > most) {
         return Err(Error::usage("the registry is older than --max-registry-age"));
     }
-    Ok(registry)
+    Ok(())
 }
 
 /// Plays every event of a registry of that `form` into `ledger`.

@@ -5,7 +5,7 @@ mod look;
 mod write;
 
 use super::args::Registry;
-use super::{Exit, build, print, process, say};
+use super::{Exit, build, compiled, print, process, say};
 use crate::error::Result;
 
 /// Runs the verb.
@@ -13,11 +13,13 @@ pub fn run(verb: &Registry) -> Result<Exit> {
     process::logging(match verb {
         Registry::Check(file) => file.verbose,
         Registry::List(list) => list.file.verbose,
+        Registry::Compile(typed) => typed.file.verbose,
         _ => 0,
     });
     match verb {
         Registry::Check(file) => look::check(file),
         Registry::List(list) => look::list(list),
+        Registry::Compile(typed) => compiled::compile(typed),
         Registry::Add(add) => write::add(add),
         Registry::Import(import) => write::import(import),
         Registry::Cancel(mark) => write::cancel(mark),

@@ -17,6 +17,7 @@ use memchr::memchr_iter;
 use super::super::boundary::{in_local, in_word};
 use super::super::names::name_byte;
 use super::super::{Needles, Type, ValueId};
+use super::ready::Ready;
 use super::sweep::LONG;
 use super::table::{KEY_MAX, Table};
 use super::{ip, phone};
@@ -142,41 +143,57 @@ impl Finder {
 
     /// Of the values of some types. Errors: as [`Self::new`].
     pub(super) fn of(needles: &Needles, types: &dyn Fn(Type) -> bool) -> Result<Self> {
-        let all = (0..).zip(&needles.values).filter(|(_, value)| types(value.kind));
+        let all = needles.values().filter(|(_, value)| types(value.kind));
         let table = |want: Shape| {
             Table::new(all.clone().filter_map(move |(id, value)| {
-                (shape(value.kind, &value.bytes) == want).then_some((&*value.bytes, id))
+                let bytes = value.bytes();
+                (shape(value.kind, &bytes) == want).then_some((bytes, id))
             }))
         };
-        let mut order: HashMap<Vec<u8>, usize> = HashMap::new();
-        let mut patterns: Vec<Vec<ValueId>> = Vec::new();
-        let mut longest = 48;
+        let (mut longest, mut mail_names, mut shapeless) = (48, false, Vec::new());
         for (id, value) in all.clone() {
-            let shape = shape(value.kind, &value.bytes);
+            let bytes = value.bytes();
+            let shape = shape(value.kind, &bytes);
             let spread = if shape == Shape::Phone { 4 } else { 1 };
-            longest = longest.max(value.bytes.len() * spread + 8);
+            longest = longest.max(bytes.len() * spread + 8);
+            mail_names |= !value.kind.anywhere() && shape == Shape::Mail;
             if shape == Shape::Bytes {
-                let next = patterns.len();
-                let at = *order.entry(value.bytes.to_ascii_lowercase()).or_insert(next);
-                if at == next {
-                    patterns.push(Vec::new());
-                }
-                patterns[at].push(id);
+                shapeless.push(id);
             }
         }
+        let (bytes, patterns) = automaton(needles, shapeless.into_iter())?;
         Ok(Self {
-            numbers: table(Shape::Number),
-            words: table(Shape::Word),
-            dotted: table(Shape::Dotted),
-            mails: table(Shape::Mail),
-            uuids: table(Shape::Uuid),
-            ips: table(Shape::Ip),
-            phones: table(Shape::Phone),
-            bytes: automaton(order)?,
+            numbers: table(Shape::Number)?,
+            words: table(Shape::Word)?,
+            dotted: table(Shape::Dotted)?,
+            mails: table(Shape::Mail)?,
+            uuids: table(Shape::Uuid)?,
+            ips: table(Shape::Ip)?,
+            phones: table(Shape::Phone)?,
+            bytes,
             patterns,
-            mail_names: needles.values.iter().any(|v| !v.kind.anywhere() && shape(v.kind, &v.bytes) == Shape::Mail),
+            mail_names,
             longest,
         })
+    }
+
+    /// Of tables that were made already. Errors: as [`Self::new`].
+    pub(super) fn ready(needles: &Needles, ready: &Ready) -> Result<Self> {
+        let [numbers, words, dotted, mails, uuids, ips, phones, ..] = ready.tables.clone();
+        let shapeless = ready.shapeless.items().iter().map(|id| ValueId::from_le_bytes(*id));
+        let (bytes, patterns) = automaton(needles, shapeless)?;
+        let (longest, mail_names) = (ready.notes.longest as usize, ready.notes.mail_names);
+        Ok(Self { numbers, words, dotted, mails, uuids, ips, phones, bytes, patterns, mail_names, longest })
+    }
+
+    /// Values without shape.
+    pub(super) fn shapeless(&self) -> impl Iterator<Item = ValueId> {
+        self.patterns.iter().flatten().copied()
+    }
+
+    /// Whether a value of an identifying field has the shape of an address.
+    pub(super) fn has_mail_names(&self) -> bool {
+        self.mail_names
     }
 
     /// Its tables that hold anything: name, keys, bytes of memory.
@@ -378,16 +395,31 @@ fn compact(text: &[u8]) -> Option<[u8; 32]> {
     digits.next().is_none().then_some(key)
 }
 
-fn automaton(patterns: HashMap<Vec<u8>, usize>) -> Result<Option<AhoCorasick>> {
-    if patterns.is_empty() {
-        return Ok(None);
+/// The automaton of these values, letters of both cases alike, and the values of each of its patterns.
+fn automaton(
+    needles: &Needles,
+    ids: impl Iterator<Item = ValueId>,
+) -> Result<(Option<AhoCorasick>, Vec<Vec<ValueId>>)> {
+    let mut order: HashMap<Vec<u8>, usize> = HashMap::new();
+    let mut patterns: Vec<Vec<ValueId>> = Vec::new();
+    for id in ids {
+        let Some(value) = needles.value(id) else { continue };
+        let next = patterns.len();
+        let at = *order.entry(value.bytes().to_ascii_lowercase()).or_insert(next);
+        if at == next {
+            patterns.push(Vec::new());
+        }
+        patterns[at].push(id);
     }
-    let mut list: Vec<(usize, Vec<u8>)> = patterns.into_iter().map(|(bytes, at)| (at, bytes)).collect();
+    if patterns.is_empty() {
+        return Ok((None, patterns));
+    }
+    let mut list: Vec<(usize, Vec<u8>)> = order.into_iter().map(|(bytes, at)| (at, bytes)).collect();
     list.sort_unstable_by_key(|(at, _)| *at);
-    AhoCorasick::builder()
+    let automaton = AhoCorasick::builder()
         .ascii_case_insensitive(true)
         .match_kind(MatchKind::Standard)
         .build(list.iter().map(|(_, bytes)| bytes))
-        .map(Some)
-        .map_err(|_| Error::new(Kind::Limit, "the registry's values are too many for the automaton"))
+        .map_err(|_| Error::new(Kind::Limit, "the registry's values are too many for the automaton"))?;
+    Ok((Some(automaton), patterns))
 }

@@ -8,13 +8,13 @@ use proptest::prelude::*;
 
 /// One event of one of three subjects.
 #[derive(Debug, Clone)]
-struct Played {
+pub(super) struct Played {
     who: usize,
     what: What,
 }
 
 #[derive(Debug, Clone)]
-enum What {
+pub(super) enum What {
     /// Ids that must match together, day from which they are in force, whether `before` is set.
     Erase(BTreeSet<u8>, Option<u8>, bool),
     Cancel,
@@ -26,7 +26,7 @@ enum What {
 /// An identifier: its ids and `before`.
 type Identifier = (BTreeSet<u8>, bool);
 
-fn events() -> impl Strategy<Value = Vec<Played>> {
+pub(super) fn events() -> impl Strategy<Value = Vec<Played>> {
     let day = || proptest::option::of(1u8..9);
     let what = prop_oneof![
         5 => (proptest::collection::btree_set(0u8..4, 1..3), day(), proptest::bool::weighted(0.2))
@@ -38,11 +38,11 @@ fn events() -> impl Strategy<Value = Vec<Played>> {
     proptest::collection::vec((0usize..3, what).prop_map(|(who, what)| Played { who, what }), 1..16)
 }
 
-fn day(n: u8) -> String {
+pub(super) fn day(n: u8) -> String {
     format!("2026-11-{n:02}T00:00:00Z")
 }
 
-fn line(event: &Played) -> String {
+pub(super) fn line(event: &Played) -> String {
     let subject = format!("s{}", event.who);
     let line = match &event.what {
         What::Erase(ids, from, before) => {
@@ -89,10 +89,10 @@ fn plainly(events: &[Played], today: u8) -> (BTreeSet<Identifier>, BTreeSet<Iden
 /// The same as needles say it.
 fn said(needles: &Needles) -> (BTreeSet<Identifier>, BTreeSet<Identifier>) {
     let (mut in_force, mut held) = (BTreeSet::new(), BTreeSet::new());
-    for claim in &needles.claims {
-        let id = |id: &u32| String::from_utf8_lossy(&needles.values[*id as usize].bytes).parse::<u8>().unwrap();
-        let identifier = (claim.values.iter().map(id).collect(), claim.before.is_some());
-        if needles.subjects[claim.subject as usize].held {
+    for (_, claim) in needles.claims() {
+        let id = |id| String::from_utf8_lossy(&needles.value(id).unwrap().bytes()).parse::<u8>().unwrap();
+        let identifier = (claim.values().map(id).collect(), claim.before.is_some());
+        if needles.subject(claim.subject).unwrap().held {
             held.insert(identifier)
         } else {
             in_force.insert(identifier)
@@ -132,11 +132,11 @@ proptest! {
         let unknown = are_held.iter().any(|held| !were.contains(held) && !were_held.contains(held));
         let mut fresh = Fresh::new(&now.needles);
         prop_assert_eq!(fresh.since(&then.needles), !new.is_empty() || unknown);
-        let needles = fresh.needles();
+        let needles = fresh.needles().unwrap();
         prop_assert_eq!(needles.is_some(), !new.is_empty() || unknown);
         let needles = needles.unwrap_or_default();
         consistent(&needles);
-        if !needles.claims.is_empty() {
+        if needles.claims().count() > 0 {
             // Who is named in any record that was clean then: the same by all needles and by the new ones.
             let (fresh_in_force, fresh_held) = said(&needles);
             prop_assert_eq!(&fresh_in_force, &new);

@@ -1,0 +1,113 @@
+//! From what the events come to, to what is kept of it: everybody with an identifier, and when that changes who counts.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::head::CHANGE;
+use crate::error::Result;
+use crate::matcher::column::{Column, time};
+use crate::matcher::needles::{Builder, Hold};
+use crate::matcher::{Needles, ValueId};
+use crate::registry::ledger::{Ledger, Track};
+use crate::registry::resolve::{Renumbered, Shown};
+
+/// The needles of everybody, and how many are in force, held, pending and cancelled from when on.
+pub(super) fn all(ledger: Ledger<'_>) -> Result<(Needles, Column<CHANGE>)> {
+    let mut tally = Tally::default();
+    let mut needles = Builder::default();
+    let shown = Shown::new(&ledger.values, &ledger.by_name);
+    let ids = Renumbered::new(&ledger, |_, _| true);
+    for track in ledger.tracks {
+        let hold = match track.hold.as_deref() {
+            None => Hold::None,
+            Some(hold) => hold.until.map_or(Hold::Open, Hold::Until),
+        };
+        let terms = |terms: u32| ledger.terms.get(terms as usize).copied().unwrap_or_default();
+        let mut claims: Vec<(&[ValueId], Option<Timestamp>, Option<Timestamp>)> = track
+            .drafts
+            .iter()
+            .map(|draft| (draft.ids(), terms(draft.terms).before, terms(draft.terms).effective_at))
+            .collect();
+        claims.sort_unstable();
+        // The earliest stands; at once is earlier than any time.
+        claims.dedup_by_key(|claim| (claim.0, claim.1));
+        tally.add(&track, hold, claims.iter().map(|claim| claim.2).min());
+        if !claims.is_empty() {
+            needles.subject(&shown.reference(&track), hold, track.since())?;
+            for (values, before, effective_at) in claims {
+                needles.claim(&ids.of(values), effective_at, before)?;
+            }
+        }
+    }
+    drop(shown);
+    Ok((needles.finish(ids.kept(ledger.values.into_values())?)?, tally.changes()))
+}
+
+/// Places in a change's numbers.
+const IN_FORCE: usize = 0;
+const HELD: usize = 1;
+const PENDING: usize = 2;
+const CANCELLED: usize = 3;
+
+/// Changes of the four numbers by their time; those of no time are the beginning.
+#[derive(Default)]
+struct Tally(BTreeMap<Option<Timestamp>, [i64; 4]>);
+
+impl Tally {
+    /// Counts a subject whose first identifier comes in force at `first` (`None`: it has none; `Some(None)`: at once).
+    fn add(&mut self, track: &Track, hold: Hold, first: Option<Option<Timestamp>>) {
+        // Without a hold: what it is, and from when on it is something else.
+        let (before, change) = match first {
+            Some(None) => (Some(IN_FORCE), None),
+            Some(Some(at)) => (Some(PENDING), Some(at)),
+            None if track.cancelled => (Some(CANCELLED), None),
+            None => (None, None),
+        };
+        match hold {
+            Hold::Open => self.step(None, None, Some(HELD)),
+            Hold::None => {
+                self.step(None, None, before);
+                if let Some(at) = change {
+                    self.step(Some(at), before, Some(IN_FORCE));
+                }
+            }
+            Hold::Until(until) => {
+                self.step(None, None, Some(HELD));
+                match change.filter(|at| *at > until) {
+                    Some(at) => {
+                        self.step(Some(until), Some(HELD), before);
+                        self.step(Some(at), before, Some(IN_FORCE));
+                    }
+                    None => self.step(Some(until), Some(HELD), change.map_or(before, |_| Some(IN_FORCE))),
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, at: Option<Timestamp>, from: Option<usize>, to: Option<usize>) {
+        let numbers = self.0.entry(at).or_default();
+        for (place, by) in [(from, -1), (to, 1)] {
+            if let Some(number) = place.and_then(|place| numbers.get_mut(place)) {
+                *number += by;
+            }
+        }
+    }
+
+    /// The numbers from each time on.
+    fn changes(mut self) -> Column<CHANGE> {
+        self.0.entry(None).or_default();
+        let (mut now, mut out) = ([0; 4], Column::default());
+        for (at, by) in self.0 {
+            let mut change = [0; CHANGE];
+            let (when, numbers) = change.split_at_mut(12);
+            when.copy_from_slice(&time(at));
+            for ((number, by), into) in now.iter_mut().zip(by).zip(numbers.as_chunks_mut::<4>().0) {
+                *number += by;
+                *into = u32::try_from(*number).unwrap_or(u32::MAX).to_le_bytes();
+            }
+            out.push(change);
+        }
+        out
+    }
+}
