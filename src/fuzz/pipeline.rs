@@ -9,6 +9,7 @@ use crate::codec;
 use crate::detect::TABLES;
 use crate::error::{Error, Kind, Result};
 use crate::format::docker::Docker;
+use crate::format::text;
 use crate::input::{BlobSource, Source};
 use crate::judge::Judge;
 use crate::layer::coded::Heads;
@@ -278,9 +279,12 @@ pub(super) fn through(name: &[u8], data: &[u8], first: u8, fast: &Literal, slow:
                 !seen.tally.layers.iter().any(|layer| error.to_string().split(": ").any(|part| part == *layer))
             }
         };
-    // Nor the lines of Docker that went, whether lines come with their ends.
-    let head = |text: &Vec<u8>| Docker::of(text.get(..SNIFF).unwrap_or(text));
-    let looks = looks || head(&data) != head(&result);
+    // Nor the records that went, how lines belong together: by time stamps, by Docker's ends of lines.
+    let joins = |text: &Vec<u8>| {
+        let head = text.get(..SNIFF).unwrap_or(text);
+        (text::is_stamped(head), Docker::of(head))
+    };
+    let looks = looks || joins(&data) != joins(&result);
     stream::agrees(&by, &second, &data, name, Some((&seen, &result)), (size, looks));
     for search in [&second, &search(slow as &dyn Engine, &narrow, true)] {
         match verify::look(&result, search, name, None, &seen.foretold) {

@@ -143,25 +143,23 @@ impl Finder {
 
     /// Of the values of some types. Errors: as [`Self::new`].
     pub(super) fn of(needles: &Needles, types: &dyn Fn(Type) -> bool) -> Result<Self> {
-        let all = needles.values().filter(|(_, value)| types(value.kind));
-        let table = |want: Shape| {
-            Table::new(all.clone().filter_map(move |(id, value)| {
-                let bytes = value.bytes();
-                (shape(value.kind, &bytes) == want).then_some((bytes, id))
-            }))
-        };
-        let (mut longest, mut mail_names, mut shapeless) = (48, false, Vec::new());
-        for (id, value) in all.clone() {
+        // Each value is looked at once; four bytes an identifier until the tables stand.
+        let mut shaped: [Vec<ValueId>; Shape::Nothing as usize + 1] = Default::default();
+        let (mut longest, mut mail_names) = (48, false);
+        for (id, value) in needles.values().filter(|(_, value)| types(value.kind)) {
             let bytes = value.bytes();
             let shape = shape(value.kind, &bytes);
             let spread = if shape == Shape::Phone { 4 } else { 1 };
             longest = longest.max(bytes.len() * spread + 8);
             mail_names |= !value.kind.anywhere() && shape == Shape::Mail;
-            if shape == Shape::Bytes {
-                shapeless.push(id);
-            }
+            shaped[shape as usize].push(id);
         }
-        let (bytes, patterns) = automaton(needles, shapeless.into_iter())?;
+        let table = |want: Shape| {
+            let ids = shaped[want as usize].iter();
+            Table::new(ids.filter_map(|id| Some((needles.value(*id)?.bytes(), *id))))
+        };
+        let shapeless = shaped[Shape::Bytes as usize].iter().copied();
+        let (bytes, patterns) = automaton(needles, shapeless)?;
         Ok(Self {
             numbers: table(Shape::Number)?,
             words: table(Shape::Word)?,
