@@ -49,6 +49,27 @@ fn rate(text: &[u8], mut search: impl FnMut(&[u8]) -> usize) -> (f64, usize) {
     (text.len() as f64 / best / 1e9, sum)
 }
 
+/// The first `ids` of `all`; if `every`, each second of them of the types that are not there, and a hundred tokens and literals.
+fn registry_of(all: &[u8], ids: usize, every: bool) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (n, line) in all.split(|b| *b == b'\n').filter(|line| !line.is_empty()).take(ids + 1).enumerate() {
+        let (a, b, c) = (n % 250, n / 250 % 250, n / 62_500 % 250);
+        let other = match n / 2 % 4 {
+            0 => format!("ip,198.{c}.{b}.{a},x-{n}"),
+            1 => format!("ip,2001:db8:{c:x}::{b:x}:{a:x},x-{n}"),
+            2 => format!("phone,+49 151 {:07},x-{n}", n * 7 % 10_000_000),
+            _ => format!("username,somebody.{n},x-{n}"),
+        };
+        let take = every && n > 0 && n % 2 == 0;
+        out.extend_from_slice(if take { other.as_bytes() } else { line });
+        out.push(b'\n');
+        if every && (1..=50).contains(&n) {
+            out.extend_from_slice(format!("token,usr_{n:08x},x-{n}\nliteral,Somebody N. {n:03},x-{n}\n").as_bytes());
+        }
+    }
+    out
+}
+
 fn main() {
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     let folder = arguments.next().expect("a folder of scripts/gen_corpus.py");
@@ -60,14 +81,15 @@ fn main() {
     }
     let lines = rate(&text, |window| memchr::memchr_iter(b'\n', window).count());
     println!("newline count: {:.2} GB/s", lines.0);
-    println!("| ids | load s | shapes GB/s | with spellings GB/s | candidates |");
-    println!("| --: | --: | --: | --: | --: |");
+    println!("| ids | types | load s | shapes GB/s | with spellings GB/s | candidates |");
+    println!("| --: | --- | --: | --: | --: | --: |");
     let all = std::fs::read(format!("{folder}/registry.csv")).expect("registry.csv");
-    for ids in sizes {
-        let end = memchr::memchr_iter(b'\n', &all).nth(ids).map_or(all.len(), |at| at + 1);
+    for (ids, every) in sizes.into_iter().flat_map(|ids| [(ids, false), (ids, true)]) {
+        let registry = registry_of(&all, ids, every);
+        let types = if every { "all" } else { "email, uuid, user_id" };
         let started = cpu();
         let now = jiff::Timestamp::now();
-        let people = registry::read(&all[..end], Form::Csv, now, &Options::new(now)).expect("a registry");
+        let people = registry::read(&registry[..], Form::Csv, now, &Options::new(now)).expect("a registry");
         let plan = Plan { needles: people.needles, fields: Arc::new(Fields::default()) };
         let engine = Literal::new(&plan).expect("an engine");
         let load = (cpu() - started).as_secs_f64();
@@ -82,6 +104,6 @@ fn main() {
             engine.candidates(window, &mut places);
             places.len()
         });
-        println!("| {ids} | {load:.2} | {shapes:.2} | {full:.2} | {found} |");
+        println!("| {ids} | {types} | {load:.2} | {shapes:.2} | {full:.2} | {found} |");
     }
 }

@@ -9,73 +9,50 @@ fn separates(byte: u8) -> bool {
     matches!(byte, b' ' | b'-' | b'.' | b'(' | b')' | b'/')
 }
 
-/// The next digit at or after `at` with at most three separators before it.
-fn next_digit(text: &[u8], at: usize) -> Option<usize> {
-    let rest = text.get(at..)?;
-    let skip = rest.iter().take(SEPARATORS_MAX + 1).take_while(|b| separates(**b)).count();
-    (skip <= SEPARATORS_MAX && rest.get(skip).is_some_and(u8::is_ascii_digit)).then_some(at + skip)
+/// Bytes from the start of `text` on that are so.
+fn count(text: &[u8], is: impl Fn(u8) -> bool) -> usize {
+    text.iter().take_while(|b| is(**b)).count()
 }
 
 /// Calls `found` with the digits and the span of each stretch of digits that starts and ends next to no digit and has `min` to `max`
 /// of them. A leading `+` or `00` is in the span and not in the digits; where it stands, the stretch without it is not given
 /// again if it would be the same digits.
 ///
-/// Work: `max` steps for each run of digits.
+/// Work: at most `max` runs of digits are counted for each, and copied only where a stretch has as many as are looked for.
 pub(super) fn each(text: &[u8], min: usize, max: usize, mut found: impl FnMut(&[u8], Range<usize>)) {
-    let mut digits = Vec::with_capacity(max);
+    let mut digits = Vec::new();
     let mut at = 0;
     while let Some(skip) = text.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
         let start = at + skip;
         let plus = start.checked_sub(1).and_then(|i| text.get(i)) == Some(&b'+');
-        let chain = stretch(text, start, max.saturating_add(2));
-        if chain >= min {
-            from(text, start, start - usize::from(plus), min, max, &mut digits, &mut found);
-            if text.get(start..start + 2) == Some(b"00")
-                && let Some(first) = next_digit(text, start + 2)
-            {
-                from(text, first, start, min, max, &mut digits, &mut found);
+        let zeros = text.get(start..start + 2) == Some(b"00");
+        let mut many = 0;
+        let mut next = Some(start);
+        let mut first_end = None;
+        while let Some(rest) = next.and_then(|run| text.get(run..)) {
+            let run = count(rest, |b| b.is_ascii_digit());
+            many += run;
+            let end = text.len() - rest.len() + run;
+            first_end.get_or_insert(end);
+            if many > max.saturating_add(2) {
+                break;
             }
+            let mut give = |left_out: usize, from: usize| {
+                if (min..=max).contains(&(many - left_out)) {
+                    digits.clear();
+                    let stretch = text.get(start..end).unwrap_or_default();
+                    digits.extend(stretch.iter().filter(|b| b.is_ascii_digit()).skip(left_out));
+                    found(&digits, from..end);
+                }
+            };
+            give(0, start - usize::from(plus));
+            if zeros {
+                give(2, start);
+            }
+            let gap = rest.iter().skip(run).take(SEPARATORS_MAX + 1).take_while(|b| separates(**b)).count();
+            next = Some(end + gap).filter(|at| gap <= SEPARATORS_MAX && text.get(*at).is_some_and(u8::is_ascii_digit));
         }
-        let run = text.get(start..).map_or(0, |rest| rest.iter().take_while(|b| b.is_ascii_digit()).count());
-        at = start + run;
-    }
-}
-
-/// Number of digits that hang together from `start` on, counted up to `most`.
-fn stretch(text: &[u8], start: usize, most: usize) -> usize {
-    let mut count = 0;
-    let mut next = next_digit(text, start);
-    while let Some(at) = next {
-        count += 1;
-        if count >= most {
-            break;
-        }
-        next = next_digit(text, at + 1);
-    }
-    count
-}
-
-/// The stretches whose digits begin at `first`; their span begins at `start`.
-fn from(
-    text: &[u8],
-    first: usize,
-    start: usize,
-    min: usize,
-    max: usize,
-    digits: &mut Vec<u8>,
-    found: &mut impl FnMut(&[u8], Range<usize>),
-) {
-    digits.clear();
-    let mut next = Some(first);
-    while let Some(at) = next {
-        digits.extend(text.get(at));
-        if digits.len() > max {
-            return;
-        }
-        if digits.len() >= min && !text.get(at + 1).is_some_and(u8::is_ascii_digit) {
-            found(digits, start..at + 1);
-        }
-        next = next_digit(text, at + 1);
+        at = first_end.unwrap_or(start + 1);
     }
 }
 
