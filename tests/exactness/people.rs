@@ -75,7 +75,10 @@ fn valid(kind: Kind, text: &str) -> bool {
             text.len() == 36 && text.bytes().enumerate().all(|(at, b)| if dash(at) { b == b'-' } else { b.is_ascii_hexdigit() })
         }
         Kind::Ip => text.parse::<std::net::IpAddr>().is_ok(),
-        Kind::Phone => canonical(kind, text).len() >= 7 && !canonical(kind, text).starts_with(b"00"),
+        Kind::Phone => {
+            let digits = canonical(kind, text);
+            digits.len() >= 7 && !digits.starts_with(b"00") && !text[1..].contains('+')
+        }
         Kind::Token => trimmed && text.len() >= 6,
         Kind::Literal => text.len() >= 4,
         // A bare value never ends in what ends bare values.

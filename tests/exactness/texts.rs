@@ -90,9 +90,10 @@ fn nested(draw: &mut Draw, values: &[(Kind, String)], depth: usize) -> String {
 
 fn piece(draw: &mut Draw, values: &[(Kind, String)]) -> String {
     let (kind, value) = draw.pick(values).clone();
+    let named = matches!(kind, Kind::UserId | Kind::Username) && !draw.one_in(4);
     match draw.below(18) {
-        0..5 => written(draw, kind, &value),
-        5..9 => {
+        0..5 if !named => written(draw, kind, &value),
+        0..9 => {
             let (name, end) = (*draw.pick(NAMES), *draw.pick(GLUE));
             format!("{name}{}{end}", written(draw, kind, &value))
         }
@@ -102,7 +103,8 @@ fn piece(draw: &mut Draw, values: &[(Kind, String)]) -> String {
         }
         11 => (*draw.pick(NAMES)).to_owned(),
         12 => {
-            let spelled = written(draw, kind, &value);
+            let name = if named { *draw.pick(NAMES) } else { "" };
+            let spelled = format!("{name}{}", written(draw, kind, &value));
             escaped(draw, &spelled)
         }
         _ => (*draw.pick(GLUE)).to_owned(),

@@ -22,11 +22,10 @@ pub fn find(naive: &Naive, text: &[u8], add: &mut dyn FnMut(usize, usize, usize)
             at += 1;
             continue;
         }
-        field(naive, text, (at, at, end), add);
+        field(naive, text, (at, end), add);
         // Two runs with one space between.
-        if let Some((start, stop)) = last.filter(|(_, stop)| *stop + 1 == at && text[*stop] == b' ') {
-            let _: usize = stop;
-            field(naive, text, (start, at, end), add);
+        if let Some((start, _)) = last.filter(|(_, stop)| *stop + 1 == at && text[*stop] == b' ') {
+            field(naive, text, (start, end), add);
         }
         last = Some((at, end));
         at = end;
@@ -48,23 +47,26 @@ fn get(text: &[u8], at: usize) -> u8 {
 
 /// Who may be named by `name`: (user ids, user names).
 fn named(name: &[u8]) -> (bool, bool) {
-    if name.len() > 200 {
-        return (false, false);
-    }
-    let name: String =
-        name.iter().filter(|b| !b"_- ".contains(b)).map(|b| b.to_ascii_lowercase() as char).collect();
-    let path: Vec<&str> = name.split('.').collect();
+    let name: Vec<u8> = name.iter().filter(|b| !b"_- ".contains(b)).map(u8::to_ascii_lowercase).collect();
+    // The whole path is the entry, or ends in a dot and the entry.
     let one = |list: &str| {
         list.split_ascii_whitespace().any(|entry| {
-            let entry: Vec<&str> = entry.split('.').collect();
-            path.ends_with(&entry)
+            name.strip_suffix(entry.as_bytes()).is_some_and(|before| before.last().is_none_or(|b| *b == b'.'))
         })
     };
     (one(IDS), one(USERS))
 }
 
-/// What stands behind the name in `start..end` of `text`, whose last run of letters starts at `run`.
-fn field(naive: &Naive, text: &[u8], (start, _run, end): (usize, usize, usize), add: &mut dyn FnMut(usize, usize, usize)) {
+/// What stands behind the name in `start..end` of `text`.
+fn field(naive: &Naive, text: &[u8], (start, end): (usize, usize), add: &mut dyn FnMut(usize, usize, usize)) {
+    if end - start > 200 || !b"=: \">".contains(&get(text, end)) {
+        return;
+    }
+    // No entry ends in another letter.
+    let last = text[start..end].iter().rev().find(|b| !b"_-".contains(b));
+    if last.is_none_or(|b| !b"dryne".contains(&b.to_ascii_lowercase())) {
+        return;
+    }
     let who = named(&text[start..end]);
     if who == (false, false) {
         return;
@@ -81,10 +83,14 @@ fn field(naive: &Naive, text: &[u8], (start, _run, end): (usize, usize, usize), 
         }
         (b' ', b'#') => value(end + 2, 4),
         (b' ', _) => value(end + 1, 4),
-        (b'"', b':') if opens == b'"' => {
-            value(end + 2, 0);
-            if get(text, end + 2) == b' ' {
-                value(end + 3, 0);
+        // As JSON writes it; a blank on either side of the colon.
+        (b'"', next) if opens == b'"' => {
+            let colon = end + 1 + usize::from(next == b' ');
+            if get(text, colon) == b':' {
+                value(colon + 1, 0);
+                if get(text, colon + 1) == b' ' {
+                    value(colon + 2, 0);
+                }
             }
         }
         (b'>', _) if opens == b'<' => {

@@ -9,7 +9,7 @@ mod types;
 
 use std::collections::{BTreeMap, HashMap};
 
-pub use spellings::{Entities, decode};
+use spellings::Entities;
 
 /// The decodings that are searched, in the order in which the chains are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,7 +63,7 @@ pub type Found = (usize, usize, usize, usize);
 #[derive(Default)]
 pub struct Naive {
     /// E-mails, tokens and literals by their first two bytes in lower case.
-    words: HashMap<[u8; 2], Vec<(usize, Kind, Vec<u8>)>>,
+    words: Vec<Vec<(usize, Kind, Vec<u8>)>>,
     uuids: HashMap<Vec<u8>, usize>,
     addresses: HashMap<u128, usize>,
     phones: HashMap<Vec<u8>, usize>,
@@ -84,8 +84,10 @@ impl Naive {
             let key = canonical(*kind, text);
             match kind {
                 Kind::Email | Kind::Token | Kind::Literal => {
-                    let first = [key[0].to_ascii_lowercase(), key[1].to_ascii_lowercase()];
-                    naive.words.entry(first).or_default().push((i, *kind, key));
+                    if naive.words.is_empty() {
+                        naive.words.resize(1 << 16, Vec::new());
+                    }
+                    naive.words[types::first_two(key[0], key[1])].push((i, *kind, key));
                 }
                 Kind::Uuid => drop(naive.uuids.insert(key, i)),
                 Kind::Ip => drop(naive.addresses.insert(u128::from_be_bytes(key.try_into().unwrap()), i)),

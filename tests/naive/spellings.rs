@@ -1,6 +1,6 @@
 //! Levels: the raw text, and what every chain of one to three decodings makes of the whole text.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::Escape;
 
@@ -26,24 +26,34 @@ impl Default for Entities {
     }
 }
 
-/// Calls `see` for the raw text and for each chain of decodings that changes something at every step.
+/// Calls `see` for the raw text and for what each chain of one to three decodings makes of it, the short chains first.
 ///
-/// A decoding that changes nothing gives the level that it came of, so that nothing is left out.
+/// Levels that are equal to one before in every byte and its place are told once: two decodings give the same in either
+/// order, unless one decodes what another wrote. They are known by 128 bits of hash.
 pub fn each_level(text: &[u8], entities: &Entities, see: &mut dyn FnMut(&Level, usize)) {
     let spans = (0..text.len() as u32).map(|at| (at, at + 1)).collect();
-    descend(&Level { bytes: text.to_vec(), spans }, 0, entities, see);
+    let mut levels = vec![Level { bytes: text.to_vec(), spans }];
+    let mut known = HashSet::new();
+    for depth in 0..=3 {
+        let mut next = Vec::new();
+        for level in levels {
+            see(&level, depth);
+            if depth < 3 {
+                let deeper = Escape::ALL.into_iter().filter_map(|escape| decoded(&level, escape, entities));
+                next.extend(deeper.filter(|inner| known.insert(fingerprint(inner))));
+            }
+        }
+        levels = next;
+    }
 }
 
-fn descend(level: &Level, depth: usize, entities: &Entities, see: &mut dyn FnMut(&Level, usize)) {
-    see(level, depth);
-    if depth == 3 {
-        return;
-    }
-    for escape in Escape::ALL {
-        if let Some(inner) = decoded(level, escape, entities) {
-            descend(&inner, depth + 1, entities, see);
-        }
-    }
+/// FNV-1a of 128 bits, a byte with its place at a time.
+fn fingerprint(level: &Level) -> u128 {
+    let places = level.bytes.iter().zip(&level.spans);
+    places.fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, |hash: u128, (byte, (start, end))| {
+        let here = u128::from(*byte) << 64 | u128::from(*start) << 32 | u128::from(*end);
+        (hash ^ here ^ hash >> 61).wrapping_mul(0x0100_0000_0000_0000_013b)
+    })
 }
 
 /// The text that `escape` decodes `level` to, or `None` if that is the same.
@@ -85,12 +95,12 @@ pub fn decode(escape: Escape, text: &[u8], entities: &Entities) -> Option<(usize
         Escape::Html => return html(text, entities),
         Escape::Quoted => {
             (text.first() == Some(&b'=')).then_some(())?;
-            // A soft break: blanks may stand before the line's end (RFC 2045 §6.7).
-            let blanks = text[1..].iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
-            let rest = &text[1 + blanks..];
-            let end = if rest.starts_with(b"\r\n") { 2 } else { usize::from(rest.starts_with(b"\n")) };
-            if end > 0 {
-                return Some((1 + blanks + end, Vec::new()));
+            // A soft break (RFC 2045 §6.7); blanks before the line's end are the work of transports, and not in what is searched.
+            if text[1..].starts_with(b"\n") {
+                return Some((2, Vec::new()));
+            }
+            if text[1..].starts_with(b"\r\n") {
+                return Some((3, Vec::new()));
             }
         }
     }

@@ -8,7 +8,7 @@ use super::{Kind, Naive};
 pub fn find(naive: &Naive, text: &[u8], add: &mut dyn FnMut(usize, usize, usize)) {
     for at in 0..text.len() {
         words(naive, text, at, add);
-        if text[at].is_ascii_hexdigit() && !at.checked_sub(1).is_some_and(|b| text[b].is_ascii_alphanumeric()) {
+        if !naive.uuids.is_empty() && text[at].is_ascii_hexdigit() && !at.checked_sub(1).is_some_and(|b| text[b].is_ascii_alphanumeric()) {
             uuid(naive, text, at, add);
         }
         if !naive.addresses.is_empty() {
@@ -32,9 +32,14 @@ fn after(text: &[u8], at: usize, is: impl Fn(u8) -> bool) -> bool {
     text.get(at).is_some_and(|b| is(*b))
 }
 
+/// Where [`Naive`] has the words that begin with these two bytes.
+pub fn first_two(a: u8, b: u8) -> usize {
+    usize::from(a.to_ascii_lowercase()) << 8 | usize::from(b.to_ascii_lowercase())
+}
+
 fn words(naive: &Naive, text: &[u8], at: usize, add: &mut dyn FnMut(usize, usize, usize)) {
     let Some(&[a, b]) = text.get(at..at + 2) else { return };
-    for (value, kind, bytes) in naive.words.get(&[a.to_ascii_lowercase(), b.to_ascii_lowercase()]).into_iter().flatten() {
+    for (value, kind, bytes) in naive.words.get(first_two(a, b)).into_iter().flatten() {
         let end = at + bytes.len();
         let Some(here) = text.get(at..end) else { continue };
         let good = match kind {
@@ -61,18 +66,12 @@ fn uuid(naive: &Naive, text: &[u8], at: usize, add: &mut dyn FnMut(usize, usize,
     for dashed in [true, false] {
         let len = if dashed { 36 } else { 32 };
         let Some(here) = text.get(at..at + len) else { continue };
-        let mut digits = Vec::new();
-        for (i, b) in here.iter().enumerate() {
-            let dash = dashed && [8, 13, 18, 23].contains(&i);
-            if dash != (*b == b'-') {
-                break;
-            } else if b.is_ascii_hexdigit() {
-                digits.push(b.to_ascii_lowercase());
-            } else if !dash {
-                break;
-            }
+        let dash = |i: usize| dashed && [8, 13, 18, 23].contains(&i);
+        if !here.iter().enumerate().all(|(i, b)| if dash(i) { *b == b'-' } else { b.is_ascii_hexdigit() }) {
+            continue;
         }
-        if digits.len() == 32 && !after(text, at + len, |b| b.is_ascii_alphanumeric()) {
+        let digits: Vec<u8> = here.iter().filter(|b| **b != b'-').map(u8::to_ascii_lowercase).collect();
+        if !after(text, at + len, |b| b.is_ascii_alphanumeric()) {
             if let Some(value) = naive.uuids.get(&digits) {
                 add(*value, at, at + len);
             }
@@ -95,13 +94,12 @@ fn addresses(naive: &Naive, text: &[u8], at: usize, add: &mut dyn FnMut(usize, u
         if end - at > 45 || !text[at..end].contains(&b':') {
             return;
         }
-        // The last group may be the first part of a dotted address.
+        // The last group may be the first part of a dotted address, which is part of this one then.
         let last = at + text[at..end].iter().rposition(|b| *b == b':').unwrap() + 1;
-        let whole = dotted(text, last).map(|(_, end)| end);
-        for end in whole.into_iter().chain([end]) {
+        let end = dotted(text, last).map_or(end, |(_, end)| end);
+        if !after(text, end, part) {
             if let Some(value) = address(&text[at..end]).and_then(|address| naive.addresses.get(&address)) {
                 add(*value, at, end);
-                break;
             }
         }
     }
@@ -119,9 +117,10 @@ fn dotted(text: &[u8], at: usize) -> Option<(u32, usize)> {
             (text.get(end) == Some(&b'.')).then_some(())?;
             end += 1;
         }
-        let digits = text[end..].iter().take_while(|b| b.is_ascii_digit()).count();
-        let number = text[end..end + digits].iter().fold(0u32, |n, b| n.saturating_mul(10).saturating_add(u32::from(b - b'0')));
-        (digits > 0 && number < 256).then_some(())?;
+        // Leading zeros are zeros, up to the three digits that a part has.
+        let digits = text[end..].iter().take(4).take_while(|b| b.is_ascii_digit()).count();
+        let number = text[end..end + digits].iter().fold(0, |n, b| n * 10 + u32::from(b - b'0'));
+        ((1..=3).contains(&digits) && number < 256).then_some(())?;
         address = address << 8 | number;
         end += digits;
     }
