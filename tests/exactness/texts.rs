@@ -23,6 +23,8 @@ const NAMES: &[&str] = &[
     "/USERS/", "/xusers/", " u/", "?user=", "&uid=", "login=", "login: ", "\"user\":{\"name\":\"", "user.name=", "handle='",
     "username", "user", "uid", "created-by=", "ownerid: ", "/members/", "\"/avatars/", "-uid=", ".uid=", "uid.=", "USER_ID=",
     "\"login\":", "\"login\": \"", "login \"", "user: '", "user:  ", "user= ", "handle ", "'uid':'", "</uid>", "owner_id", "uid:",
+    "<user id>", "<x uid>", "\"uid\":'", "\"login\": '", "user #\"", "login #'", "handle: \"", "user:\"", "user '", "\"user id\":",
+    "\"uid\":\t\"", "\"uid\"  :  ", "\"created by\": ", "user_id =", "\tuid=", "(user:", "[uid=", "éuid=", "/u/", "/u/u/", "'/user/",
 ];
 
 /// Bytes of which stretches are made that hold nothing, or nothing but anchors.
@@ -94,7 +96,13 @@ fn piece(draw: &mut Draw, values: &[(Kind, String)]) -> String {
     match draw.below(18) {
         0..5 if !named => written(draw, kind, &value),
         0..9 => {
-            let (name, end) = (*draw.pick(NAMES), *draw.pick(GLUE));
+            let name = *draw.pick(NAMES);
+            // Mostly what closes what the name has opened.
+            let end = match name.as_bytes()[name.len() - 1] {
+                quote @ (b'"' | b'\'') if !draw.one_in(5) => if quote == b'"' { "\"" } else { "'" },
+                b'>' if !draw.one_in(5) => "<",
+                _ => *draw.pick(GLUE),
+            };
             format!("{name}{}{end}", written(draw, kind, &value))
         }
         9 | 10 => {

@@ -83,14 +83,12 @@ fn field(naive: &Naive, text: &[u8], (start, end): (usize, usize), add: &mut dyn
         }
         (b' ', b'#') => value(end + 2, 4),
         (b' ', _) => value(end + 1, 4),
-        // As JSON writes it; a blank on either side of the colon.
-        (b'"', next) if opens == b'"' => {
-            let colon = end + 1 + usize::from(next == b' ');
+        // As JSON writes it, with blanks around the colon.
+        (b'"', _) if opens == b'"' => {
+            let blanks = |from: usize| text[from..].iter().take_while(|b| b" \t".contains(b)).count();
+            let colon = end + 1 + blanks(end + 1);
             if get(text, colon) == b':' {
-                value(colon + 1, 0);
-                if get(text, colon + 1) == b' ' {
-                    value(colon + 2, 0);
-                }
+                value(colon + 1 + blanks(colon + 1), 0);
             }
         }
         (b'>', _) if opens == b'<' => {
