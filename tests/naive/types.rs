@@ -82,7 +82,7 @@ fn uuid(naive: &Naive, text: &[u8], at: usize, add: &mut dyn FnMut(usize, usize,
 fn addresses(naive: &Naive, text: &[u8], at: usize, add: &mut dyn FnMut(usize, usize, usize)) {
     if digit(text, at) && !before(text, at, |b| b.is_ascii_digit()) {
         let behind_dot = before(text, at, |b| b == b'.') && at >= 2 && digit(text, at - 2);
-        if let Some((address, end)) = dotted(text, at).filter(|_| !behind_dot) {
+        if let Some((address, end)) = dotted(text, at).filter(|(_, end)| !behind_dot && !goes_on(text, *end)) {
             if let Some(value) = naive.addresses.get(&mapped(address)) {
                 add(*value, at, end);
             }
@@ -97,7 +97,8 @@ fn addresses(naive: &Naive, text: &[u8], at: usize, add: &mut dyn FnMut(usize, u
         // The last group may be the first part of a dotted address, which is part of this one then.
         let last = at + text[at..end].iter().rposition(|b| *b == b':').unwrap() + 1;
         let end = dotted(text, last).map_or(end, |(_, end)| end);
-        if !after(text, end, part) {
+        let cut = end > last && text[last..end].contains(&b'.') && goes_on(text, end);
+        if !after(text, end, part) && !cut {
             if let Some(value) = address(&text[at..end]).and_then(|address| naive.addresses.get(&address)) {
                 add(*value, at, end);
             }
@@ -109,7 +110,7 @@ fn mapped(v4: u32) -> u128 {
     0xffff_0000_0000 | u128::from(v4)
 }
 
-/// The dotted address at `at`, whose last part is followed by no digit and by no `.` and a digit; and its end.
+/// The dotted address at `at`, whose last part is followed by no digit, and its end.
 fn dotted(text: &[u8], at: usize) -> Option<(u32, usize)> {
     let (mut address, mut end) = (0u32, at);
     for part in 0..4 {
@@ -124,8 +125,12 @@ fn dotted(text: &[u8], at: usize) -> Option<(u32, usize)> {
         address = address << 8 | number;
         end += digits;
     }
-    let more = after(text, end, |b| b == b'.') && digit(text, end + 1);
-    (!more).then_some((address, end))
+    (!digit(text, end)).then_some((address, end))
+}
+
+/// Whether a dotted address that ends at `end` has one part more.
+fn goes_on(text: &[u8], end: usize) -> bool {
+    after(text, end, |b| b == b'.') && digit(text, end + 1)
 }
 
 /// The address that all of `text` spells, IPv4 as mapped IPv6.
