@@ -2,7 +2,11 @@
 //!
 //! `cargo bench --bench aho -- FOLDER [IDS...]`, where FOLDER is as `scripts/gen_corpus.py` makes it (default 10,000 and 1,000,000). The
 //! automaton looks for the values as they stand, in one letter case, with no boundaries and no spellings; the engine does all of that.
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a bench that is given the wrong folder may stop where it stands")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a bench that is given the wrong folder may stop where it stands"
+)]
 
 mod common;
 
@@ -36,14 +40,11 @@ fn main() {
         let automaton = AhoCorasick::new(&values).expect("an automaton");
         let build = common::cpu().saturating_sub(started).as_secs_f64();
         let (mut places, mut count) = (Vec::new(), 0);
-        let (alone, ours) = common::pair(
-            &text,
-            &mut |window| count += automaton.find_iter(window).count(),
-            &mut |window| {
+        let (alone, ours) =
+            common::pair(&text, &mut |window| count += automaton.find_iter(window).count(), &mut |window| {
                 places.clear();
                 engine.candidates(window, &mut places);
-            },
-        );
+            });
         assert!(count > 0, "the automaton finds nothing");
         println!("| {} | {alone:.3} | {build:.1} | {ours:.2} | {:.0}x |", values.len(), ours / alone);
     }

@@ -1,5 +1,9 @@
 //! What the benches of the engine share: this thread's time, windows in cache, engines of the first identifiers of a corpus.
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a bench that is given the wrong folder may stop where it stands")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a bench that is given the wrong folder may stop where it stands"
+)]
 
 use std::sync::Arc;
 use std::time::Duration;

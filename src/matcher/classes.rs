@@ -43,6 +43,7 @@ impl Classes {
         let rest = text.get(at - before * STEP..).unwrap_or_default();
         self.len = text.len().saturating_sub(at).min(CHUNK).div_ceil(STEP);
         let wanted = (before + self.len + 1) * STEP;
+        super::work::look(wanted);
         let (blocks, tail) = rest.get(..wanted.min(rest.len())).unwrap_or_default().as_chunks::<STEP>();
         let (first, clear) = (1 - before, [[0x80; STEP]]);
         way()(blocks, table, &mut self.words, first);

@@ -12,6 +12,7 @@ pub mod mask;
 pub mod names;
 pub mod reference;
 pub mod spelling;
+mod work;
 
 use std::fmt;
 use std::ops::Range;

@@ -175,6 +175,7 @@ pub fn name_byte(byte: u8) -> bool {
 fn runs(before: &[u8]) -> Option<(&[u8], &[u8])> {
     let at = before.iter().rposition(|b| !name_byte(*b)).map_or(0, |i| i + 1);
     let (rest, name) = before.split_at(at);
+    super::work::look(name.len() + 1);
     (!name.is_empty()).then_some((name, rest))
 }
 
@@ -194,6 +195,7 @@ fn is_space(byte: u8) -> bool {
 
 /// Whether `[start, end)` is followed by `quote` and holds none.
 fn closes(text: &[u8], start: usize, end: usize, quote: u8) -> bool {
+    super::work::look(end - start);
     text.get(end) == Some(&quote) && !text.get(start..end).is_some_and(|value| value.contains(&quote))
 }
 

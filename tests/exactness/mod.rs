@@ -79,10 +79,14 @@ impl World {
         }
         for hit in truth {
             let start = window[..hit.1].iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-            let end = hit.2 + window[hit.2..].iter().position(|b| *b == b'\n').map_or(window.len() - hit.2, |at| at + 1);
+            let end =
+                hit.2 + window[hit.2..].iter().position(|b| *b == b'\n').map_or(window.len() - hit.2, |at| at + 1);
             let before = candidates.partition_point(|range| range.start < end);
             if before == 0 || reach[before - 1] <= start {
-                return Some(format!("no candidate in the lines of a hit\n{}", self.told("candidates", window, truth, &[])));
+                return Some(format!(
+                    "no candidate in the lines of a hit\n{}",
+                    self.told("candidates", window, truth, &[])
+                ));
             }
         }
         None
@@ -94,7 +98,12 @@ impl World {
             for &(value, start, end, depth) in list.iter().filter(|hit| !other.contains(hit)).take(6) {
                 let (kind, needle) = &self.values[value];
                 let (needle, name) = (shown(needle.as_bytes()), kind.name());
-                writeln!(out, "  {what}: {name} {needle:?} at {start}..{end} {:?} depth {depth}", shown(&text[start..end])).unwrap();
+                writeln!(
+                    out,
+                    "  {what}: {name} {needle:?} at {start}..{end} {:?} depth {depth}",
+                    shown(&text[start..end])
+                )
+                .unwrap();
             }
         }
         out

@@ -72,7 +72,8 @@ fn valid(kind: Kind, text: &str) -> bool {
         }
         Kind::Uuid => {
             let dash = |at: usize| [8, 13, 18, 23].contains(&at);
-            text.len() == 36 && text.bytes().enumerate().all(|(at, b)| if dash(at) { b == b'-' } else { b.is_ascii_hexdigit() })
+            text.len() == 36
+                && text.bytes().enumerate().all(|(at, b)| if dash(at) { b == b'-' } else { b.is_ascii_hexdigit() })
         }
         Kind::Ip => text.parse::<std::net::IpAddr>().is_ok(),
         Kind::Phone => {
@@ -132,7 +133,15 @@ fn email(draw: &mut Draw) -> String {
         let sign = *draw.pick(&[".", "+", "_", "-", "%", "'", "=", "&", "/", "!", "é", "#"]);
         write!(local, "{sign}{}", draw.string(ALNUM, 3)).unwrap();
     }
-    let domain = *draw.pick(&["example.com", "example.org", "mail.example.net", "localhost", "a.b", "xn--e.example", "exämple.example"]);
+    let domain = *draw.pick(&[
+        "example.com",
+        "example.org",
+        "mail.example.net",
+        "localhost",
+        "a.b",
+        "xn--e.example",
+        "exämple.example",
+    ]);
     format!("{local}@{domain}")
 }
 

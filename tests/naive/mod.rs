@@ -144,7 +144,8 @@ pub fn canonical(kind: Kind, text: &str) -> Vec<u8> {
 
 /// Of hits of one value whose spans overlap the longest, then the leftmost.
 fn longest(all: BTreeMap<(usize, usize, usize), usize>) -> Vec<Found> {
-    let mut order: Vec<Found> = all.into_iter().map(|((value, start, end), depth)| (value, start, end, depth)).collect();
+    let mut order: Vec<Found> =
+        all.into_iter().map(|((value, start, end), depth)| (value, start, end, depth)).collect();
     order.sort_by_key(|&(value, start, end, depth)| (value, std::cmp::Reverse(end - start), start, depth));
     let mut kept: Vec<Found> = Vec::new();
     // Of the value at hand: start → end.

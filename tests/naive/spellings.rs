@@ -108,9 +108,7 @@ pub fn decode(escape: Escape, text: &[u8], entities: &Entities) -> Option<(usize
 }
 
 fn number(digits: &[u8], radix: u32) -> Option<u32> {
-    digits.iter().try_fold(0u32, |all, b| {
-        Some(all.saturating_mul(radix).saturating_add((*b as char).to_digit(radix)?))
-    })
+    digits.iter().try_fold(0u32, |all, b| Some(all.saturating_mul(radix).saturating_add((*b as char).to_digit(radix)?)))
 }
 
 fn json(text: &[u8]) -> Option<(usize, Vec<u8>)> {

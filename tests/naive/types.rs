@@ -8,7 +8,10 @@ use super::{Kind, Naive};
 pub fn find(naive: &Naive, text: &[u8], add: &mut dyn FnMut(usize, usize, usize)) {
     for at in 0..text.len() {
         words(naive, text, at, add);
-        if !naive.uuids.is_empty() && text[at].is_ascii_hexdigit() && !at.checked_sub(1).is_some_and(|b| text[b].is_ascii_alphanumeric()) {
+        if !naive.uuids.is_empty()
+            && text[at].is_ascii_hexdigit()
+            && !at.checked_sub(1).is_some_and(|b| text[b].is_ascii_alphanumeric())
+        {
             uuid(naive, text, at, add);
         }
         if !naive.addresses.is_empty() {

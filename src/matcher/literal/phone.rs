@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::super::work;
+
 /// Most separators between two digits of one number (SPEC "Identifier types").
 const SEPARATORS_MAX: usize = 3;
 
@@ -22,6 +24,7 @@ fn next_digit(text: &[u8], at: usize) -> Option<usize> {
 ///
 /// Work: `max` steps for each run of digits.
 pub(super) fn each(text: &[u8], min: usize, max: usize, mut found: impl FnMut(&[u8], Range<usize>)) {
+    work::look(text.len());
     let mut digits = Vec::with_capacity(max);
     let mut at = 0;
     while let Some(skip) = text.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
@@ -44,6 +47,7 @@ pub(super) fn each(text: &[u8], min: usize, max: usize, mut found: impl FnMut(&[
 /// Number of digits that hang together from `start` on, counted up to `most`.
 fn stretch(text: &[u8], start: usize, most: usize) -> usize {
     let mut count = 0;
+    work::look(most.min(text.len() - start.min(text.len())));
     let mut next = next_digit(text, start);
     while let Some(at) = next {
         count += 1;
@@ -69,6 +73,7 @@ fn from(
     let mut next = Some(first);
     while let Some(at) = next {
         digits.extend(text.get(at));
+        work::look(1);
         if digits.len() > max {
             return;
         }

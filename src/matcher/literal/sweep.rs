@@ -8,6 +8,7 @@
 use super::super::ValueId;
 use super::super::boundary::in_word;
 use super::super::classes::{Around, CHUNK, Classes, STEP, Table as Map};
+use super::super::work;
 use super::scan::Finder;
 use super::{Range, phone};
 
@@ -109,7 +110,7 @@ impl Chunk<'_> {
     #[inline]
     fn end(&self, around: Around, bit: u32, at: usize, within: impl Fn(u8) -> bool) -> usize {
         match around.run(bit) {
-            64 => at + self.text.get(at..).map_or(0, |rest| rest.iter().take_while(|b| within(**b)).count()),
+            64 => at + self.text.get(at..).map_or(0, |rest| rest.iter().take_while(|b| seen(within(**b))).count()),
             run => at + run as usize,
         }
     }
@@ -118,10 +119,19 @@ impl Chunk<'_> {
     #[inline]
     fn start(&self, around: Around, bit: u32, at: usize, within: impl Fn(u8) -> bool) -> usize {
         match around.run_before(bit) {
-            64 => at - self.text.get(..at).map_or(0, |rest| rest.iter().rev().take_while(|b| within(**b)).count()),
+            64 => {
+                at - self.text.get(..at).map_or(0, |rest| rest.iter().rev().take_while(|b| seen(within(**b))).count())
+            }
             run => at - run as usize,
         }
     }
+}
+
+/// Counts the look at a byte.
+#[inline]
+fn seen(within: bool) -> bool {
+    work::look(1);
+    within
 }
 
 fn in_dial(byte: u8) -> bool {
@@ -311,6 +321,7 @@ impl Finder {
             for (bit, at) in places(dial.runs_of(least) & !dial.last(), start) {
                 let end = chunk.end(dial, bit, at, in_dial);
                 let digits = chunk.text.get(at..end).unwrap_or_default();
+                work::look(digits.len());
                 let enough = digits.iter().filter(|b| b.is_ascii_digit()).take(min).count() == min;
                 if !enough {
                     continue;

@@ -84,6 +84,7 @@ impl Table {
         if self.slots.is_empty() || key.len() < self.lengths.0 || key.len() > self.lengths.1 {
             return;
         }
+        super::super::work::look(key.len());
         let bit = gist(key);
         if self.gists.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 0) {
             return;
