@@ -29,7 +29,7 @@ use self::scan::Finder;
 use self::variants::{Ground, Lift, Spot, Up, Variants};
 use super::names::Names;
 use super::spelling::halve_quotes;
-use super::{Chain, Engine, Hit, Needles, Plan, Spelling, Type, Unit, ValueId, boundary, work};
+use super::{Chain, Engine, Hit, Needles, Plan, Spelling, Type, Unit, ValueId, boundary};
 use crate::error::Result;
 use crate::limits::SPELLING_DEPTH;
 use crate::policy::{USER_TABLES, fold};
@@ -292,7 +292,7 @@ impl Inner {
     fn judge_text(&self, text: &[u8], found: &mut dyn FnMut(ValueId, Range<usize>, Chain)) {
         self.walk(text, Ground::TOP, &mut |level, ground, up| {
             self.judge_level(level, ground, &mut |id, span, chain| {
-                work::look(1);
+                super::work::look(1);
                 let spot = up(span);
                 if spot.counts {
                     found(
