@@ -8,7 +8,6 @@
 use super::super::ValueId;
 use super::super::boundary::in_word;
 use super::super::classes::{Around, CHUNK, Classes, STEP, Table as Map};
-use super::super::work;
 use super::scan::Finder;
 use super::{Range, phone};
 
@@ -130,7 +129,7 @@ impl Chunk<'_> {
 /// Counts the look at a byte.
 #[inline]
 fn seen(within: bool) -> bool {
-    work::look(1);
+    super::super::work::look(1);
     within
 }
 
@@ -321,7 +320,6 @@ impl Finder {
             for (bit, at) in places(dial.runs_of(least) & !dial.last(), start) {
                 let end = chunk.end(dial, bit, at, in_dial);
                 let digits = chunk.text.get(at..end).unwrap_or_default();
-                work::look(digits.len());
                 let enough = digits.iter().filter(|b| b.is_ascii_digit()).take(min).count() == min;
                 if !enough {
                     continue;
