@@ -44,6 +44,7 @@ impl Classes {
         let rest = text.get(at - before * STEP..).unwrap_or_default();
         self.len = text.len().saturating_sub(at).min(CHUNK).div_ceil(STEP);
         let wanted = (before + self.len + 1) * STEP;
+        super::work::look(wanted);
         let (blocks, tail) = rest.get(..wanted.min(rest.len())).unwrap_or_default().as_chunks::<STEP>();
         let (first, clear) = (1 - before, [[0x80; STEP]]);
         way()(blocks, table, &mut self.words, first);
@@ -134,16 +135,29 @@ type Words = [[u64; 8]; WORDS + 2];
 /// Writes the words of blocks from a slot on; those beyond the last slot are left out.
 type Way = fn(&[[u8; STEP]], &Table, &mut Words, usize);
 
-/// The fastest way that this processor has.
+/// The way of this process.
+static WAY: OnceLock<Way> = OnceLock::new();
+
+/// The ways that this processor has, the fastest first.
+fn ways() -> Vec<(&'static str, Way)> {
+    #[cfg(target_arch = "x86_64")]
+    let mut ways = x86::ways();
+    #[cfg(not(target_arch = "x86_64"))]
+    let mut ways = Vec::<(&'static str, Way)>::new();
+    ways.push(("portable", portable));
+    ways
+}
+
 fn way() -> Way {
-    static WAY: OnceLock<Way> = OnceLock::new();
-    *WAY.get_or_init(|| {
-        #[cfg(target_arch = "x86_64")]
-        if let Some((_, way)) = x86::ways().into_iter().next() {
-            return way;
-        }
-        portable
-    })
+    *WAY.get_or_init(|| ways().first().map_or(portable, |(_, way)| *way))
+}
+
+/// Takes the way of that name (`avx512`, `avx2`, `ssse3`, `portable`) from now on, and says whether it could: the processor
+/// has it, and no text was searched before. For tests, which hold every way to the same results; nothing else depends on it.
+#[doc(hidden)]
+pub fn choose(name: &str) -> bool {
+    let chosen = ways().into_iter().find(|(of, _)| *of == name);
+    chosen.is_some_and(|(_, way)| WAY.set(way).is_ok())
 }
 
 /// Calls `work` as code that may use the instructions for bits and counts which nearly all processors of today have, and which a program
@@ -186,13 +200,6 @@ mod tests {
     /// A table in which every byte has its own mixture.
     fn table(seed: u8) -> Table {
         std::array::from_fn(|byte| (byte as u8).wrapping_mul(167).wrapping_add(seed).rotate_left(u32::from(seed) % 8))
-    }
-
-    fn ways() -> Vec<(&'static str, Way)> {
-        let mut ways: Vec<(&'static str, Way)> = vec![("portable", portable)];
-        #[cfg(target_arch = "x86_64")]
-        ways.extend(x86::ways());
-        ways
     }
 
     #[test]

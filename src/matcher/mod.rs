@@ -15,6 +15,7 @@ pub mod needles;
 pub mod reference;
 pub mod spelling;
 pub mod values;
+mod work;
 
 use std::fmt;
 use std::ops::Range;

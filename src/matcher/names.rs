@@ -55,9 +55,12 @@ impl Names {
             b'=' => named(before) && ends_bare(text, start, end),
             b':' => (named(before) || quoted(trim_blanks(before))) && ends_bare(text, start, end),
             quote @ (b'"' | b'\'') => {
+                let loose = || before.strip_suffix(b"#").unwrap_or(before).strip_suffix(b" ").is_some_and(named);
                 closes(text, start, end, quote)
                     && (before.strip_suffix(b"=").is_some_and(named)
-                        || (quote == b'"' && after_colon(before).is_some_and(quoted)))
+                        || before.strip_suffix(b" ").unwrap_or(before).strip_suffix(b":").is_some_and(named)
+                        || after_colon(before).is_some_and(quoted)
+                        || (long_enough(text, start, end) && loose()))
             }
             b' ' | b'\t' => {
                 let spaced = *lead == b' '
@@ -72,9 +75,8 @@ impl Names {
             }
             b'>' => {
                 closes(text, start, end, b'<')
-                    && runs(before).is_some_and(|(name, rest)| {
-                        rest.ends_with(b"<") && self.matches(kind, &[name]) || (open && rest.is_empty())
-                    })
+                    && (self.name_after(kind, b'<', before)
+                        || (open && runs(before).is_some_and(|(_, rest)| rest.is_empty())))
             }
             b'/' => self.path_word(before) && path_value(text, start, end),
             _ => false,
@@ -97,15 +99,20 @@ impl Names {
 
     /// A name in double quotes that ends `before`, its closing quote included.
     fn quoted_name(&self, kind: Type, before: &[u8]) -> bool {
-        let Some((name, rest)) = before.strip_suffix(b"\"").and_then(runs) else {
+        before.strip_suffix(b"\"").is_some_and(|name| self.name_after(kind, b'"', name))
+    }
+
+    /// A name, of one run or two, right after `sign`, that ends `before`.
+    fn name_after(&self, kind: Type, sign: u8, before: &[u8]) -> bool {
+        let Some((name, rest)) = runs(before) else {
             return false;
         };
-        if rest.ends_with(b"\"") {
+        if rest.last() == Some(&sign) {
             return self.matches(kind, &[name]);
         }
         rest.strip_suffix(b" ")
             .and_then(runs)
-            .is_some_and(|(first, rest)| rest.ends_with(b"\"") && self.matches(kind, &[joined(first, name)]))
+            .is_some_and(|(first, rest)| rest.last() == Some(&sign) && self.matches(kind, &[joined(first, name)]))
     }
 
     /// Whether `before` ends with a whole path segment that is one of the words.
@@ -168,6 +175,7 @@ pub fn name_byte(byte: u8) -> bool {
 fn runs(before: &[u8]) -> Option<(&[u8], &[u8])> {
     let at = before.iter().rposition(|b| !name_byte(*b)).map_or(0, |i| i + 1);
     let (rest, name) = before.split_at(at);
+    super::work::look(name.len() + 1);
     (!name.is_empty()).then_some((name, rest))
 }
 
@@ -187,6 +195,7 @@ fn is_space(byte: u8) -> bool {
 
 /// Whether `[start, end)` is followed by `quote` and holds none.
 fn closes(text: &[u8], start: usize, end: usize, quote: u8) -> bool {
+    super::work::look(end - start);
     text.get(end) == Some(&quote) && !text.get(start..end).is_some_and(|value| value.contains(&quote))
 }
 

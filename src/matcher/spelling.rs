@@ -313,6 +313,7 @@ impl Map {
 
 /// `text` after one step of `spelling`, with the way back; `None` if the step changes nothing.
 pub fn decode(spelling: Spelling, text: &[u8]) -> Option<(Vec<u8>, Map)> {
+    super::work::look(text.len());
     let mut out = Vec::new();
     let mut map = Map::default();
     let mut done = 0;

@@ -50,6 +50,7 @@ pub(super) fn v4(text: &[u8], start: usize) -> Option<Place> {
     if is_digit(before) || (before.and_then(|i| text.get(i)) == Some(&b'.') && is_digit(start.checked_sub(2))) {
         return None;
     }
+    super::super::work::look(16);
     let (parts, len) = dotted(text.get(start..)?)?;
     let end = start + len;
     if is_digit(Some(end)) || (text.get(end) == Some(&b'.') && is_digit(Some(end + 1))) {
@@ -69,6 +70,7 @@ pub(super) fn v6(text: &[u8], colon: usize) -> (Range<usize>, Option<Place>) {
     let start = text.get(..colon).and_then(|before| before.iter().rposition(|b| !in_run(*b))).map_or(0, |i| i + 1);
     let end =
         text.get(colon..).and_then(|after| after.iter().position(|b| !in_run(*b))).map_or(text.len(), |i| colon + i);
+    super::super::work::look(end - start);
     let last = text.get(start..end).and_then(|run| run.iter().rposition(|b| *b == b':')).map_or(end, |i| start + i + 1);
     let span = match text.get(last..).and_then(dotted) {
         Some((_, len)) => {

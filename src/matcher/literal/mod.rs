@@ -298,6 +298,7 @@ impl Inner {
     fn judge_text(&self, text: &[u8], found: &mut dyn FnMut(ValueId, Range<usize>, Chain)) {
         self.walk(text, Ground::TOP, &mut |level, ground, up| {
             self.judge_level(level, ground, &mut |id, span, chain| {
+                super::work::look(1);
                 let spot = up(span);
                 if spot.counts {
                     found(

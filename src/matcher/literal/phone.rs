@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::super::work;
+
 /// Most separators between two digits of one number (SPEC "Identifier types").
 const SEPARATORS_MAX: usize = 3;
 
@@ -20,6 +22,7 @@ fn count(text: &[u8], is: impl Fn(u8) -> bool) -> usize {
 ///
 /// Work: at most `max` runs of digits are counted for each, and copied only where a stretch has as many as are looked for.
 pub(super) fn each(text: &[u8], min: usize, max: usize, mut found: impl FnMut(&[u8], Range<usize>)) {
+    work::look(text.len());
     let mut digits = Vec::new();
     let mut at = 0;
     while let Some(skip) = text.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
@@ -31,6 +34,7 @@ pub(super) fn each(text: &[u8], min: usize, max: usize, mut found: impl FnMut(&[
         let mut first_end = None;
         while let Some(rest) = next.and_then(|run| text.get(run..)) {
             let run = count(rest, |b| b.is_ascii_digit());
+            work::look(run + 1);
             many += run;
             let end = text.len() - rest.len() + run;
             first_end.get_or_insert(end);

@@ -16,6 +16,7 @@ use memchr::memchr_iter;
 
 use super::super::boundary::{in_local, in_word};
 use super::super::names::name_byte;
+use super::super::work;
 use super::super::{Needles, Type, ValueId};
 use super::ready::Ready;
 use super::sweep::LONG;
@@ -245,7 +246,9 @@ impl Finder {
         let Some(automaton) = &self.bytes else {
             return;
         };
+        work::look(text.len());
         for hit in automaton.find_overlapping_iter(text) {
+            work::look(1);
             for value in &self.patterns[hit.pattern().as_usize()] {
                 found(*value, hit.range());
             }
@@ -258,12 +261,14 @@ impl Finder {
     /// match's end and ends with or after it. Unlike [`Self::bytes`] this has the automaton's prefilters.
     pub(super) fn any_bytes(&self, text: &[u8], found: &mut impl FnMut(Range<usize>)) {
         if let Some(automaton) = &self.bytes {
+            work::look(text.len());
             automaton.find_iter(text).for_each(|hit| found(hit.range()));
         }
     }
 
     fn runs(&self, text: &[u8], found: &mut impl FnMut(ValueId, Range<usize>)) {
         let (uuids, ips, dotted) = (!self.uuids.is_empty(), !self.ips.is_empty(), !self.dotted.is_empty());
+        work::look(text.len());
         let mut at = 0;
         // End of the last run of `[0-9A-Fa-f:.]` that was read as an IPv6 address.
         let mut v6_done = 0;
@@ -308,6 +313,7 @@ impl Finder {
             return;
         }
         let span = at - local..domain_end(text, at + 1);
+        work::look(span.len());
         if span.end == at + 1 {
             return;
         }
@@ -328,6 +334,7 @@ impl Finder {
     /// The dotted run at `start`: whole, without a final dot, and each without an extension.
     pub(super) fn dotted(&self, text: &[u8], start: usize, found: &mut impl FnMut(ValueId, Range<usize>)) {
         let run = text[start..].iter().take_while(|b| name_byte(**b)).count();
+        work::look(run);
         let whole = start..start + run;
         let undotted = text[whole.clone()].ends_with(b".").then(|| start..whole.end - 1);
         for span in [Some(whole), undotted].into_iter().flatten() {

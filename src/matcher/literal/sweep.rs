@@ -124,7 +124,7 @@ impl Chunk<'_> {
     #[inline(always)]
     fn end(&self, around: Around, bit: u32, at: usize, within: impl Fn(u8) -> bool) -> usize {
         match around.run(bit) {
-            64 => at + self.text.get(at..).map_or(0, |rest| rest.iter().take_while(|b| within(**b)).count()),
+            64 => at + self.text.get(at..).map_or(0, |rest| rest.iter().take_while(|b| seen(within(**b))).count()),
             run => at + run as usize,
         }
     }
@@ -133,10 +133,19 @@ impl Chunk<'_> {
     #[inline(always)]
     fn start(&self, around: Around, bit: u32, at: usize, within: impl Fn(u8) -> bool) -> usize {
         match around.run_before(bit) {
-            64 => at - self.text.get(..at).map_or(0, |rest| rest.iter().rev().take_while(|b| within(**b)).count()),
+            64 => {
+                at - self.text.get(..at).map_or(0, |rest| rest.iter().rev().take_while(|b| seen(within(**b))).count())
+            }
             run => at - run as usize,
         }
     }
+}
+
+/// Counts the look at a byte.
+#[inline]
+fn seen(within: bool) -> bool {
+    super::super::work::look(1);
+    within
 }
 
 fn in_dial(byte: u8) -> bool {

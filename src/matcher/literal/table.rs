@@ -133,6 +133,7 @@ impl Table {
         {
             return None;
         }
+        super::super::work::look(key.len());
         let bit = gist(key);
         if self.gists.get(bit / 64).is_some_and(|word| u64::from_le_bytes(*word) >> (bit % 64) & 1 == 0) {
             return None;

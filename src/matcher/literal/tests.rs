@@ -1,6 +1,7 @@
 //! Tests of the engine: the SPEC's table and examples.
 
 mod properties;
+mod work;
 
 use std::borrow::Cow;
 

@@ -181,7 +181,8 @@ fn dotted(text: &[u8], start: usize) -> Option<([u8; 4], usize)> {
         *octet = std::str::from_utf8(&digits).ok()?.parse().ok()?;
         end += digits.len();
     }
-    Some((octets, end))
+    // Four digits are no number of three.
+    (!is(text, end, u8::is_ascii_digit)).then_some((octets, end))
 }
 
 /// The IPv6 address that starts at `start`, and its end: not next to a hex digit or `:`.
