@@ -26,7 +26,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use memmap2::Mmap;
 use sha2::{Digest, Sha256};
-use xxhash_rust::xxh3::xxh3_64;
 
 pub use self::head::Source;
 use self::head::{Head, PRELUDE, SECTIONS};
@@ -96,7 +95,7 @@ impl Compiled {
     pub fn check(&self) -> Result<()> {
         for section in &self.head.sections {
             let bytes = self.section(section).and_then(|bytes| self.map.get(bytes));
-            if bytes.is_none_or(|bytes| xxh3_64(bytes) != section.xxh3) {
+            if bytes.is_none_or(|bytes| head::digest(bytes) != section.xxh3) {
                 return Err(damaged());
             }
         }
