@@ -1,6 +1,6 @@
 //! Compiled registries: what stands in the file may be anything.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
 
@@ -23,6 +23,17 @@ const REGISTRY: &str = concat!(
     "\n",
 );
 
+/// The file of [`REGISTRY`].
+static SOUND: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let source = Source { path: b"r.jsonl".to_vec(), bytes: 0, mtime: 0, mtime_nanos: 0, inode: 0 };
+    let options = Options::new(Timestamp::UNIX_EPOCH);
+    let made = Compiled::make(REGISTRY.as_bytes(), Form::Jsonl, source, &options);
+    let mut file = Vec::new();
+    let written = made.map(|made| made.write(&mut file));
+    assert!(matches!(written, Ok(Ok(()))), "a sound registry is compiled");
+    file
+});
+
 /// A sound file with a few bytes changed, its digests made to fit again or not, and then a text to search. However it was changed:
 /// an error or an answer, never a panic, and as it was made the same answer.
 pub fn compiled(data: &[u8]) {
@@ -30,12 +41,7 @@ pub fn compiled(data: &[u8]) {
     let (patches, text) = rest.split_at(rest.len().min(usize::from(first >> 1)) / 5 * 5);
     let now = Timestamp::from_second(1_795_219_200).unwrap_or_default();
     let options = Options::new(now);
-    let source = Source { path: b"r.jsonl".to_vec(), bytes: 0, mtime: 0, mtime_nanos: 0, inode: 0 };
-    let made = Compiled::make(REGISTRY.as_bytes(), Form::Jsonl, source, &options);
-    let mut file = Vec::new();
-    let written = made.map(|made| made.write(&mut file));
-    assert!(matches!(written, Ok(Ok(()))), "a sound registry is compiled");
-    let sound = file.clone();
+    let mut file = SOUND.clone();
     for patch in patches.as_chunks::<5>().0 {
         let [a, b, c, value, many] = *patch;
         let at = u32::from_le_bytes([a, b, c, 0]) as usize % file.len();
@@ -49,13 +55,13 @@ pub fn compiled(data: &[u8]) {
     match Compiled::of_bytes(&file).and_then(|opened| opened.registry(&options)) {
         Ok(registry) => {
             let hits = exercise(&registry, &text);
-            if file == sound {
+            if file == *SOUND {
                 let plain = crate::registry::read(REGISTRY.as_bytes(), Form::Jsonl, now, &options);
                 let plain = plain.unwrap_or_else(|error| panic!("{error}"));
                 assert_eq!(hits, exercise(&plain, &text), "what is compiled says what the registry says");
             }
         }
-        Err(error) => assert!(file != sound && error.kind() == crate::error::Kind::Usage, "{error}"),
+        Err(error) => assert!(file != *SOUND && error.kind() == crate::error::Kind::Usage, "{error}"),
     }
 }
 
