@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod bad;
+mod compiled;
 mod differential;
 mod differential_records;
 mod differential_variants;

@@ -141,7 +141,7 @@ fn run(arguments: &[OsString]) -> Result<Exit> {
             process::step_back(&verify.bounds.manners);
             audit::verify(&verify, config)
         }
-        Verb::Registry(verb) => registry::run(&verb),
+        Verb::Registry(verb) => registry::run(&verb, config),
         Verb::Completions { shell } => pages::completions(shell),
         Verb::Man(man) => pages::man(&man),
     }

@@ -5,6 +5,7 @@
 //! inputs made of them. Not built into the program: feature `fuzz`, or tests.
 #![expect(clippy::panic, clippy::indexing_slicing, reason = "a body says what is wrong by a panic")]
 
+mod compiled;
 mod inputs;
 mod pipeline;
 mod scanners;
@@ -13,6 +14,7 @@ mod stream;
 mod tests;
 mod variants;
 
+pub use compiled::compiled;
 pub use inputs::{checksums, policy, registry_csv, registry_jsonl};
 pub use pipeline::{bzip2, divided, frames, gzip, journal, lz4, snappy, tar, utf16, whole, xz, zip, zstd};
 pub use scanners::{csv, edit_list, json, spelling, text};
@@ -48,6 +50,7 @@ pub static BODIES: &[(&str, Body)] = &[
     ("whole", whole),
     ("filter", filter),
     ("checksums", checksums),
+    ("compiled", compiled),
 ];
 
 /// What bytes above 0x7f stand for in [`expand`]: what scanners and matchers stumble over.

@@ -38,11 +38,6 @@ impl Bytes {
         own.extend_from_slice(more);
     }
 
-    /// Bytes of memory of our own.
-    pub fn heap(&self) -> usize {
-        self.own.len()
-    }
-
     fn own(&mut self) -> &mut Vec<u8> {
         if self.mapped.is_some() {
             self.own = self.to_vec();

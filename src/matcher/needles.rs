@@ -239,13 +239,9 @@ impl Needles {
         &self.traits
     }
 
-    /// Bytes of memory.
-    pub fn heap(&self) -> usize {
-        let columns = [&self.name_ends, &self.until_of, &self.claim_ends, &self.targets, &self.term_of];
-        let numbers: usize = columns.iter().map(|column| column.0.heap()).sum();
-        let numbers = numbers + self.claims_of.0.heap() + self.lists.0.heap();
-        let others = self.names.heap() + self.holds.heap() + self.untils.0.heap() + self.since.0.heap();
-        self.values.heap() + numbers + others + self.terms.0.heap()
+    /// Bytes that they take, in memory or mapped.
+    pub fn bytes(&self) -> usize {
+        self.columns().iter().map(|column| column.len()).sum()
     }
 
     /// Whether what is kept may be out of force.

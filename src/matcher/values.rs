@@ -100,11 +100,6 @@ impl Values {
     pub fn iter(&self) -> impl Iterator<Item = ValueRef<'_>> + Clone {
         (0..self.len()).filter_map(|id| self.get(id as ValueId))
     }
-
-    /// Bytes of memory.
-    pub fn heap(&self) -> usize {
-        self.heads.heap() + self.ends.0.heap() + self.arena.heap()
-    }
 }
 
 impl fmt::Debug for Values {

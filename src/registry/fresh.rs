@@ -85,15 +85,10 @@ impl<'n> Fresh<'n> {
             }
             let mut own = Vec::new();
             for old in claim.values() {
-                let id = match ids.get(&old) {
-                    Some(id) => *id,
-                    None => {
-                        let Some(value) = now.value(old) else { continue };
-                        let id = values.push(value.kind, &value.bytes(), &value.written())?;
-                        ids.insert(old, id);
-                        id
-                    }
-                };
+                let known = ids.get(&old).copied();
+                let Some(value) = now.value(old) else { continue };
+                let id = known.map_or_else(|| values.push(value.kind, &value.bytes(), &value.written()), Ok)?;
+                ids.insert(old, id);
                 own.push(id);
             }
             own.sort_unstable();

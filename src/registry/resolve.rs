@@ -4,6 +4,7 @@
 //! pending ones too, for a hold protects whatever the subject will be known by. What is neither is as if absent. A
 //! reference that would show an identifier is shown as `L<line>`.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -108,7 +109,10 @@ impl Renumbered {
     }
 
     /// The new ids of `values`.
-    pub(super) fn of(&self, values: &[ValueId]) -> Vec<ValueId> {
+    pub(super) fn of<'v>(&self, values: &'v [ValueId]) -> Cow<'v, [ValueId]> {
+        if self.ids.is_empty() {
+            return Cow::Borrowed(values);
+        }
         values.iter().map(|id| self.ids.get(*id as usize).copied().unwrap_or(*id)).collect()
     }
 

@@ -5,19 +5,20 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Exit, build, print, say};
+use super::{Exit, build, compiled, print, say};
 use crate::cli::args::{RegistryFile, RegistryList};
+use crate::cli::build::Config;
 use crate::error::Result;
 use crate::matcher::literal::Literal;
 use crate::matcher::{Plan, Type};
-use crate::policy::Policy;
-use crate::registry::{Entry, Listing, Registry};
+use crate::registry::compiled::Compiled;
+use crate::registry::{Entry, Listing, Options, Registry};
 
 /// A registry whose newest event is older than this is worth a word.
 const OLD: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// `registry check`: exit 0 if it is sound, 2 with line, reason and a hint if not. What looks like a slip is a warning.
-pub(super) fn check(typed: &RegistryFile) -> Result<Exit> {
+pub(super) fn check(typed: &RegistryFile, config: Config) -> Result<Exit> {
     let mut options = build::registry_options(&typed.read, Timestamp::now())?;
     options.findings = true;
     let registry = build::registry(&typed.file, &options)?;
@@ -41,26 +42,38 @@ pub(super) fn check(typed: &RegistryFile) -> Result<Exit> {
     let at = registry.newest_at.map_or_else(|| "none".to_owned(), |at| at.to_string());
     let _infallible = writeln!(out, "{:>14} {at}\n{:>14} {}", "newest at", "sha256", registry.sha256);
     if typed.verbose > 0 {
-        engine(&mut out, &registry)?;
+        engine(&mut out, typed, &registry, config)?;
     }
     print(&out)?;
     warn(&registry, options.now);
     Ok(Exit::Ok)
 }
 
-/// What the engine of a run makes of it.
-fn engine(out: &mut String, registry: &Registry) -> Result<()> {
-    let needles = &registry.needles;
-    let plan = Plan { needles: Arc::clone(needles), fields: Arc::new(Policy::default().fields) };
-    let _infallible = writeln!(out, "\n{:>14} {:>12} {:>12}", "engine", "values", "bytes");
+/// The engines that a run over this registry uses: identifiers in each, and bytes.
+fn engine(out: &mut String, typed: &RegistryFile, registry: &Registry, config: Config) -> Result<()> {
+    // Of a compiled one what it holds itself, everybody whom it may ever search for.
+    let opened =
+        Compiled::is(&typed.file).then(|| compiled::registry(&typed.file, &runs(typed, registry)?)).transpose()?;
+    let needles = &opened.as_ref().unwrap_or(registry).needles;
+    let plan = Plan { needles: Arc::clone(needles), fields: Arc::new(config.file.policy.fields) };
+    let kept = if opened.is_some() { "mapped" } else { "bytes" };
+    let _infallible = writeln!(out, "\n{:>14} {:>12} {kept:>12}", "engine", "values");
+    let mut total = 0;
     let mut row = |name: &str, count: usize, bytes: usize| {
+        total += bytes;
         let _infallible = writeln!(out, "{name:>14} {count:>12} {bytes:>12}");
     };
-    row("values", needles.ids() as usize, needles.heap());
+    row("values", needles.ids() as usize, needles.bytes());
     for (name, count, bytes) in Literal::new(&plan)?.sizes() {
         row(name, count, bytes);
     }
+    let _infallible = writeln!(out, "{:>14} {:>12} {total:>12}", "together", "");
     Ok(())
+}
+
+/// The options with which a run opens it.
+fn runs(typed: &RegistryFile, registry: &Registry) -> Result<Options> {
+    build::registry_options(&typed.read, registry.now)
 }
 
 fn warn(registry: &Registry, now: Timestamp) {

@@ -5,11 +5,12 @@ mod look;
 mod write;
 
 use super::args::Registry;
+use super::build::Config;
 use super::{Exit, build, compiled, print, process, say};
 use crate::error::Result;
 
 /// Runs the verb.
-pub fn run(verb: &Registry) -> Result<Exit> {
+pub fn run(verb: &Registry, config: Config) -> Result<Exit> {
     process::logging(match verb {
         Registry::Check(file) => file.verbose,
         Registry::List(list) => list.file.verbose,
@@ -17,7 +18,7 @@ pub fn run(verb: &Registry) -> Result<Exit> {
         _ => 0,
     });
     match verb {
-        Registry::Check(file) => look::check(file),
+        Registry::Check(file) => look::check(file, config),
         Registry::List(list) => look::list(list),
         Registry::Compile(typed) => compiled::compile(typed),
         Registry::Add(add) => write::add(add),

@@ -207,7 +207,7 @@ impl Finder {
             ("phones", &self.phones),
         ];
         let tables = tables.into_iter().map(|(name, table)| (name, table.size()));
-        let bytes = self.bytes.iter().map(|all| ("bytes", (all.patterns_len(), all.memory_usage())));
+        let bytes = self.bytes.iter().map(|all| ("automaton", (all.patterns_len(), all.memory_usage())));
         tables.chain(bytes).filter(|(_, size)| size.0 > 0).map(|(name, size)| (name, size.0, size.1)).collect()
     }
 

@@ -75,12 +75,13 @@ impl Time {
 }
 
 /// Where a column stands, from the end of the head's padding on.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Section {
     pub at: u64,
     pub bytes: u64,
-    pub xxh3: u64,
+    /// Of its bytes, 16 hex digits.
+    pub xxh3: String,
 }
 
 impl Head {
@@ -89,16 +90,20 @@ impl Head {
     }
 }
 
+/// XXH3 of a section, 16 hex digits: tells damage, at the speed of memory. Against somebody who may write the file nothing would.
+pub(super) fn digest(bytes: &[u8]) -> String {
+    format!("{:016x}", xxhash_rust::xxh3::xxh3_64(bytes))
+}
+
 /// Makes the digests of a file fit what stands in it: for tests of what no digest can tell.
 #[cfg(any(test, feature = "fuzz"))]
 pub fn seal(file: &mut [u8]) {
     let Ok((mut head, base)) = read(file) else { return };
     for section in &mut head.sections {
         let start = base + section.at as usize;
-        section.xxh3 = file.get(start..start + section.bytes as usize).map_or(0, xxhash_rust::xxh3::xxh3_64);
+        section.xxh3 = file.get(start..start + section.bytes as usize).map(digest).unwrap_or_default();
     }
     let room = base - PRELUDE;
-    // White space after the head is of it, so that its length stays a choice: the digests' digits vary in number.
     let mut json = serde_json::to_vec(&head).unwrap_or_default();
     if json.len() > room {
         return;

@@ -26,7 +26,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use memmap2::Mmap;
 use sha2::{Digest, Sha256};
-use xxhash_rust::xxh3::xxh3_64;
 
 pub use self::head::Source;
 use self::head::{Head, PRELUDE, SECTIONS};
@@ -96,7 +95,7 @@ impl Compiled {
     pub fn check(&self) -> Result<()> {
         for section in &self.head.sections {
             let bytes = self.section(section).and_then(|bytes| self.map.get(bytes));
-            if bytes.is_none_or(|bytes| xxh3_64(bytes) != section.xxh3) {
+            if bytes.is_none_or(|bytes| head::digest(bytes) != section.xxh3) {
                 return Err(damaged());
             }
         }
@@ -153,15 +152,15 @@ impl Compiled {
             let range = self.section(section).ok_or_else(damaged)?;
             Ok(Bytes::mapped(&self.map, range))
         });
-        let mut needles: [Bytes; crate::matcher::needles::COLUMNS] = Default::default();
-        for column in &mut needles {
+        let mut own: [Bytes; crate::matcher::needles::COLUMNS] = Default::default();
+        for column in &mut own {
             *column = columns.next().ok_or_else(damaged)??;
         }
         let changes = columns.next().ok_or_else(damaged)??;
         let ready = Ready::of_columns(columns.collect::<Result<Vec<_>>>()?, head.notes).ok_or_else(damaged)?;
-        let needles = Needles::of_columns(needles, head.traits, ready, options.now).ok_or_else(damaged)?;
-        let [in_force, held, pending, cancelled] = counts(&Column(changes), options.now);
-        let newest_at = head.newest_at.map(|at| at.time()).transpose()?;
+        let needles = Needles::of_columns(own, head.traits, ready, options.now).ok_or_else(damaged)?;
+        let [in_force, on_hold, pending, cancelled] = counts(&Column(changes), options.now);
+        let newest_at = head.newest_at.map(head::Time::time).transpose()?;
         let mtime = Timestamp::new(head.source.mtime, head.source.mtime_nanos as i32).map_err(|_| damaged())?;
         let registry = Registry {
             needles: Arc::new(needles),
@@ -173,7 +172,7 @@ impl Compiled {
             written: newest_at.unwrap_or(mtime),
             now: options.now,
             in_force,
-            held,
+            held: on_hold,
             pending,
             cancelled,
             new_since: Vec::new(),

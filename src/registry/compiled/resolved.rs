@@ -32,7 +32,8 @@ pub(super) fn all(ledger: Ledger<'_>) -> Result<(Needles, Column<CHANGE>)> {
         claims.sort_unstable();
         // The earliest stands; at once is earlier than any time.
         claims.dedup_by_key(|claim| (claim.0, claim.1));
-        tally.add(&track, hold, claims.iter().map(|claim| claim.2).min());
+        let first = claims.iter().map(|claim| claim.2).min();
+        tally.add(hold, first.map_or_else(|| Own::none(&track), Own::from));
         if !claims.is_empty() {
             needles.subject(&shown.reference(&track), hold, track.since())?;
             for (values, before, effective_at) in claims {
@@ -50,20 +51,27 @@ const HELD: usize = 1;
 const PENDING: usize = 2;
 const CANCELLED: usize = 3;
 
+/// What a subject is without a hold, and from when on it is in force instead.
+struct Own(Option<usize>, Option<Timestamp>);
+
+impl Own {
+    /// Without identifiers.
+    fn none(track: &Track) -> Self {
+        Self(track.cancelled.then_some(CANCELLED), None)
+    }
+
+    /// With a first identifier that comes in force at that time, or at once.
+    fn from(first: Option<Timestamp>) -> Self {
+        Self(Some(if first.is_some() { PENDING } else { IN_FORCE }), first)
+    }
+}
+
 /// Changes of the four numbers by their time; those of no time are the beginning.
 #[derive(Default)]
 struct Tally(BTreeMap<Option<Timestamp>, [i64; 4]>);
 
 impl Tally {
-    /// Counts a subject whose first identifier comes in force at `first` (`None`: it has none; `Some(None)`: at once).
-    fn add(&mut self, track: &Track, hold: Hold, first: Option<Option<Timestamp>>) {
-        // Without a hold: what it is, and from when on it is something else.
-        let (before, change) = match first {
-            Some(None) => (Some(IN_FORCE), None),
-            Some(Some(at)) => (Some(PENDING), Some(at)),
-            None if track.cancelled => (Some(CANCELLED), None),
-            None => (None, None),
-        };
+    fn add(&mut self, hold: Hold, Own(before, change): Own) {
         match hold {
             Hold::Open => self.step(None, None, Some(HELD)),
             Hold::None => {

@@ -7,9 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use xxhash_rust::xxh3::xxh3_64;
 
-use super::head::{ALIGN, CHANGE, Head, MAGIC, PRELUDE, Section, Source, Time};
+use super::head::{ALIGN, CHANGE, Head, MAGIC, PRELUDE, Section, Source, Time, digest};
 use super::{Compiled, resolved};
 use crate::error::{Error, Result};
 use crate::matcher::column::{Bytes, Column};
@@ -72,7 +71,7 @@ impl Made {
         let columns: Vec<&Bytes> = columns.collect();
         let mut at = 0;
         let sections = columns.iter().map(|column| {
-            let section = Section { at: at as u64, bytes: column.len() as u64, xxh3: xxh3_64(column) };
+            let section = Section { at: at as u64, bytes: column.len() as u64, xxh3: digest(column) };
             at += column.len().next_multiple_of(ALIGN);
             section
         });
