@@ -8,11 +8,12 @@ use clap::{ArgMatches, Command};
 use jiff::Timestamp;
 
 use super::args::{self, Bounds, Manners, ReadRegistry, Say, VerifyLevel, Walk};
+use super::reading::{self, Reading};
 use crate::config::policy_file::{self, File};
 use crate::config::units::{duration, nearest, size};
 use crate::detect;
 use crate::error::{At, Error, Result};
-use crate::job::{Job, Mode, Progress, Verify};
+use crate::job::{Job, Mode, Verify};
 use crate::judge::pseudonym::Key;
 use crate::limits::{BW_MIN, Limits};
 use crate::matcher::Type;
@@ -154,8 +155,13 @@ pub fn jobs(bounds: &Bounds) -> Result<usize> {
     match bounds.jobs {
         Some(0) => Err(Error::usage("--jobs must be at least 1")),
         Some(jobs) => Ok(jobs.min(1024)),
-        None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+        None => Ok(cores()),
     }
+}
+
+/// The cores that there are, as far as is known.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// A job with what `scan` and `scrub` share.
@@ -188,11 +194,7 @@ pub fn job(walk: &Walk, say: &Say, mode: Mode) -> Result<Job> {
         manifest: say.manifest.clone(),
         json: say.json,
         quiet: say.quiet,
-        progress: match say.progress {
-            args::ProgressWhen::Auto => Progress::Auto,
-            args::ProgressWhen::Always => Progress::Always,
-            args::ProgressWhen::Never => Progress::Never,
-        },
+        progress: reading::progress(say.progress),
         own_files: Vec::new(),
     })
 }
@@ -280,7 +282,7 @@ pub fn value_type(typed: Option<&str>) -> Result<Option<Type>> {
 }
 
 /// Reads the registry at `path`.
-pub fn registry(path: &Path, options: &Options) -> Result<Registry> {
+pub fn registry(path: &Path, options: &Options, reading: &Reading) -> Result<Registry> {
     let form = Form::of(path)?;
     let cannot = |e: &std::io::Error| Error::usage(format!("cannot read the registry: {}", e.kind()));
     let file = std::fs::File::open(path).map_err(|e| cannot(&e))?;
@@ -292,17 +294,17 @@ pub fn registry(path: &Path, options: &Options) -> Result<Registry> {
     if form == Form::Jsonl {
         settle(&file);
     }
-    let input = std::io::BufReader::with_capacity(1 << 16, file);
-    registry::read(input, form, mtime, options).map_err(|error| error.layer("registry"))
+    let input = reading.input(file, meta.len());
+    registry::read_by(&reading.pool(), input, form, mtime, options).map_err(|error| error.layer("registry"))
 }
 
 /// Reads the registry at `path` again, as an earlier run saw it. Age and emptiness are judged as of today.
-pub fn registry_at(path: &Path, typed: &ReadRegistry, then: Then<'_>) -> Result<Registry> {
+pub fn registry_at(path: &Path, typed: &ReadRegistry, then: Then<'_>, reading: &Reading) -> Result<Registry> {
     let mut options = registry_options(typed, then.as_of)?;
     options.as_of_seq = Some(then.seq);
     options.as_of_sha256 = Some(then.sha256.to_owned());
     (options.max_age, options.min_seq, options.allow_empty) = (None, None, true);
-    registry(path, &options)
+    registry(path, &options, reading)
 }
 
 /// Waits a moment for whoever appends to the log, with a shared lock until `file` is closed. Without the lock (another

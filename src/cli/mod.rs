@@ -12,6 +12,7 @@ mod gate;
 mod metrics;
 mod pages;
 mod process;
+mod reading;
 mod registry;
 mod scrub;
 mod summary;

@@ -273,7 +273,9 @@ pub(super) fn through(name: &[u8], data: &[u8], first: u8, fast: &Literal, slow:
     let looks = looks
         || match read(&by, &result) {
             Ok(after) => after.tally.layers != seen.tally.layers,
-            Err(error) => !seen.tally.layers.iter().any(|layer| error.to_string().split(": ").any(|part| part == *layer)),
+            Err(error) => {
+                !seen.tally.layers.iter().any(|layer| error.to_string().split(": ").any(|part| part == *layer))
+            }
         };
     stream::agrees(&by, &second, &data, name, Some((&seen, &result)), (size, looks));
     for search in [&second, &search(slow as &dyn Engine, &narrow, true)] {

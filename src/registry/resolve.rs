@@ -4,7 +4,7 @@
 //! pending ones too, for a hold protects whatever the subject will be known by. What is neither is as if absent. A
 //! reference that would show an identifier is shown as `L<line>`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::hash::{BuildHasher, BuildHasherDefault, RandomState};
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::event::Terms;
 use super::intern::{Hashed, Intern};
 use super::ledger::{Draft, Ledger, Track};
+use super::names::Names;
 use super::{Entry, Identifier, Listing, Registry, Revealed, State, value};
 use crate::error::{Error, Result};
 use crate::matcher::{Claim, Needles, Subject, SubjectId, Type, Value, ValueId};
@@ -38,10 +39,10 @@ pub(super) fn resolve(ledger: Ledger<'_>, sha256: String, mtime: Timestamp) -> R
         listing: Vec::new(),
         findings: Vec::new(),
     };
-    let shown = Shown::new(&ledger.values, &ledger.by_name);
+    let shown = Shown::new(&ledger.values, &ledger.names);
     let mut needles = Needles::default();
-    for track in ledger.tracks {
-        let judge = Judge { track: &track, terms: &ledger.terms, now };
+    for track in ledger.tracks() {
+        let judge = Judge { track, now };
         let state = judge.state();
         match state {
             State::Held => registry.held += 1,
@@ -50,19 +51,19 @@ pub(super) fn resolve(ledger: Ledger<'_>, sha256: String, mtime: Timestamp) -> R
             State::Cancelled => registry.cancelled += 1,
             State::Idle => {}
         }
-        if track.later {
-            registry.new_since.push(shown.reference(&track));
+        if track.later() {
+            registry.new_since.push(shown.reference(track));
         }
         if ledger.options.listing != Listing::None {
             let reveal = ledger.options.listing == Listing::Reveal;
-            let entry = judge.entry(state, shown.reference(&track), &ledger.values, reveal);
+            let entry = judge.entry(state, shown.reference(track), &ledger.values, reveal);
             registry.listing.push(entry);
         }
         if matches!(state, State::Held | State::InForce) {
             let before = needles.claims.len();
             judge.claim(state == State::Held, &mut needles)?;
             if needles.claims.len() > before {
-                needles.subjects.push(Subject { reference: shown.reference(&track), held: state == State::Held });
+                needles.subjects.push(Subject { reference: shown.reference(track), held: state == State::Held });
                 registry.since.push(track.since(now).unwrap_or(registry.written));
             }
         }
@@ -75,31 +76,25 @@ pub(super) fn resolve(ledger: Ledger<'_>, sha256: String, mtime: Timestamp) -> R
 
 /// One subject at the run's "now".
 struct Judge<'a> {
-    track: &'a Track,
-    terms: &'a [Terms],
+    track: Track<'a>,
     now: Timestamp,
 }
 
 impl Judge<'_> {
-    fn terms(&self, draft: &Draft) -> Terms {
-        let terms = self.terms.get(draft.terms as usize);
-        terms.copied().unwrap_or_default()
-    }
-
     /// Whether the grace period of `draft` is over.
-    fn effective(&self, draft: &Draft) -> bool {
-        let effective_at = self.terms(draft).effective_at;
+    fn effective(&self, draft: &Draft<'_>) -> bool {
+        let effective_at = draft.terms.effective_at;
         effective_at.is_none_or(|at| at <= self.now)
     }
 
     fn state(&self) -> State {
         if self.track.held(self.now) {
             State::Held
-        } else if self.track.drafts.iter().any(|draft| self.effective(draft)) {
+        } else if self.track.drafts().any(|draft| self.effective(&draft)) {
             State::InForce
-        } else if !self.track.drafts.is_empty() {
+        } else if !self.track.is_bare() {
             State::Pending
-        } else if self.track.cancelled {
+        } else if self.track.cancelled() {
             State::Cancelled
         } else {
             State::Idle
@@ -110,11 +105,9 @@ impl Judge<'_> {
     fn claim(&self, held: bool, needles: &mut Needles) -> Result<()> {
         let many = |_| Error::usage("more than 4294967295 subjects");
         let subject = SubjectId::try_from(needles.subjects.len()).map_err(many)?;
-        let drafts = self.track.drafts.iter();
-        let mut claims: Vec<(&[ValueId], Option<Timestamp>)> = drafts
-            .filter(|draft| held || self.effective(draft))
-            .map(|draft| (draft.ids(), self.terms(draft).before))
-            .collect();
+        let drafts = self.track.drafts();
+        let mut claims: Vec<(&[ValueId], Option<Timestamp>)> =
+            drafts.filter(|draft| held || self.effective(draft)).map(|draft| (draft.ids, draft.terms.before)).collect();
         claims.sort_unstable();
         claims.dedup();
         needles.claims.extend(claims.into_iter().map(|(values, before)| Claim {
@@ -129,19 +122,19 @@ impl Judge<'_> {
     fn entry(&self, state: State, reference: String, values: &Intern, reveal: bool) -> Entry {
         let mut counts = [0; Type::ALL.len()];
         let mut composites = 0;
-        for draft in &self.track.drafts {
-            composites += u32::from(draft.ids().len() > 1);
-            for value in draft.ids().iter().filter_map(|id| values.get(*id)) {
+        for draft in self.track.drafts() {
+            composites += u32::from(draft.ids.len() > 1);
+            for value in draft.ids.iter().filter_map(|id| values.get(*id)) {
                 let kinds = Type::ALL.iter().zip(&mut counts);
                 kinds.filter(|(kind, _)| **kind == value.kind).for_each(|(_, n)| *n += 1);
             }
         }
-        let ends = self.track.drafts.iter();
-        let ends = ends.filter_map(|draft| self.terms(draft).effective_at);
-        let hold = self.track.hold.as_deref().filter(|_| state == State::Held);
+        let ends = self.track.drafts();
+        let ends = ends.filter_map(|draft| draft.terms.effective_at);
+        let hold = self.track.hold().filter(|_| state == State::Held);
         Entry {
             reference,
-            line: self.track.line,
+            line: self.track.line(),
             state,
             values: counts,
             composites,
@@ -152,15 +145,15 @@ impl Judge<'_> {
     }
 
     fn reveal(&self, values: &Intern) -> Revealed {
-        let reference = match &self.track.name {
+        let reference = match self.track.name() {
             Some(name) => name.to_string(),
-            None => format!("L{}", self.track.line),
+            None => format!("L{}", self.track.line()),
         };
-        let hold = self.track.hold.as_deref();
+        let hold = self.track.hold();
         let reason = hold.and_then(|hold| hold.reason.as_deref());
-        let identifiers = self.track.drafts.iter().map(|draft| {
-            let parts = draft.ids().iter().filter_map(|id| values.get(*id));
-            let Terms { effective_at, before } = self.terms(draft);
+        let identifiers = self.track.drafts().map(|draft| {
+            let parts = draft.ids.iter().filter_map(|id| values.get(*id));
+            let Terms { effective_at, before } = draft.terms;
             Identifier { parts: parts.map(|value| (value.kind, text(value))).collect(), effective_at, before }
         });
         Revealed {
@@ -216,7 +209,7 @@ fn settle(needles: &mut Needles, mut values: Vec<Value>) {
 /// How references are shown.
 struct Shown<'a> {
     values: &'a Intern,
-    by_name: &'a HashMap<Arc<str>, usize>,
+    names: &'a Names,
     /// Hashes of the references that are some value's text, case aside. One that is there by chance is hidden, which does
     /// no harm.
     hidden: Hashes,
@@ -226,9 +219,9 @@ struct Shown<'a> {
 type Hashes = HashSet<u64, BuildHasherDefault<Hashed>>;
 
 impl<'a> Shown<'a> {
-    fn new(values: &'a Intern, by_name: &'a HashMap<Arc<str>, usize>) -> Self {
+    fn new(values: &'a Intern, all: &'a Names) -> Self {
         let keys = RandomState::new();
-        let names: Hashes = by_name.keys().map(|name| fold(&keys, name)).collect();
+        let names: Hashes = all.iter().map(|name| fold(&keys, name)).collect();
         let mut hidden = Hashes::default();
         if !names.is_empty() {
             for value in values.values() {
@@ -238,21 +231,21 @@ impl<'a> Shown<'a> {
                 }
             }
         }
-        Self { values, by_name, hidden, keys }
+        Self { values, names: all, hidden, keys }
     }
 
     /// The reference of `track`, or `L<line>` if it would show an identifier.
-    fn reference(&self, track: &Track) -> String {
-        match track.name.as_deref() {
-            Some(name) if !track.tells && !self.is_value(name) => name.to_owned(),
+    fn reference(&self, track: Track<'_>) -> String {
+        match track.name() {
+            Some(name) if !track.tells() && !self.is_value(name) => name.to_owned(),
             name => {
-                let line = format!("L{}", track.line);
-                if name.is_none() || !self.by_name.contains_key(line.as_str()) {
+                let line = format!("L{}", track.line());
+                if name.is_none() || self.names.find(&line).is_none() {
                     return line;
                 }
                 // Somebody else is called that: two people must not be counted as one.
                 let others = (2u64..).map(|n| format!("{line}-{n}"));
-                let mut free = others.filter(|other| !self.by_name.contains_key(other.as_str()));
+                let mut free = others.filter(|other| self.names.find(other).is_none());
                 free.next().unwrap_or(line)
             }
         }

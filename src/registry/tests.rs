@@ -4,6 +4,7 @@ mod append;
 mod faults;
 mod forms;
 mod fresh;
+mod load;
 mod tracks;
 
 use super::*;

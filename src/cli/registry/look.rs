@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Exit, build, print, say};
 use crate::cli::args::{RegistryFile, RegistryList};
+use crate::cli::reading::Reading;
 use crate::error::Result;
 use crate::matcher::literal::Literal;
 use crate::matcher::{Plan, Type};
@@ -20,7 +21,7 @@ const OLD: SignedDuration = SignedDuration::from_hours(30 * 24);
 pub(super) fn check(typed: &RegistryFile) -> Result<Exit> {
     let mut options = build::registry_options(&typed.read, Timestamp::now())?;
     options.findings = true;
-    let registry = build::registry(&typed.file, &options)?;
+    let registry = build::registry(&typed.file, &options, &Reading::default())?;
     let mut out = String::new();
     let mut row = |what: &str, n: u64| {
         let _infallible = writeln!(out, "{what:>14} {n:>12}");
@@ -78,7 +79,7 @@ fn warn(registry: &Registry, now: Timestamp) {
 pub(super) fn list(typed: &RegistryList) -> Result<Exit> {
     let mut options = build::registry_options(&typed.file.read, Timestamp::now())?;
     options.listing = if typed.reveal { Listing::Reveal } else { Listing::Counts };
-    let registry = build::registry(&typed.file.file, &options)?;
+    let registry = build::registry(&typed.file.file, &options, &Reading::default())?;
     let mut out = String::new();
     for entry in &registry.listing {
         entry_line(&mut out, entry);
