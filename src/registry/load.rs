@@ -123,8 +123,9 @@ struct Player<'p, 'o> {
 impl Player<'_, '_> {
     /// Before the first line.
     fn start(&mut self) {
-        let mut past = Past::new(&self.digest, &[]);
-        past.look(0, self.reader.form, self.ledger);
+        if self.reader.form == Form::Jsonl {
+            Past::new(&self.digest, &[]).look(0, self.ledger);
+        }
     }
 
     /// Plays a block that was parsed. The first fault of it all is told.
@@ -151,7 +152,9 @@ impl Player<'_, '_> {
                     deal.line
                 }
             };
-            past.look(line + 1 - block.line, self.reader.form, self.ledger);
+            if log {
+                past.look(line + 1 - block.line, self.ledger);
+            }
         }
         if let Some(fault) = batch.fault.take() {
             if let Some((line, link)) = fault.after {
@@ -189,9 +192,9 @@ impl<'b> Past<'b> {
 
     /// Notes whether all up to the end of the block's first `lines` lines is it, with the last line's end or without it: a file
     /// that is written by hand may have got the line end with the next line.
-    fn look(&mut self, lines: u64, form: Form, ledger: &mut Ledger<'_>) {
+    fn look(&mut self, lines: u64, ledger: &mut Ledger<'_>) {
         let Options { as_of_seq: Some(seq), as_of_sha256: Some(sha256), .. } = ledger.options else { return };
-        if form != Form::Jsonl || ledger.grown || ledger.seq != *seq {
+        if ledger.grown || ledger.seq != *seq {
             return;
         }
         let mut end = self.at;

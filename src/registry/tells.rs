@@ -156,7 +156,7 @@ mod tests {
             ("alice\\u0040example.com", Type::Email, "alice@example.com", true),
             ("alice.example.com", Type::Email, "alice@example.com", false),
             ("u/6f9619ff-8b86-d011-b42d-00cf4fc964ff", Type::Uuid, "{6F9619FF-8B86-D011-B42D-00CF4FC964FF}", true),
-            ("host:2001:db8:0::1", Type::Ip, "2001:db8::1", true),
+            ("host 2001:db8:0::1", Type::Ip, "2001:db8::1", true),
             ("host 192.0.2.007", Type::Ip, "192.0.2.7", true),
             ("tel:+49 (151) 234-5678", Type::Phone, "+491512345678", true),
             ("tel:+49 151 234", Type::Phone, "+491512345678", false),
