@@ -86,7 +86,7 @@ pub fn run(job: &Job, given: &Given<'_>) -> Result<Report> {
     let space = TempSpace::paced(job.temp_dir.clone(), job.limits.max_temp, pace);
     let plan = Plan { needles: Arc::clone(&given.registry.needles), fields: Arc::new(given.policy.fields.clone()) };
     let literal = Literal::new(&plan)?;
-    let masker = Masker::new(&plan)?;
+    let masker = Masker::of(&literal);
     let mask = |name: &[u8]| masker.mask(name);
     let judge = Judge::new(&given.registry.needles, &given.policy.fields, given.key);
     let large = LargeSlot::new(stdin::share(&job.mode, job.limits.max_memory), job.jobs);

@@ -483,8 +483,8 @@ pub fn tell(tally: &Tally, search: &Search<'_>, line: &mut Artifact) {
     line.layers = tally.layers.iter().map(|name| (*name).to_owned()).collect();
     line.records = Some(Records { read: tally.read, dropped: tally.dropped, edited: tally.edited });
     for (subject, n) in &tally.subjects {
-        if let Some(subject) = search.needles.subjects.get(*subject as usize) {
-            *line.subjects.entry(subject.reference.clone()).or_default() += n;
+        if let Some(subject) = search.needles.subject(*subject) {
+            *line.subjects.entry(subject.reference.to_owned()).or_default() += n;
         }
     }
     line.left = [("report", tally.left_report), ("held", tally.left_held)]

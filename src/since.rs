@@ -151,7 +151,7 @@ impl Since {
                 "no artifact of a run with this tool, policy, options and registry (or its beginning) is listed there";
             self.notes.push(format!("--since: everything is read: {why}"));
         }
-        Ok(fresh.needles())
+        fresh.needles()
     }
 
     /// What is known of the artifact with this identity and masked URI.

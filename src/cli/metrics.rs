@@ -92,8 +92,8 @@ impl Meter {
             self.file = None;
             return Err(Error::usage("--metrics-name holds an identifier of the registry"));
         }
-        let people = registry.needles.subjects.iter().zip(&registry.since);
-        self.told.oldest = people.filter(|(subject, _)| !subject.held).map(|(_, since)| *since).min();
+        let people = registry.needles.subjects().filter(|(_, subject)| !subject.held);
+        self.told.oldest = people.map(|(id, _)| registry.since(id)).min();
         self.told.now = Some(now);
         self.told.registry = Some(Who {
             seq: registry.seq,
@@ -249,7 +249,7 @@ fn holds_value(name: &str, needles: &Needles) -> bool {
                 edge(before.unwrap_or_default().last()) && edge(after.unwrap_or_default().first())
             })
     };
-    needles.values.iter().any(|value| stands(&value.bytes) || stands(&value.written))
+    needles.values().any(|(_, value)| stands(&value.bytes()) || stands(&value.written()))
 }
 
 /// The last success that an older file tells.
@@ -340,7 +340,7 @@ mod tests {
             bytes: text.as_bytes().into(),
             written: Box::default(),
         };
-        let needles = Needles { values: vec![value("alice_m"), value("42")], ..Needles::default() };
+        let needles = Needles::of_values(&[value("alice_m"), value("42")]).unwrap();
         for (name, holds) in [
             ("app", false),
             ("x-alice_m.y", true),

@@ -18,7 +18,7 @@ use crate::layer::coded::Codec;
 use crate::layer::cx::Leaf;
 use crate::layer::{BlobPass, Cx, Detect, Fit, Foretold, Found, Hint, LargeSlot, Layer, Search, Tally};
 use crate::limits::Limits;
-use crate::matcher::{Chain, Claim, Engine, Hit, Needles, Subject, Type, Unit, Value};
+use crate::matcher::{Chain, Engine, Hit, Needles, Type, Unit, Value};
 use crate::policy::{Fields, Policy};
 use crate::span::Span;
 
@@ -116,14 +116,7 @@ pub struct Outcome {
 
 fn needles() -> Needles {
     let value = |bytes: &[u8]| Value { kind: Type::Email, bytes: bytes.into(), written: Box::default() };
-    let subject = |n: u32| Subject { reference: format!("sub_{n}"), held: false };
-    let claim = |n: u32| Claim { subject: n, values: Box::new([n]), before: None };
-    Needles {
-        values: vec![value(ALICE), value(BOBBY)],
-        subjects: vec![subject(0), subject(1)],
-        claims: vec![claim(0), claim(1)],
-        claims_of: vec![vec![0], vec![1]],
-    }
+    Needles::of_people([("sub_0", false, &[value(ALICE)][..]), ("sub_1", false, &[value(BOBBY)][..])]).unwrap()
 }
 
 pub fn with_search<T>(limits: &Limits, second: bool, play: impl FnOnce(&Search<'_>) -> T) -> T {

@@ -37,8 +37,8 @@ impl Unclean {
 
     /// Since when the one who waits longest has been in force; `None` if nobody waits.
     pub fn oldest(&self, registry: &Registry) -> Option<Timestamp> {
-        let people = registry.needles.subjects.iter().zip(&registry.since);
-        let waits = |reference: &String| self.anybody || self.found.contains(reference);
-        people.filter(|(subject, _)| !subject.held && waits(&subject.reference)).map(|(_, since)| *since).min()
+        let waits = |reference: &str| self.anybody || self.found.contains(reference);
+        let people = registry.needles.subjects().filter(|(_, subject)| !subject.held && waits(subject.reference));
+        people.map(|(id, _)| registry.since(id)).min()
     }
 }

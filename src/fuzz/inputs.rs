@@ -32,8 +32,7 @@ fn registry(data: &[u8], form: Form) {
     match (read(1 << 16, &options(Listing::None, false)), read(3, &options(Listing::None, false))) {
         (Ok(one), Ok(other)) => {
             sound(&one, data);
-            assert_eq!(one.needles.values, other.needles.values, "read sizes matter");
-            assert_eq!(one.needles.claims, other.needles.claims, "read sizes matter");
+            assert!(one.needles == other.needles, "read sizes matter");
         }
         (Err(one), Err(other)) => {
             assert_eq!(one.to_string(), other.to_string(), "read sizes matter");
@@ -48,18 +47,22 @@ fn registry(data: &[u8], form: Form) {
 
 fn sound(registry: &Registry, data: &[u8]) {
     assert_eq!(registry.sha256, hex(&Sha256::digest(data)));
-    let Needles { values, subjects, claims, claims_of } = &*registry.needles;
-    assert_eq!(values.len(), claims_of.len());
-    for (claim, at) in claims.iter().zip(0u32..) {
-        assert!((claim.subject as usize) < subjects.len() && !claim.values.is_empty());
-        for value in &claim.values {
-            assert!(claims_of[*value as usize].binary_search(&at).is_ok(), "the way back from a value to its claim");
+    consistent(&registry.needles);
+    let (held, others): (Vec<_>, Vec<_>) = registry.needles.subjects().partition(|(_, subject)| subject.held);
+    assert!(held.len() as u64 <= registry.held && others.len() as u64 <= registry.in_force);
+}
+
+/// Subjects, claims and values lead to each other.
+fn consistent(needles: &Needles) {
+    let mut links = 0;
+    for (at, claim) in needles.claims() {
+        assert!(needles.subject(claim.subject).is_some() && claim.values().len() > 0);
+        for value in claim.values() {
+            links += 1;
+            assert!(needles.value(value).is_some() && needles.claims_of(value).any(|known| known == at));
         }
     }
-    let links: usize = claims_of.iter().map(Vec::len).sum();
-    assert_eq!(links, claims.iter().map(|claim| claim.values.len()).sum::<usize>());
-    let held = subjects.iter().filter(|subject| subject.held).count() as u64;
-    assert!(held <= registry.held && subjects.len() as u64 - held <= registry.in_force);
+    assert_eq!(links, needles.values().map(|(id, _)| needles.claims_of(id).count()).sum::<usize>());
 }
 
 /// A usage error made of constants and numbers: short, and of printable ASCII.

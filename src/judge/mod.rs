@@ -88,8 +88,8 @@ struct Who<'w> {
 
 /// The claims that hold on one record.
 struct Holding<'n> {
-    in_force: Vec<&'n Claim>,
-    held: Vec<&'n Claim>,
+    in_force: Vec<Claim<'n>>,
+    held: Vec<Claim<'n>>,
 }
 
 impl<'n> Judge<'n> {
@@ -100,7 +100,7 @@ impl<'n> Judge<'n> {
 
     /// Whether any claim asks for the record's time.
     pub fn wants_time(&self) -> bool {
-        self.needles.claims.iter().any(|claim| claim.before.is_some())
+        self.needles.traits().before
     }
 
     /// What the hits in a name come to: in-force values are masked, unless a held subject shares them.
@@ -111,9 +111,9 @@ impl<'n> Judge<'n> {
         let mut ruling = NameRuling { held: !holding.held.is_empty(), ..NameRuling::default() };
         for claim in holding.in_force {
             let mut any = false;
-            for value in claim.values.iter().filter(|value| !kept.contains(value)) {
+            for value in claim.values().filter(|value| !kept.contains(value)) {
                 any = true;
-                ruling.values.insert(*value);
+                ruling.values.insert(value);
             }
             if any {
                 ruling.subjects.insert(claim.subject);
@@ -229,9 +229,9 @@ impl<'n> Judge<'n> {
         }
         let (mut whose, mut seen): (Vec<(ValueId, SubjectId)>, _) = (Vec::new(), BTreeSet::new());
         for claim in &holding.in_force {
-            for value in claim.values.iter().filter(|value| !kept.contains(value)) {
-                if seen.insert(*value) {
-                    whose.push((*value, claim.subject));
+            for value in claim.values().filter(|value| !kept.contains(value)) {
+                if seen.insert(value) {
+                    whose.push((value, claim.subject));
                 }
                 ruling.subjects.insert(claim.subject);
             }
@@ -284,15 +284,14 @@ impl<'n> Judge<'n> {
     /// The claims that `values` satisfy, for a record of `time` (`None`: not known or not asked for, and so covered).
     fn holding(&self, values: &BTreeSet<ValueId>, time: Option<Timestamp>) -> Holding<'n> {
         let mut holding = Holding { in_force: Vec::new(), held: Vec::new() };
-        let claims: BTreeSet<u32> =
-            values.iter().filter_map(|value| self.needles.claims_of.get(*value as usize)).flatten().copied().collect();
-        for claim in claims.iter().filter_map(|at| self.needles.claims.get(*at as usize)) {
+        let claims: BTreeSet<u32> = values.iter().flat_map(|value| self.needles.claims_of(*value)).collect();
+        for claim in claims.iter().filter_map(|at| self.needles.claim(*at)) {
             let covered = match (claim.before, time) {
                 (Some(before), Some(time)) => time < before,
                 _ => true,
             };
-            if covered && claim.values.iter().all(|value| values.contains(value)) {
-                let held = self.needles.subjects.get(claim.subject as usize).is_some_and(|subject| subject.held);
+            if covered && claim.values().all(|value| values.contains(&value)) {
+                let held = self.needles.subject(claim.subject).is_some_and(|subject| subject.held);
                 if held { holding.held.push(claim) } else { holding.in_force.push(claim) }
             }
         }
@@ -301,13 +300,12 @@ impl<'n> Judge<'n> {
 
     /// Values that must stay because a held subject on the record shares them.
     fn shared(holding: &Holding<'_>) -> BTreeSet<ValueId> {
-        holding.held.iter().flat_map(|claim| claim.values.iter().copied()).collect()
+        holding.held.iter().flat_map(Claim::values).collect()
     }
 
     /// Where the values of the claims that hold stand, as ranges of the unit.
     fn own_spans(holding: &Holding<'_>, hits: &[&Hit]) -> Vec<Range<usize>> {
-        let values: BTreeSet<ValueId> =
-            holding.in_force.iter().flat_map(|claim| claim.values.iter().copied()).collect();
+        let values: BTreeSet<ValueId> = holding.in_force.iter().flat_map(Claim::values).collect();
         hits.iter().filter(|hit| values.contains(&hit.value)).map(|hit| hit.span.clone()).collect()
     }
 }

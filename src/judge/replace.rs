@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use super::pseudonym::Pseudonym;
 use super::{Judge, text};
-use crate::matcher::{Chain, Hit, Spelling, SubjectId, Type, Unit, Value, ValueId, spelling};
+use crate::matcher::{Chain, Hit, Spelling, SubjectId, Type, Unit, ValueId, ValueRef, spelling};
 use crate::policy::{Action, Erase, FieldName};
 use crate::record::{Field, Place};
 
@@ -203,8 +203,8 @@ impl Job<'_> {
     /// Whether `span` spells the value of `hit` in an array of byte values, and is not one number that is the value itself.
     fn in_bytes(&self, span: &Range<usize>, hit: &Hit, layout: &Layout<'_>) -> bool {
         let array = |field: &Field<'_>| field.span.start <= span.start && span.end <= field.span.end;
-        let value = self.judge.needles.values.get(hit.value as usize);
-        let itself = value.is_some_and(|value| self.unit.text.get(span.clone()) == Some(&*value.bytes));
+        let value = self.judge.needles.value(hit.value);
+        let itself = value.is_some_and(|value| self.unit.text.get(span.clone()) == Some(&*value.bytes()));
         !itself && layout.arrays.near(span).any(array)
     }
 
@@ -240,8 +240,8 @@ impl Job<'_> {
     }
 
     fn pseudonym(&self, subject: SubjectId) -> Option<Pseudonym> {
-        let subject = self.judge.needles.subjects.get(subject as usize)?;
-        Some(self.judge.key?.pseudonym(&subject.reference))
+        let subject = self.judge.needles.subject(subject)?;
+        Some(self.judge.key?.pseudonym(subject.reference))
     }
 
     /// Replaces one piece of a hit; `first`: it is the hit's first.
@@ -267,13 +267,13 @@ impl Job<'_> {
             out.push((piece.clone(), Vec::new()));
             return;
         }
-        let value = self.judge.needles.values.get(hit.value as usize);
+        let value = self.judge.needles.value(hit.value);
         let text = match (self.action, self.pseudonym(subject)) {
             (Action::Pseudonymize, Some(pseudonym)) if hit.chain.is_token() && place != Place::JsonBare => {
                 pseudonym.token().into_bytes()
             }
             (Action::Pseudonymize, Some(pseudonym)) => {
-                value.map_or_else(|| ERASED.to_vec(), |value| alias(&pseudonym, value, place))
+                value.map_or_else(|| ERASED.to_vec(), |value| alias(&pseudonym, &value, place))
             }
             _ if place == Place::JsonBare => b"null".to_vec(),
             _ => ERASED.to_vec(),
@@ -489,8 +489,8 @@ fn stars(chain: Chain, len: usize) -> Vec<u8> {
 }
 
 /// The pseudonym's form for `value`; in a bare place only a number, else `null`.
-fn alias(pseudonym: &Pseudonym, value: &Value, place: Place) -> Vec<u8> {
-    let number = value.bytes.iter().all(u8::is_ascii_digit);
+fn alias(pseudonym: &Pseudonym, value: &ValueRef<'_>, place: Place) -> Vec<u8> {
+    let number = value.bytes().iter().all(u8::is_ascii_digit);
     let text = match value.kind {
         Type::UserId if number => pseudonym.integer().to_string(),
         _ if place == Place::JsonBare => "null".to_owned(),
@@ -500,9 +500,9 @@ fn alias(pseudonym: &Pseudonym, value: &Value, place: Place) -> Vec<u8> {
         // Without blanks.
         Type::Literal if matches!(place, Place::Pair | Place::PairName) => pseudonym.token(),
         // Unspecified addresses and zeros: stand-ins that no host and no subscriber has.
-        Type::Ip if value.bytes.starts_with(&MAPPED) => "0.0.0.0".to_owned(),
+        Type::Ip if value.bytes().starts_with(&MAPPED) => "0.0.0.0".to_owned(),
         Type::Ip => "::".to_owned(),
-        Type::Phone => "0".repeat(value.bytes.len().max(1)),
+        Type::Phone => "0".repeat(value.bytes().len().max(1)),
         Type::Literal => pseudonym.text(),
     };
     text.into_bytes()

@@ -6,23 +6,17 @@ use std::sync::Arc;
 use super::*;
 use crate::judge::{Judge, Verdict};
 use crate::matcher::reference::Reference;
-use crate::matcher::{Claim, Engine, Needles, Plan, Subject};
+use crate::matcher::{Engine, Needles, Plan, Value};
 use crate::policy::{Fields, Rule};
 use crate::record::Part;
 
 /// Needles of one subject in force, and of one under a hold.
 fn needles(in_force: &[(Type, &str)], held: &[(Type, &str)]) -> Needles {
-    let mut needles = Needles::default();
-    for (subject, (list, held)) in [(in_force, false), (held, true)].into_iter().enumerate() {
-        needles.subjects.push(Subject { reference: format!("s{subject}"), held });
-        for (kind, text) in list {
-            let id = needles.values.len() as u32;
-            needles.values.push(crate::registry::value::parse(*kind, text, true).unwrap());
-            needles.claims_of.push(vec![id]);
-            needles.claims.push(Claim { subject: subject as u32, values: Box::new([id]), before: None });
-        }
-    }
-    needles
+    let parse = |list: &[(Type, &str)]| -> Vec<Value> {
+        list.iter().map(|(kind, text)| crate::registry::value::parse(*kind, text, true).unwrap()).collect()
+    };
+    let (in_force, held) = (parse(in_force), parse(held));
+    Needles::of_people([("s0", false, &in_force[..]), ("s1", true, &held[..])]).unwrap()
 }
 
 /// What becomes of one line of text under `rule`.

@@ -75,7 +75,7 @@ impl Search<'_> {
         loop {
             let mut hits = Vec::new();
             self.engine.hits(&Unit { text: &masked, fields: &[], table: None }, &mut hits);
-            hits.retain(|hit| self.needles.values.get(hit.value as usize).is_some_and(|value| value.kind.anywhere()));
+            hits.retain(|hit| self.needles.value(hit.value).is_some_and(|value| value.kind.anywhere()));
             let verdict = self.judge.name(&hits);
             found.held |= verdict.held;
             let before = masked.clone();

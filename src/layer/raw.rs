@@ -77,5 +77,5 @@ pub fn holds(window: &[u8], search: &Search<'_>) -> bool {
     }
     let mut hits = Vec::new();
     engine.hits(&Unit { text: window, fields: &[], table: None }, &mut hits);
-    hits.iter().any(|hit| needles.values.get(hit.value as usize).is_some_and(|value| value.kind.anywhere()))
+    hits.iter().any(|hit| needles.value(hit.value).is_some_and(|value| value.kind.anywhere()))
 }

@@ -5,6 +5,7 @@
 //! non-alphanumerics, or every digit of every path would go. Names are short, so that a sorted list of the values' forms
 //! (eight bytes each, sharing the registry's memory) and a binary search for each byte serve; no automaton is built.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
@@ -57,28 +58,28 @@ enum How {
 }
 
 impl Inner {
-    fn bytes<'a>(&'a self, form: Form, room: &'a mut [u8; 36]) -> &'a [u8] {
-        bytes(self.engine.needles(), &self.rendered, form, room)
+    fn bytes(&self, form: Form) -> Cow<'_, [u8]> {
+        bytes(self.engine.needles(), &self.rendered, form)
     }
 }
 
-fn bytes<'a>(needles: &'a Needles, rendered: &'a [u8], form: Form, room: &'a mut [u8; 36]) -> &'a [u8] {
-    let Some(value) = needles.values.get(form.value as usize) else {
-        return b"";
+fn bytes<'a>(needles: &'a Needles, rendered: &'a [u8], form: Form) -> Cow<'a, [u8]> {
+    let Some(value) = needles.value(form.value) else {
+        return Cow::Borrowed(b"");
     };
     match form.how {
-        How::Canonical => &value.bytes,
-        How::Written => &value.written,
+        How::Canonical => Cow::Owned(value.bytes().to_vec()),
+        How::Written => value.written(),
         How::Dashed => {
-            let mut digits = value.bytes.iter();
-            for (i, slot) in room.iter_mut().enumerate() {
-                *slot = if matches!(i, 8 | 13 | 18 | 23) { b'-' } else { digits.next().copied().unwrap_or_default() };
-            }
-            room
+            let bytes = value.bytes();
+            let mut digits = bytes.iter();
+            let byte =
+                |i| if matches!(i, 8 | 13 | 18 | 23) { b'-' } else { digits.next().copied().unwrap_or_default() };
+            Cow::Owned((0..36).map(byte).collect())
         }
         How::Rendered(start) => {
             let rest = rendered.get(start as usize..).unwrap_or_default();
-            rest.split(|b| *b == b'\n').next().unwrap_or_default()
+            Cow::Borrowed(rest.split(|b| *b == b'\n').next().unwrap_or_default())
         }
     }
 }
@@ -98,16 +99,11 @@ impl Masker {
         let needles = Arc::clone(engine.needles());
         let mut rendered = Zeroizing::new(Vec::new());
         let mut forms = Vec::new();
-        for (id, value) in (0..).zip(&needles.values) {
-            collect(id, value, &mut rendered, &mut forms);
+        for (id, value) in needles.values() {
+            collect(id, &value.to_owned(), &mut rendered, &mut forms);
         }
-        let (mut left, mut right) = ([0; 36], [0; 36]);
-        forms.sort_unstable_by(|a, b| {
-            order(bytes(&needles, &rendered, *a, &mut left), bytes(&needles, &rendered, *b, &mut right))
-        });
-        forms.dedup_by(|a, b| {
-            order(bytes(&needles, &rendered, *a, &mut left), bytes(&needles, &rendered, *b, &mut right)).is_eq()
-        });
+        forms.sort_unstable_by(|a, b| order(&bytes(&needles, &rendered, *a), &bytes(&needles, &rendered, *b)));
+        forms.dedup_by(|a, b| order(&bytes(&needles, &rendered, *a), &bytes(&needles, &rendered, *b)).is_eq());
         let mut inner = Inner {
             engine: engine.clone(),
             parents: Vec::with_capacity(forms.len()),
@@ -174,13 +170,12 @@ fn collect(id: u32, value: &Value, rendered: &mut Vec<u8>, forms: &mut Vec<Form>
 impl Inner {
     /// Fills `parents`, `starts` and `longest` from the sorted forms.
     fn index(&mut self) {
-        let (mut left, mut right) = ([0; 36], [0; 36]);
         let mut open: Vec<u32> = Vec::new();
         for at in 0..self.forms.len() {
             let Some(form) = self.forms.get(at).copied() else {
                 break;
             };
-            let text = bytes(self.engine.needles(), &self.rendered, form, &mut left);
+            let text = bytes(self.engine.needles(), &self.rendered, form);
             self.longest = self.longest.max(text.len());
             let first = text.first().map_or(0, u8::to_ascii_lowercase);
             let seconds = match text.get(1) {
@@ -194,7 +189,7 @@ impl Inner {
                 }
             }
             while let Some(top) = open.last().and_then(|top| self.forms.get(*top as usize)) {
-                if starts_with(text, bytes(self.engine.needles(), &self.rendered, *top, &mut right)) {
+                if starts_with(&text, &bytes(self.engine.needles(), &self.rendered, *top)) {
                     break;
                 }
                 open.pop();
@@ -232,12 +227,11 @@ impl Inner {
     /// The longest is the last form not after `rest`, or one of its prefixes; all others are prefixes of that one.
     fn prefixes(&self, rest: &[u8], found: &mut dyn FnMut(usize)) {
         let rest = rest.get(..self.longest).unwrap_or(rest);
-        let mut room = [0; 36];
-        let after = self.forms.partition_point(|form| order(self.bytes(*form, &mut room), rest).is_le());
+        let after = self.forms.partition_point(|form| order(&self.bytes(*form), rest).is_le());
         let mut at = after.checked_sub(1).map_or(NONE, |i| i as u32);
         while let Some(form) = self.forms.get(at as usize) {
-            let text = self.bytes(*form, &mut room);
-            if starts_with(rest, text) {
+            let text = self.bytes(*form);
+            if starts_with(rest, &text) {
                 found(text.len());
             }
             at = self.parents.get(at as usize).copied().unwrap_or(NONE);
@@ -257,7 +251,8 @@ mod tests {
             bytes: (*bytes).into(),
             written: written.as_bytes().into(),
         });
-        let needles = Needles { values: values.collect(), ..Needles::default() };
+        let values: Vec<Value> = values.collect();
+        let needles = Needles::of_values(&values).unwrap();
         Masker::new(&Plan { needles: Arc::new(needles), fields: Arc::new(Fields::default()) }).unwrap()
     }
 

@@ -7,18 +7,21 @@
 
 pub mod boundary;
 pub mod classes;
+pub mod column;
 pub mod literal;
 pub mod mask;
 pub mod names;
+pub mod needles;
 pub mod reference;
 pub mod spelling;
+pub mod values;
 
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
+pub use self::needles::{Claim, Needles, Subject};
+pub use self::values::{ValueRef, Values};
 use crate::policy::Fields;
 use crate::record::Field;
 
@@ -74,12 +77,12 @@ impl Type {
     }
 }
 
-/// Index of a distinct value in [`Needles::values`].
+/// Index of a distinct value in [`Needles`].
 pub type ValueId = u32;
-/// Index of a subject in [`Needles::subjects`].
+/// Index of a subject in [`Needles`].
 pub type SubjectId = u32;
 
-/// One distinct value. Canonical bytes: e-mail and username in ASCII lower case; uuid 32 lower-case hex digits; ip the 16
+/// One distinct value, by itself. Canonical bytes: e-mail and username in ASCII lower case; uuid 32 lower-case hex digits; ip the 16
 /// bytes of its IPv6 form (IPv4 as `::ffff:a.b.c.d`); phone its digits without `+` or `00`; the others as written.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Value {
@@ -104,39 +107,6 @@ impl Drop for Value {
         self.bytes.zeroize();
         self.written.zeroize();
     }
-}
-
-/// A subject who is in force or held.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subject {
-    /// The reference as it is shown: the registry's, or `L<line>`.
-    pub reference: String,
-    /// Under a hold at the run's now.
-    pub held: bool,
-}
-
-/// One identifier of one subject.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim {
-    /// Whose.
-    pub subject: SubjectId,
-    /// All these values must match on one record; one for a plain identifier, more for `all_of`.
-    pub values: Box<[ValueId]>,
-    /// Covers only records before this time.
-    pub before: Option<Timestamp>,
-}
-
-/// Who is searched for: in force or held at the run's now. Values are distinct by (type, canonical bytes).
-#[derive(Debug, Default)]
-pub struct Needles {
-    /// Distinct values.
-    pub values: Vec<Value>,
-    /// Subjects in force or held.
-    pub subjects: Vec<Subject>,
-    /// Identifiers.
-    pub claims: Vec<Claim>,
-    /// For each value the claims that name it, ascending; same length as `values`.
-    pub claims_of: Vec<Vec<u32>>,
 }
 
 /// How a stretch of text is spelled (SPEC "Spellings").

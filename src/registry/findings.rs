@@ -6,7 +6,7 @@
 use std::net::Ipv6Addr;
 
 use super::ledger::{Draft, Ledger};
-use crate::matcher::{Type, Value};
+use crate::matcher::Type;
 
 /// What was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -98,7 +98,7 @@ pub(super) fn of(ledger: &Ledger<'_>) -> Vec<Finding> {
             let (Some(owner), Some(value)) = (owner.get_mut(*id as usize), ledger.values.get(*id)) else { continue };
             if *owner == 0 {
                 *owner = number;
-                if let Some(slip) = look(value) {
+                if let Some(slip) = look(value.kind, &value.bytes()) {
                     note(slip, line);
                 }
             } else if *owner != number && *owner != u32::MAX {
@@ -112,11 +112,11 @@ pub(super) fn of(ledger: &Ledger<'_>) -> Vec<Finding> {
 }
 
 /// What the look of a value tells.
-fn look(value: &Value) -> Option<Slip> {
-    let text = std::str::from_utf8(&value.bytes).unwrap_or_default();
-    match value.kind {
+fn look(kind: Type, bytes: &[u8]) -> Option<Slip> {
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    match kind {
         Type::Email => mail(text),
-        Type::Ip => address(&value.bytes),
+        Type::Ip => address(bytes),
         Type::UserId | Type::Username | Type::Token | Type::Literal => placeholder(text),
         Type::Uuid => text.bytes().all(|b| b == b'0' || b == b'f').then_some(Slip::Placeholder),
         Type::Phone => text.bytes().all(|b| text.as_bytes().first() == Some(&b)).then_some(Slip::Placeholder),
@@ -232,7 +232,7 @@ mod tests {
             (Type::Phone, "+1 415 555 0132", None),
         ];
         for (kind, text, want) in table {
-            assert_eq!(look(&value::parse(kind, text, true).unwrap()), want, "{text}");
+            assert_eq!(look(kind, &value::parse(kind, text, true).unwrap().bytes), want, "{text}");
         }
     }
 }

@@ -13,7 +13,9 @@ use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
 
-use crate::matcher::{Claim, Needles, Subject, SubjectId, ValueId};
+use crate::error::Result;
+use crate::matcher::needles::{Builder, Hold};
+use crate::matcher::{Claim, Needles, SubjectId, ValueId, Values};
 
 /// An identifier by its values and `before`: half of a SHA-256, for nobody may be able to make two alike.
 type Key = [u8; 16];
@@ -29,76 +31,90 @@ pub struct Fresh<'n> {
 impl<'n> Fresh<'n> {
     /// Nothing is asked for yet of those who are searched for now.
     pub fn new(now: &'n Needles) -> Self {
-        Self { now, wanted: vec![false; now.claims.len()] }
+        Self { now, wanted: Vec::new() }
     }
 
     /// Asks for what is new since `then`. Says whether an artifact that was clean then must be read.
     pub fn since(&mut self, then: &Needles) -> bool {
-        let mut known: HashMap<Key, bool> = HashMap::with_capacity(then.claims.len());
-        for claim in &then.claims {
-            *known.entry(key(then, claim)).or_default() |= in_force(then, claim);
+        let mut known: HashMap<Key, bool> = HashMap::new();
+        for (_, claim) in then.claims() {
+            *known.entry(key(then, &claim)).or_default() |= in_force(then, &claim);
         }
         let mut any = false;
-        for (claim, wanted) in self.now.claims.iter().zip(&mut self.wanted) {
+        for (at, claim) in self.now.claims() {
             // `Some(true)`: it was in force; `Some(false)`: held.
-            let before = known.get(&key(self.now, claim));
-            let new = if in_force(self.now, claim) { before != Some(&true) } else { before.is_none() };
-            *wanted |= new;
+            let before = known.get(&key(self.now, &claim));
+            let new = if in_force(self.now, &claim) { before != Some(&true) } else { before.is_none() };
             any |= new;
+            if new {
+                self.want(at);
+            }
         }
         any
     }
 
-    /// What is asked for and all that is held, as needles of their own; `None` if nothing is asked for.
-    pub fn needles(mut self) -> Option<Needles> {
+    fn want(&mut self, at: u32) {
+        let at = at as usize;
+        self.wanted.resize(self.wanted.len().max(at + 1), false);
+        self.wanted.get_mut(at).into_iter().for_each(|wanted| *wanted = true);
+    }
+
+    /// What is asked for and all that is held, as needles of their own; `None` if nothing is asked for. Errors: as
+    /// [`Builder`]'s.
+    pub fn needles(mut self) -> Result<Option<Needles>> {
         if !self.wanted.contains(&true) {
-            return None;
+            return Ok(None);
         }
-        for (claim, wanted) in self.now.claims.iter().zip(&mut self.wanted) {
-            *wanted |= !in_force(self.now, claim);
-        }
-        let mut needles = Needles::default();
-        let mut values: HashMap<ValueId, ValueId> = HashMap::new();
+        let now = self.now;
+        now.claims().filter(|(_, claim)| !in_force(now, claim)).for_each(|(at, _)| self.want(at));
+        let mut needles = Builder::default();
+        let mut values = Values::default();
+        let mut ids: HashMap<ValueId, ValueId> = HashMap::new();
         let mut last: Option<SubjectId> = None;
-        for (claim, _) in self.now.claims.iter().zip(&self.wanted).filter(|(_, wanted)| **wanted) {
+        for (at, claim) in now.claims() {
+            if self.wanted.get(at as usize) != Some(&true) {
+                continue;
+            }
             // Claims stand by subject.
             if last != Some(claim.subject) {
                 last = Some(claim.subject);
-                needles.subjects.extend(self.now.subjects.get(claim.subject as usize).cloned());
-            }
-            let at = needles.claims.len() as u32;
-            let mut number = |old: &ValueId| {
-                let new = *values.entry(*old).or_insert_with(|| {
-                    needles.values.extend(self.now.values.get(*old as usize).cloned());
-                    needles.claims_of.push(Vec::new());
-                    (needles.values.len() - 1) as ValueId
-                });
-                if let Some(claims) = needles.claims_of.get_mut(new as usize) {
-                    claims.push(at);
+                if let Some(subject) = now.subject(claim.subject) {
+                    let hold = if subject.held { Hold::Open } else { Hold::None };
+                    needles.subject(subject.reference, hold, now.since(claim.subject))?;
                 }
-                new
-            };
-            let mut ids: Vec<ValueId> = claim.values.iter().map(&mut number).collect();
-            ids.sort_unstable();
-            let subject = needles.subjects.len().saturating_sub(1) as SubjectId;
-            needles.claims.push(Claim { subject, values: ids.into(), before: claim.before });
+            }
+            let mut own = Vec::new();
+            for old in claim.values() {
+                let id = match ids.get(&old) {
+                    Some(id) => *id,
+                    None => {
+                        let Some(value) = now.value(old) else { continue };
+                        let id = values.push(value.kind, &value.bytes(), &value.written())?;
+                        ids.insert(old, id);
+                        id
+                    }
+                };
+                own.push(id);
+            }
+            own.sort_unstable();
+            needles.claim(&own, None, claim.before)?;
         }
-        Some(needles)
+        needles.finish(values).map(Some)
     }
 }
 
-fn in_force(needles: &Needles, claim: &Claim) -> bool {
-    needles.subjects.get(claim.subject as usize).is_some_and(|Subject { held, .. }| !held)
+fn in_force(needles: &Needles, claim: &Claim<'_>) -> bool {
+    needles.subject(claim.subject).is_some_and(|subject| !subject.held)
 }
 
-fn key(needles: &Needles, claim: &Claim) -> Key {
-    let mut values: Vec<_> = claim.values.iter().filter_map(|id| needles.values.get(*id as usize)).collect();
-    values.sort_unstable_by(|a, b| (a.kind, &a.bytes).cmp(&(b.kind, &b.bytes)));
+fn key(needles: &Needles, claim: &Claim<'_>) -> Key {
+    let mut values: Vec<_> = claim.values().filter_map(|id| needles.value(id)).collect();
+    values.sort_unstable_by(|a, b| (a.kind, &*a.bytes()).cmp(&(b.kind, &*b.bytes())));
     let mut hash = Sha256::new();
     for value in values {
         hash.update([value.kind as u8]);
-        hash.update((value.bytes.len() as u64).to_le_bytes());
-        hash.update(&value.bytes);
+        hash.update((value.bytes().len() as u64).to_le_bytes());
+        hash.update(&*value.bytes());
     }
     match claim.before {
         None => hash.update([0]),

@@ -203,7 +203,8 @@ impl<'o> Incoming<'o> {
     }
 
     fn identifier(&self, draft: &Draft<'_>) -> Identifier {
-        let values: Vec<Value> = draft.ids.iter().filter_map(|id| self.0.values.get(*id)).cloned().collect();
+        let values: Vec<Value> =
+            draft.ids.iter().filter_map(|id| self.0.values.get(*id)).map(|value| value.to_owned()).collect();
         match values.as_slice() {
             [value] => Identifier::One(value.clone()),
             _ => Identifier::AllOf(values),
@@ -265,7 +266,7 @@ impl<'t, 'i> There<'t, 'i> {
     fn values(&self, incoming: &Ledger<'_>, draft: &Draft<'_>) -> Option<Vec<ValueId>> {
         let id = |id: &ValueId| {
             let value = incoming.values.get(*id)?;
-            self.ledger.values.find(value.kind, &value.bytes)
+            self.ledger.values.find(value.kind, &value.bytes())
         };
         let mut all = draft.ids.iter().map(id).collect::<Option<Vec<_>>>()?;
         all.sort_unstable();

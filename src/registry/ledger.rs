@@ -18,7 +18,7 @@ use super::intern::Intern;
 use super::names::Names;
 use super::terms::Times;
 use crate::error::{Error, Result};
-use crate::matcher::{Value, ValueId};
+use crate::matcher::ValueId;
 
 /// All that the events so far come to.
 pub(super) struct Ledger<'o> {
@@ -247,7 +247,7 @@ impl<'o> Ledger<'o> {
     }
 
     fn keep(&mut self, value: &Spelled<'_>) -> Result<ValueId> {
-        self.values.insert(Value { kind: value.kind, bytes: value.bytes.into(), written: value.written.into() })
+        self.values.insert(value.kind, value.bytes, value.written)
     }
 
     /// The parts of a composite stand ascending, each once.
@@ -391,10 +391,9 @@ impl<'l> Track<'l> {
         self.ledger.has(self.at, ERASED)
     }
 
-    /// Since when it has been in force at `now`, if that is told.
-    pub(super) fn since(self, now: Timestamp) -> Option<Timestamp> {
-        let from = self.ledger.from.get(self.at).copied().unwrap_or(UNTOLD);
-        Timestamp::from_second(from).ok().filter(|from| *from <= now)
+    /// Since when it has been or will be in force, if that is told: seconds since the epoch.
+    pub(super) fn since(self) -> Option<i64> {
+        self.ledger.from.get(self.at).copied().filter(|from| *from != UNTOLD)
     }
 
     /// Whether the subject is under a hold at `now`.

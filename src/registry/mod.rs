@@ -42,7 +42,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::error::{Error, Result};
-use crate::matcher::{Needles, Type};
+use crate::matcher::{Needles, SubjectId, Type};
 use crate::pool::{Alone, Pool};
 
 pub use listing::{Entry, Identifier, Listing, Revealed, State};
@@ -138,9 +138,8 @@ pub struct Registry {
     pub newest_at: Option<Timestamp>,
     /// When it was last written to, as far as is known: [`Self::newest_at`], else the file's mtime.
     pub written: Timestamp,
-    /// Since when each subject of [`Needles::subjects`] has been in force: the earliest `effective_at` (else `at`) of its erases
-    /// since the last cancel; where none is told, [`Self::written`]. Whole seconds.
-    pub since: Vec<Timestamp>,
+    /// The run's "now", by which it was judged.
+    pub now: Timestamp,
     /// Subjects with an identifier in force, and not held.
     pub in_force: u64,
     /// Subjects under a hold, with identifiers or without.
@@ -155,6 +154,15 @@ pub struct Registry {
     pub listing: Vec<Entry>,
     /// What looks like a slip, if [`Options::findings`] asks.
     pub findings: Vec<findings::Finding>,
+}
+
+impl Registry {
+    /// Since when a subject of [`Self::needles`] has been in force: the earliest `effective_at` (else `at`) of its erases since the
+    /// last cancel; where none is told, [`Self::written`]. Whole seconds.
+    pub fn since(&self, subject: SubjectId) -> Timestamp {
+        let since = self.needles.since(subject).and_then(|seconds| Timestamp::from_second(seconds).ok());
+        since.filter(|since| *since <= self.now).unwrap_or(self.written)
+    }
 }
 
 /// Reads a registry of that `form`; `mtime` is its age where no event has an `at`.

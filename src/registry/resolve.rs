@@ -5,19 +5,20 @@
 //! reference that would show an identifier is shown as `L<line>`.
 
 use std::collections::HashSet;
-use std::hash::{BuildHasher, BuildHasherDefault, RandomState};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::event::Terms;
-use super::intern::{Hashed, Intern};
+use super::intern::Intern;
 use super::ledger::{Draft, Ledger, Track};
 use super::names::Names;
 use super::{Entry, Identifier, Listing, Registry, Revealed, State, value};
-use crate::error::{Error, Result};
-use crate::matcher::{Claim, Needles, Subject, SubjectId, Type, Value, ValueId};
+use crate::error::Result;
+use crate::matcher::needles::{Builder, Hold};
+use crate::matcher::{Type, Value, ValueId, ValueRef, Values};
 
 /// Judges every subject. Usage errors: more identifiers than can be numbered.
 pub(super) fn resolve(ledger: Ledger<'_>, sha256: String, mtime: Timestamp) -> Result<Registry> {
@@ -30,7 +31,7 @@ pub(super) fn resolve(ledger: Ledger<'_>, sha256: String, mtime: Timestamp) -> R
         seq: ledger.seq,
         newest_at: ledger.newest_at,
         written: ledger.newest_at.unwrap_or(mtime),
-        since: Vec::new(),
+        now,
         in_force: 0,
         held: 0,
         pending: 0,
@@ -40,7 +41,8 @@ pub(super) fn resolve(ledger: Ledger<'_>, sha256: String, mtime: Timestamp) -> R
         findings: Vec::new(),
     };
     let shown = Shown::new(&ledger.values, &ledger.names);
-    let mut needles = Needles::default();
+    let ids = Renumbered::new(&ledger, now);
+    let mut needles = Builder::default();
     for track in ledger.tracks() {
         let judge = Judge { track, now };
         let state = judge.state();
@@ -59,19 +61,65 @@ pub(super) fn resolve(ledger: Ledger<'_>, sha256: String, mtime: Timestamp) -> R
             let entry = judge.entry(state, shown.reference(track), &ledger.values, reveal);
             registry.listing.push(entry);
         }
-        if matches!(state, State::Held | State::InForce) {
-            let before = needles.claims.len();
-            judge.claim(state == State::Held, &mut needles)?;
-            if needles.claims.len() > before {
-                needles.subjects.push(Subject { reference: shown.reference(track), held: state == State::Held });
-                registry.since.push(track.since(now).unwrap_or(registry.written));
+        let claims = judge.claims();
+        if !claims.is_empty() {
+            let hold = if state == State::Held { Hold::Open } else { Hold::None };
+            needles.subject(&shown.reference(track), hold, track.since())?;
+            for (values, before) in claims {
+                needles.claim(&ids.of(values), None, before)?;
             }
         }
     }
     drop(shown);
-    settle(&mut needles, ledger.values.into_values());
-    registry.needles = Arc::new(needles);
+    registry.needles = Arc::new(needles.finish(ids.kept(ledger.values.into_values())?)?);
     Ok(registry)
+}
+
+/// Values that no claim names are left out: the others have new ids, in the same order, so that those of a composite stay
+/// ascending.
+struct Renumbered {
+    /// For each value its new id, or `u32::MAX`; empty if all are kept as they are.
+    ids: Vec<ValueId>,
+}
+
+impl Renumbered {
+    fn new(ledger: &Ledger<'_>, now: Timestamp) -> Self {
+        let mut used = vec![false; ledger.values.values().len()];
+        for track in ledger.tracks() {
+            let judge = Judge { track, now };
+            let held = judge.state() == State::Held;
+            for draft in track.drafts().filter(|draft| held || judge.effective(draft)) {
+                for id in draft.ids {
+                    used.get_mut(*id as usize).into_iter().for_each(|used| *used = true);
+                }
+            }
+        }
+        if !used.contains(&false) {
+            return Self { ids: Vec::new() };
+        }
+        let mut next = 0;
+        let number = |used: bool| {
+            let id = if used { next } else { ValueId::MAX };
+            next += u32::from(used);
+            id
+        };
+        Self { ids: used.into_iter().map(number).collect() }
+    }
+
+    fn of(&self, values: &[ValueId]) -> Vec<ValueId> {
+        values.iter().map(|id| self.ids.get(*id as usize).copied().unwrap_or(*id)).collect()
+    }
+
+    fn kept(&self, values: Values) -> Result<Values> {
+        if self.ids.is_empty() {
+            return Ok(values);
+        }
+        let mut kept = Values::default();
+        for (value, _) in values.iter().zip(&self.ids).filter(|(_, id)| **id != ValueId::MAX) {
+            kept.push(value.kind, &value.bytes(), &value.written())?;
+        }
+        Ok(kept)
+    }
 }
 
 /// One subject at the run's "now".
@@ -101,22 +149,14 @@ impl Judge<'_> {
         }
     }
 
-    /// Adds the subject's claims, each once, under the next subject's id. Value ids are still those of the registry.
-    fn claim(&self, held: bool, needles: &mut Needles) -> Result<()> {
-        let many = |_| Error::usage("more than 4294967295 subjects");
-        let subject = SubjectId::try_from(needles.subjects.len()).map_err(many)?;
-        let drafts = self.track.drafts();
-        let mut claims: Vec<(&[ValueId], Option<Timestamp>)> =
-            drafts.filter(|draft| held || self.effective(draft)).map(|draft| (draft.ids, draft.terms.before)).collect();
+    /// The identifiers that are in force or held, each once, by the registry's ids.
+    fn claims(&self) -> Vec<(&[ValueId], Option<Timestamp>)> {
+        let held = self.track.held(self.now);
+        let drafts = self.track.drafts().filter(|draft| held || self.effective(draft));
+        let mut claims: Vec<_> = drafts.map(|draft| (draft.ids, draft.terms.before)).collect();
         claims.sort_unstable();
         claims.dedup();
-        needles.claims.extend(claims.into_iter().map(|(values, before)| Claim {
-            subject,
-            values: values.into(),
-            before,
-        }));
-        u32::try_from(needles.claims.len()).map_err(|_| Error::usage("more than 4294967295 identifiers"))?;
-        Ok(())
+        claims
     }
 
     fn entry(&self, state: State, reference: String, values: &Intern, reveal: bool) -> Entry {
@@ -154,7 +194,7 @@ impl Judge<'_> {
         let identifiers = self.track.drafts().map(|draft| {
             let parts = draft.ids.iter().filter_map(|id| values.get(*id));
             let Terms { effective_at, before } = draft.terms;
-            Identifier { parts: parts.map(|value| (value.kind, text(value))).collect(), effective_at, before }
+            Identifier { parts: parts.map(|value| (value.kind, text(&value))).collect(), effective_at, before }
         });
         Revealed {
             reference: Zeroizing::new(reference),
@@ -165,45 +205,13 @@ impl Judge<'_> {
 }
 
 /// The value as the registry wrote it.
-fn text(value: &Value) -> Zeroizing<String> {
-    Zeroizing::new(String::from_utf8_lossy(written(value)).into_owned())
+fn text(value: &ValueRef<'_>) -> Zeroizing<String> {
+    Zeroizing::new(String::from_utf8_lossy(&value.text()).into_owned())
 }
 
 /// The value's text as the registry wrote it, trimmed.
 pub(super) fn written(value: &Value) -> &[u8] {
     if value.written.is_empty() { &value.bytes } else { &value.written }
-}
-
-/// Keeps the values that claims name, numbers them anew, and makes the way back from values to claims.
-fn settle(needles: &mut Needles, mut values: Vec<Value>) {
-    let mut used = vec![false; values.len()];
-    for id in needles.claims.iter().flat_map(|claim| &claim.values) {
-        if let Some(used) = used.get_mut(*id as usize) {
-            *used = true;
-        }
-    }
-    let mut keep = used.iter();
-    values.retain(|_| keep.next().is_some_and(|used| *used));
-    values.shrink_to_fit();
-    // Ids keep their order, so that the values of a composite stay ascending.
-    let mut next = 0;
-    let number = |used: bool| {
-        let id = next;
-        next += u32::from(used);
-        id
-    };
-    let ids: Vec<ValueId> = used.into_iter().map(number).collect();
-    let mut claims_of = vec![Vec::new(); values.len()];
-    for (claim, at) in needles.claims.iter_mut().zip(0u32..) {
-        for value in &mut claim.values {
-            *value = ids.get(*value as usize).copied().unwrap_or_default();
-            if let Some(claims) = claims_of.get_mut(*value as usize) {
-                claims.push(at);
-            }
-        }
-    }
-    needles.values = values;
-    needles.claims_of = claims_of;
 }
 
 /// How references are shown.
@@ -216,7 +224,7 @@ struct Shown<'a> {
     keys: RandomState,
 }
 
-type Hashes = HashSet<u64, BuildHasherDefault<Hashed>>;
+type Hashes = HashSet<u64>;
 
 impl<'a> Shown<'a> {
     fn new(values: &'a Intern, all: &'a Names) -> Self {
@@ -224,8 +232,8 @@ impl<'a> Shown<'a> {
         let names: Hashes = all.iter().map(|name| fold(&keys, name)).collect();
         let mut hidden = Hashes::default();
         if !names.is_empty() {
-            for value in values.values() {
-                for text in [&value.bytes, &value.written] {
+            for value in values.values().iter() {
+                for text in [&*value.bytes(), &*value.written()] {
                     let text = std::str::from_utf8(text).unwrap_or_default();
                     hidden.extend(Some(fold(&keys, text)).filter(|hash| names.contains(hash)));
                 }

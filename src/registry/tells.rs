@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::matcher::reference::Reference;
-use crate::matcher::{Claim, Engine, Needles, Plan, Subject, Type, Unit, Value};
+use crate::matcher::{Engine, Needles, Plan, Type, Unit, Value};
 
 /// Shorter texts count only between non-alphanumerics, bytes.
 const ALONE: usize = 6;
@@ -102,11 +102,10 @@ impl<'r> Look<'r> {
 
     /// Asks the engine.
     fn spells(&self, kind: Type, bytes: &[u8]) -> bool {
-        let needles = Needles {
-            values: vec![Value { kind, bytes: bytes.into(), written: Box::default() }],
-            subjects: vec![Subject { reference: String::new(), held: false }],
-            claims: vec![Claim { subject: 0, values: Box::new([0]), before: None }],
-            claims_of: vec![vec![0]],
+        let value = Value { kind, bytes: bytes.into(), written: Box::default() };
+        // One value can be numbered; else it is hidden.
+        let Ok(needles) = Needles::of_values([&value]) else {
+            return true;
         };
         let engine = Reference::new(&Plan { needles: Arc::new(needles), fields: Arc::default() });
         let mut hits = Vec::new();

@@ -36,24 +36,18 @@ fn erase(subject: &str, id: &str, more: &str) -> String {
 /// Each claim as `reference: type=value+type=value`, `held ` before it, `<time` after it; sorted.
 fn claims(registry: &Registry) -> Vec<String> {
     let needles = &registry.needles;
-    let mut claims: Vec<String> = needles
-        .claims
-        .iter()
-        .map(|claim| {
-            let subject = &needles.subjects[claim.subject as usize];
-            let parts: Vec<String> = claim
-                .values
-                .iter()
-                .map(|id| {
-                    let value = &needles.values[*id as usize];
-                    format!("{}={}", value.kind.name(), String::from_utf8_lossy(&value.bytes))
-                })
-                .collect();
-            let held = if subject.held { "held " } else { "" };
-            let before = claim.before.map_or(String::new(), |b| format!(" <{b}"));
-            format!("{held}{}: {}{before}", subject.reference, parts.join("+"))
-        })
-        .collect();
+    let claim = |(_, claim): (u32, crate::matcher::Claim<'_>)| {
+        let subject = needles.subject(claim.subject).unwrap();
+        let part = |id| {
+            let value = needles.value(id).unwrap();
+            format!("{}={}", value.kind.name(), String::from_utf8_lossy(&value.bytes()))
+        };
+        let parts: Vec<String> = claim.values().map(part).collect();
+        let held = if subject.held { "held " } else { "" };
+        let before = claim.before.map_or(String::new(), |b| format!(" <{b}"));
+        format!("{held}{}: {}{before}", subject.reference, parts.join("+"))
+    };
+    let mut claims: Vec<String> = needles.claims().map(claim).collect();
     claims.sort();
     claims
 }
@@ -64,23 +58,24 @@ fn counts(registry: &Registry) -> [u64; 4] {
 
 /// The ways between values, claims and subjects agree.
 fn consistent(needles: &Needles) {
-    assert_eq!(needles.values.len(), needles.claims_of.len());
-    for (id, of) in needles.claims_of.iter().enumerate() {
+    for (id, _) in needles.values() {
+        let of: Vec<u32> = needles.claims_of(id).collect();
         assert!(!of.is_empty(), "a value that nobody claims");
         assert!(of.is_sorted_by(|a, b| a < b));
         for claim in of {
-            assert!(needles.claims[*claim as usize].values.contains(&(id as u32)));
+            assert!(needles.claim(claim).unwrap().values().any(|value| value == id));
         }
     }
     let mut seen = std::collections::HashSet::new();
-    for (at, claim) in needles.claims.iter().enumerate() {
-        assert!((claim.subject as usize) < needles.subjects.len());
-        assert!(claim.values.is_sorted_by(|a, b| a < b) && !claim.values.is_empty());
-        for id in &claim.values {
-            assert!(needles.claims_of[*id as usize].contains(&(at as u32)));
+    for (at, claim) in needles.claims() {
+        assert!(needles.subjects().any(|(id, _)| id == claim.subject));
+        let values: Vec<u32> = claim.values().collect();
+        assert!(values.is_sorted_by(|a, b| a < b) && !values.is_empty());
+        for id in &values {
+            assert!(needles.claims_of(*id).any(|known| known == at));
         }
-        assert!(seen.insert((claim.subject, claim.values.clone(), claim.before)), "a claim that stands twice");
+        assert!(seen.insert((claim.subject, values, claim.before)), "a claim that stands twice");
     }
-    let distinct: std::collections::HashSet<_> = needles.values.iter().map(|v| (v.kind, &v.bytes)).collect();
-    assert_eq!(distinct.len(), needles.values.len());
+    let distinct: std::collections::HashSet<_> = needles.values().map(|(_, v)| (v.kind, v.bytes().to_vec())).collect();
+    assert_eq!(distinct.len(), needles.values().count());
 }

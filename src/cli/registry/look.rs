@@ -30,12 +30,13 @@ pub(super) fn check(typed: &RegistryFile) -> Result<Exit> {
     row("held", registry.held);
     row("pending", registry.pending);
     row("cancelled", registry.cancelled);
-    row("values", registry.needles.values.len() as u64);
-    for kind in Type::ALL {
-        let n = registry.needles.values.iter().filter(|value| value.kind == kind).count();
-        if n > 0 {
-            row(kind.name(), n as u64);
-        }
+    let mut kinds = [0u64; Type::ALL.len()];
+    for (_, value) in registry.needles.values() {
+        kinds.get_mut(value.kind as usize).into_iter().for_each(|n| *n += 1);
+    }
+    row("values", kinds.iter().sum());
+    for (kind, n) in Type::ALL.iter().zip(kinds).filter(|(_, n)| *n > 0) {
+        row(kind.name(), n);
     }
     row("newest seq", registry.seq);
     let at = registry.newest_at.map_or_else(|| "none".to_owned(), |at| at.to_string());
@@ -52,13 +53,11 @@ pub(super) fn check(typed: &RegistryFile) -> Result<Exit> {
 fn engine(out: &mut String, registry: &Registry) -> Result<()> {
     let needles = &registry.needles;
     let plan = Plan { needles: Arc::clone(needles), fields: Arc::new(Policy::default().fields) };
-    let values = needles.values.iter();
-    let heap: usize = values.map(|value| size_of_val(value) + value.bytes.len() + value.written.len()).sum();
     let _infallible = writeln!(out, "\n{:>14} {:>12} {:>12}", "engine", "values", "bytes");
     let mut row = |name: &str, count: usize, bytes: usize| {
         let _infallible = writeln!(out, "{name:>14} {count:>12} {bytes:>12}");
     };
-    row("values", needles.values.len(), heap);
+    row("values", needles.ids() as usize, needles.heap());
     for (name, count, bytes) in Literal::new(&plan)?.sizes() {
         row(name, count, bytes);
     }

@@ -17,7 +17,7 @@ mod tests;
 mod variants;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -26,10 +26,11 @@ use memchr::memmem;
 use self::decoded::Decoded;
 use self::levels::{CONTEXT, Reach, Region, expand, regions, window_regions};
 use self::scan::Finder;
+use self::table::Table;
 use self::variants::{Ground, Lift, Spot, Up, Variants};
 use super::names::Names;
 use super::spelling::halve_quotes;
-use super::{Chain, Engine, Hit, Needles, Plan, Spelling, Type, Unit, ValueId, boundary};
+use super::{Chain, Engine, Hit, Needles, Plan, Spelling, Type, Unit, ValueId, ValueRef, boundary};
 use crate::error::Result;
 use crate::limits::SPELLING_DEPTH;
 use crate::policy::{USER_TABLES, fold};
@@ -50,7 +51,7 @@ struct Inner {
     variants: Option<Variants>,
     reach: Reach,
     /// `user_id` values as they stand, `username` values in lower case.
-    fields: HashMap<Box<[u8]>, Vec<ValueId>>,
+    fields: Table,
     /// A value holds a line feed: a match may cross lines.
     crosses_lines: bool,
     /// A value holds a `"`: in a quoted cell it is spelled with two.
@@ -65,21 +66,17 @@ impl Literal {
         let finder = Finder::new(&plan.needles)?;
         let variants = Variants::new(&plan.needles, &plan.fields.variants)?;
         let reach = Reach::new(variants.iter().map(Variants::longest).fold(finder.longest(), usize::max));
-        let mut fields: HashMap<Box<[u8]>, Vec<ValueId>> = HashMap::new();
-        for (id, value) in (0..).zip(&plan.needles.values) {
-            if !value.kind.anywhere() {
-                fields.entry(value.bytes.clone()).or_default().push(id);
-            }
-        }
-        let any = |byte: u8| plan.needles.values.iter().any(|v| v.kind != Type::Ip && v.bytes.contains(&byte));
+        let named = plan.needles.values().filter(|(_, value)| !value.kind.anywhere());
+        let fields = Table::new(named.map(|(id, value)| (value.bytes(), id)))?;
+        let traits = plan.needles.traits();
         Ok(Self(Arc::new(Inner {
             names: Names::new(&plan.fields),
             reach,
             finder,
             variants,
-            crosses_lines: any(b'\n'),
-            has_quotes: any(b'"'),
-            has_empty: fields.contains_key(b"".as_slice()),
+            crosses_lines: traits.line_feed,
+            has_quotes: traits.quote,
+            has_empty: !fields.is_empty() && fields.lengths().0 == 0,
             fields,
             needles: Arc::clone(&plan.needles),
         })))
@@ -93,6 +90,8 @@ impl Literal {
     /// Its tables that hold anything: name, values, bytes of memory. The needles themselves are not counted.
     pub fn sizes(&self) -> Vec<(&'static str, usize, usize)> {
         let mut sizes = self.0.finder.sizes();
+        let (keys, bytes) = self.0.fields.size();
+        sizes.extend((keys > 0).then_some(("fields", keys, bytes)));
         sizes.extend(self.0.variants.iter().flat_map(Variants::sizes));
         sizes
     }
@@ -257,35 +256,15 @@ impl Inner {
 
     /// Whether a value at this place may count in some record. Bounded context may be cut here, so names are taken as open.
     fn is_suspect(&self, id: ValueId, text: &[u8], span: &Range<usize>) -> bool {
-        let Some(value) = self.needles.values.get(id as usize) else {
+        let Some(value) = self.needles.value(id) else {
             return false;
         };
-        if !self.is_spelled(id, text, span) {
+        if !is_spelled(&value, text, span) {
             return false;
         }
         value.kind.anywhere()
             || self.names.plausible(text, span.start)
             || self.names.identify(value.kind, text, span.start, span.end, true)
-    }
-
-    /// Whether these bytes are the value's, by the case of its type; shapes with many spellings were compared when found.
-    fn is_spelled(&self, id: ValueId, text: &[u8], span: &Range<usize>) -> bool {
-        let (Some(value), Some(bytes)) = (self.needles.values.get(id as usize), text.get(span.clone())) else {
-            return false;
-        };
-        match value.kind {
-            Type::Email | Type::Username => bytes.eq_ignore_ascii_case(&value.bytes),
-            Type::Token | Type::UserId | Type::Literal => *bytes == *value.bytes,
-            Type::Uuid => {
-                let digits = bytes.iter().filter(|b| **b != b'-').map(u8::to_ascii_lowercase);
-                digits.eq(value.bytes.iter().copied())
-            }
-            Type::Ip => ip::read(bytes).is_some_and(|address| address == *value.bytes),
-            Type::Phone => {
-                let digits: Vec<u8> = bytes.iter().copied().filter(u8::is_ascii_digit).collect();
-                digits.ends_with(&value.bytes)
-            }
-        }
     }
 
     /// Calls `found` with every hit in `text` at every level, places in `text`. May repeat itself.
@@ -307,10 +286,10 @@ impl Inner {
     /// Calls `found` with every value that counts in the text of one level.
     fn judge_level(&self, text: &[u8], ground: Ground, found: &mut dyn FnMut(ValueId, Range<usize>, Chain)) {
         let mut judge = |id: ValueId, span: Range<usize>| {
-            let Some(value) = self.needles.values.get(id as usize).filter(|value| ground.types.has(value.kind)) else {
+            let Some(value) = self.needles.value(id).filter(|value| ground.types.has(value.kind)) else {
                 return;
             };
-            let counts = self.is_spelled(id, text, &span)
+            let counts = is_spelled(&value, text, &span)
                 && if value.kind.anywhere() {
                     boundary::holds(value.kind, text, span.start, span.end)
                 } else {
@@ -334,23 +313,22 @@ impl Inner {
         if field.place.is_name() {
             return;
         }
-        let exact = self.fields.get(&*field.text);
-        let lower = field.text.to_ascii_lowercase();
-        let folded = self.fields.get(lower.as_slice()).filter(|_| lower != *field.text);
-        for id in exact.into_iter().chain(folded).flatten() {
-            let Some(value) = self.needles.values.get(*id as usize) else {
-                continue;
+        self.fields.probe(&field.text, |id| {
+            let Some(value) = self.needles.value(id) else {
+                return;
             };
             let same = match value.kind {
-                Type::UserId => *value.bytes == *field.text,
-                _ => *value.bytes == *lower,
+                Type::UserId => *value.bytes() == *field.text,
+                _ => value.bytes().eq_ignore_ascii_case(&field.text),
             };
-            let named = self.names.matches(value.kind, &field.path)
-                || (value.kind == Type::UserId && is_user_key(&field.path, table));
-            if same && named {
-                all.push(Hit { value: *id, span: field.span.clone(), chain: Chain::default() });
+            let named = || {
+                self.names.matches(value.kind, &field.path)
+                    || (value.kind == Type::UserId && is_user_key(&field.path, table))
+            };
+            if same && named() {
+                all.push(Hit { value: id, span: field.span.clone(), chain: Chain::default() });
             }
-        }
+        });
     }
 
     /// A cell with doubled quotes, as text without them.
@@ -363,6 +341,27 @@ impl Inner {
             let span = field.span.start + raw.start..field.span.start + raw.end;
             all.push(Hit { value, span, chain });
         });
+    }
+}
+
+/// Whether these bytes are the value's, by the case of its type; shapes with many spellings were compared when found.
+fn is_spelled(value: &ValueRef<'_>, text: &[u8], span: &Range<usize>) -> bool {
+    let Some(bytes) = text.get(span.clone()) else {
+        return false;
+    };
+    let wanted = value.bytes();
+    match value.kind {
+        Type::Email | Type::Username => bytes.eq_ignore_ascii_case(&wanted),
+        Type::Token | Type::UserId | Type::Literal => *bytes == *wanted,
+        Type::Uuid => {
+            let digits = bytes.iter().filter(|b| **b != b'-').map(u8::to_ascii_lowercase);
+            digits.eq(wanted.iter().copied())
+        }
+        Type::Ip => ip::read(bytes).is_some_and(|address| address == *wanted),
+        Type::Phone => {
+            let digits: Vec<u8> = bytes.iter().copied().filter(u8::is_ascii_digit).collect();
+            digits.ends_with(&wanted)
+        }
     }
 }
 

@@ -142,22 +142,25 @@ impl Finder {
 
     /// Of the values of some types. Errors: as [`Self::new`].
     pub(super) fn of(needles: &Needles, types: &dyn Fn(Type) -> bool) -> Result<Self> {
-        let all = (0..).zip(&needles.values).filter(|(_, value)| types(value.kind));
+        let all = needles.values().filter(|(_, value)| types(value.kind));
         let table = |want: Shape| {
             Table::new(all.clone().filter_map(move |(id, value)| {
-                (shape(value.kind, &value.bytes) == want).then_some((&*value.bytes, id))
+                let bytes = value.bytes();
+                (shape(value.kind, &bytes) == want).then_some((bytes, id))
             }))
         };
         let mut order: HashMap<Vec<u8>, usize> = HashMap::new();
         let mut patterns: Vec<Vec<ValueId>> = Vec::new();
-        let mut longest = 48;
+        let (mut longest, mut mail_names) = (48, false);
         for (id, value) in all.clone() {
-            let shape = shape(value.kind, &value.bytes);
+            let bytes = value.bytes();
+            let shape = shape(value.kind, &bytes);
             let spread = if shape == Shape::Phone { 4 } else { 1 };
-            longest = longest.max(value.bytes.len() * spread + 8);
+            longest = longest.max(bytes.len() * spread + 8);
+            mail_names |= !value.kind.anywhere() && shape == Shape::Mail;
             if shape == Shape::Bytes {
                 let next = patterns.len();
-                let at = *order.entry(value.bytes.to_ascii_lowercase()).or_insert(next);
+                let at = *order.entry(bytes.to_ascii_lowercase()).or_insert(next);
                 if at == next {
                     patterns.push(Vec::new());
                 }
@@ -165,16 +168,16 @@ impl Finder {
             }
         }
         Ok(Self {
-            numbers: table(Shape::Number),
-            words: table(Shape::Word),
-            dotted: table(Shape::Dotted),
-            mails: table(Shape::Mail),
-            uuids: table(Shape::Uuid),
-            ips: table(Shape::Ip),
-            phones: table(Shape::Phone),
+            numbers: table(Shape::Number)?,
+            words: table(Shape::Word)?,
+            dotted: table(Shape::Dotted)?,
+            mails: table(Shape::Mail)?,
+            uuids: table(Shape::Uuid)?,
+            ips: table(Shape::Ip)?,
+            phones: table(Shape::Phone)?,
             bytes: automaton(order)?,
             patterns,
-            mail_names: needles.values.iter().any(|v| !v.kind.anywhere() && shape(v.kind, &v.bytes) == Shape::Mail),
+            mail_names,
             longest,
         })
     }

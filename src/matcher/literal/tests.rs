@@ -20,8 +20,8 @@ fn value(kind: Type, written: &str) -> Value {
 }
 
 fn engine_of(values: &[(Type, &str)]) -> Literal {
-    let values = values.iter().map(|(kind, written)| value(*kind, written)).collect();
-    let needles = Needles { values, ..Needles::default() };
+    let values: Vec<Value> = values.iter().map(|(kind, written)| value(*kind, written)).collect();
+    let needles = Needles::of_values(&values).unwrap();
     Literal::new(&Plan { needles: Arc::new(needles), fields: Arc::new(Fields::default()) }).unwrap()
 }
 
@@ -257,7 +257,7 @@ fn longest_of_one_value_stands_and_values_overlap_freely() {
 
 #[test]
 fn policy_names_and_path_words() {
-    let needles = Needles { values: vec![value(Type::UserId, "42")], ..Needles::default() };
+    let needles = Needles::of_values(&[value(Type::UserId, "42")]).unwrap();
     let fields = Fields {
         user_id: vec![FieldName::parse("kunde.nr")],
         username: Vec::new(),

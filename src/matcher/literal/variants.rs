@@ -129,9 +129,10 @@ impl Variants {
         let within = |kind| base64.has(kind) || utf16.has(kind);
         let finder = Finder::of(needles, &within)?;
         let digests = Digests::new(needles, asked);
-        let least = needles.values.iter().filter(|value| within(value.kind)).map(|value| match value.kind {
+        let wanted = needles.values().filter(|(_, value)| within(value.kind));
+        let least = wanted.map(|(_, value)| match value.kind {
             Type::Ip => 2,
-            _ => least(&value.bytes),
+            _ => least(&value.bytes()),
         });
         let digest = (!digests.is_empty()).then_some(DIGITS_MIN);
         let least = least.chain(digest).min().unwrap_or(usize::MAX);
@@ -383,8 +384,8 @@ impl Digests {
         ];
         let email = Type::Email.name();
         let all = all.into_iter().filter(|(variant, ..)| asked.asks(email, *variant)).map(|(_, digits, hash)| {
-            let emails = (0..).zip(&needles.values).filter(|(_, value)| value.kind == Type::Email);
-            let mut heads: Vec<(u64, ValueId)> = emails.map(|(id, value)| (head(&hash(&value.bytes)), id)).collect();
+            let emails = needles.values().filter(|(_, value)| value.kind == Type::Email);
+            let mut heads: Vec<(u64, ValueId)> = emails.map(|(id, value)| (head(&hash(&value.bytes())), id)).collect();
             heads.sort_unstable();
             Algorithm { digits, hash, heads }
         });
@@ -418,8 +419,8 @@ impl Digests {
                 let first = algorithm.heads.partition_point(|(known, _)| *known < head(&digest));
                 let same = algorithm.heads.iter().skip(first).take_while(|(known, _)| *known == head(&digest));
                 for (_, id) in same {
-                    let value = needles.values.get(*id as usize);
-                    if value.is_some_and(|value| (algorithm.hash)(&value.bytes) == digest) {
+                    let value = needles.value(*id);
+                    if value.is_some_and(|value| (algorithm.hash)(&value.bytes()) == digest) {
                         found(*id, start..start + len);
                     }
                 }

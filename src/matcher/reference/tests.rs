@@ -19,7 +19,8 @@ fn engine(values: &[(Type, &str)]) -> Reference {
         bytes: canonical(kind, written).into(),
         written: Box::default(),
     });
-    let needles = Needles { values: values.collect(), ..Needles::default() };
+    let values: Vec<Value> = values.collect();
+    let needles = Needles::of_values(&values).unwrap();
     Reference::new(&Plan { needles: Arc::new(needles), fields: Arc::new(Fields::default()) })
 }
 

@@ -269,13 +269,10 @@ pub(super) struct Values {
 
 impl Values {
     pub(super) fn new(needles: &Needles, kind: Type) -> Self {
-        let of_kind = || {
-            let all = needles.values.iter().zip(0_u32..);
-            all.filter(move |(value, _)| value.kind == kind)
-        };
+        let of_kind = || needles.values().filter(move |(_, value)| value.kind == kind);
         Self {
-            ids: of_kind().map(|(value, id)| (value.bytes.clone(), id)).collect(),
-            lengths: of_kind().map(|(value, _)| value.bytes.len()).collect(),
+            ids: of_kind().map(|(id, value)| (Box::from(&*value.bytes()), id)).collect(),
+            lengths: of_kind().map(|(_, value)| value.bytes().len()).collect(),
         }
     }
 

@@ -44,24 +44,26 @@ impl Asked {
         let of = |variant| Type::ALL.into_iter().filter(|kind| variants.asks(kind.name(), variant)).collect();
         let (base64, utf16): (Vec<Type>, Vec<Type>) = (of(Variant::Base64), of(Variant::Utf16));
         let mut digests: HashMap<Vec<u8>, Vec<ValueId>> = HashMap::new();
-        for (value, id) in needles.values.iter().zip(0..).filter(|(value, _)| value.kind == Type::Email) {
+        for (id, value) in needles.values().filter(|(_, value)| value.kind == Type::Email) {
+            let bytes = value.bytes();
             let mut note = |variant, digest: Vec<u8>| {
                 if variants.asks("email", variant) {
                     digests.entry(digest).or_default().push(id);
                 }
             };
-            note(Variant::Md5, Md5::digest(&value.bytes).to_vec());
-            note(Variant::Sha1, Sha1::digest(&value.bytes).to_vec());
-            note(Variant::Sha256, Sha256::digest(&value.bytes).to_vec());
+            note(Variant::Md5, Md5::digest(&*bytes).to_vec());
+            note(Variant::Sha1, Sha1::digest(&*bytes).to_vec());
+            note(Variant::Sha256, Sha256::digest(&*bytes).to_vec());
         }
         let mut shortest = if digests.is_empty() { usize::MAX } else { 32 };
-        for value in &needles.values {
+        for (_, value) in needles.values() {
             if value.kind == Type::Ip {
                 shortest = shortest.min(2);
             } else if base64.contains(&value.kind) || utf16.contains(&value.kind) {
                 // Three decodings can lengthen what is no ASCII, and nothing else.
-                let ascii = value.bytes.iter().filter(|b| b.is_ascii()).count();
-                shortest = shortest.min(ascii + (value.bytes.len() - ascii) / 4);
+                let bytes = value.bytes();
+                let ascii = bytes.iter().filter(|b| b.is_ascii()).count();
+                shortest = shortest.min(ascii + (bytes.len() - ascii) / 4);
             }
         }
         Self { base64, utf16, digests, shortest }

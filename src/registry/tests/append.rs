@@ -212,7 +212,7 @@ fn long_erases_become_several() {
     let mut log = Log::open(&path, &how()).unwrap();
     log.push(Some("a"), &Change::Erase(erase.clone_for_test())).unwrap();
     assert_eq!(log.commit().unwrap().events, 2);
-    assert_eq!(read_back(&path).needles.values.len(), 18_000);
+    assert_eq!(read_back(&path).needles.values().count(), 18_000);
     let mut log = Log::open(&path, &how()).unwrap();
     let error = log.push(None, &Change::Erase(erase)).unwrap_err();
     assert!(error.to_string().contains("longer than 1 MiB"), "a nameless one would be several people");
@@ -424,7 +424,7 @@ proptest! {
         let registry = read_back(&path);
         prop_assert_eq!(registry.seq, want);
         for text in texts.iter().take(subjects.len()) {
-            prop_assert!(registry.needles.values.iter().any(|value| *value.bytes == *text.as_bytes()));
+            prop_assert!(registry.needles.values().any(|(_, value)| *value.bytes() == *text.as_bytes()));
         }
     }
 }

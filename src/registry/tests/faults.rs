@@ -256,7 +256,8 @@ proptest! {
         match load(form, &bytes, &options()) {
             // A cut reference is another word than the value; the values of what was taken are never shown.
             Ok(registry) => {
-                let shown = format!("{:?}", registry.needles.values);
+                let values: Vec<_> = registry.needles.values().collect();
+                let shown = format!("{values:?} {:?}", registry.needles);
                 prop_assert!(!shown.contains("zq77"));
             }
             Err(error) => {

@@ -35,8 +35,8 @@ fn plain_lists() {
         ]
     );
     assert_eq!(registry.seq, 7);
-    assert_eq!(registry.needles.values.len(), 6);
-    assert_eq!(registry.needles.values[0].written.as_ref(), b"Alice@Example.com");
+    assert_eq!(registry.needles.values().count(), 6);
+    assert_eq!(*registry.needles.value(0).unwrap().written(), *b"Alice@Example.com");
 
     let typed = Options { txt_type: Some(Type::Literal), ..options() };
     let registry = load(Form::Txt, " Al X \n# no\n", &typed).unwrap();
@@ -115,11 +115,11 @@ fn references_that_are_identifiers() {
     ]
     .concat();
     let registry = jsonl(&text);
-    let shown: Vec<&str> = registry.needles.subjects.iter().map(|s| s.reference.as_str()).collect();
+    let shown: Vec<&str> = registry.needles.subjects().map(|(_, s)| s.reference).collect();
     assert_eq!(shown, ["sub_01", "L2", "L3", "L4", "s5", "L6", "L7", "L8", "L9", "L10", "user-1207"]);
     // Values that are no longer claimed hide a reference all the same.
     let text = erase("sub_9", "x9", "") + "{\"event\":\"cancel\",\"subject\":\"sub_9\"}\n" + &erase("X9", "1", "");
-    assert_eq!(jsonl(&text).needles.subjects[0].reference, "L3");
+    assert_eq!(jsonl(&text).needles.subject(0).unwrap().reference, "L3");
 }
 
 #[test]

@@ -89,10 +89,10 @@ fn plainly(events: &[Played], today: u8) -> (BTreeSet<Identifier>, BTreeSet<Iden
 /// The same as needles say it.
 fn said(needles: &Needles) -> (BTreeSet<Identifier>, BTreeSet<Identifier>) {
     let (mut in_force, mut held) = (BTreeSet::new(), BTreeSet::new());
-    for claim in &needles.claims {
-        let id = |id: &u32| String::from_utf8_lossy(&needles.values[*id as usize].bytes).parse::<u8>().unwrap();
-        let identifier = (claim.values.iter().map(id).collect(), claim.before.is_some());
-        if needles.subjects[claim.subject as usize].held {
+    for (_, claim) in needles.claims() {
+        let id = |id| String::from_utf8_lossy(&needles.value(id).unwrap().bytes()).parse::<u8>().unwrap();
+        let identifier = (claim.values().map(id).collect(), claim.before.is_some());
+        if needles.subject(claim.subject).unwrap().held {
             held.insert(identifier)
         } else {
             in_force.insert(identifier)
@@ -132,11 +132,11 @@ proptest! {
         let unknown = are_held.iter().any(|held| !were.contains(held) && !were_held.contains(held));
         let mut fresh = Fresh::new(&now.needles);
         prop_assert_eq!(fresh.since(&then.needles), !new.is_empty() || unknown);
-        let needles = fresh.needles();
+        let needles = fresh.needles().unwrap();
         prop_assert_eq!(needles.is_some(), !new.is_empty() || unknown);
         let needles = needles.unwrap_or_default();
         consistent(&needles);
-        if !needles.claims.is_empty() {
+        if needles.claims().count() > 0 {
             // Who is named in any record that was clean then: the same by all needles and by the new ones.
             let (fresh_in_force, fresh_held) = said(&needles);
             prop_assert_eq!(&fresh_in_force, &new);

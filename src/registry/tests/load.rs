@@ -22,7 +22,8 @@ fn came_to(size: usize, input: impl Read, form: Form, options: &Options, pool: &
         let found = findings::of(&ledger);
         let grown = ledger.grown;
         let registry = resolve::resolve(ledger, sha256, options.now)?;
-        let Registry { sha256, seq, newest_at, since, new_since, listing, .. } = &registry;
+        let Registry { sha256, seq, newest_at, needles, new_since, listing, .. } = &registry;
+        let since: Vec<_> = needles.subjects().map(|(id, _)| needles.since(id)).collect();
         let listing: Vec<String> = listing
             .iter()
             .map(|entry| {

@@ -113,7 +113,7 @@ fn terms_belong_to_their_event() {
         claims(&registry),
         ["s: user_id=1", "s: user_id=1 <2026-11-01T00:00:00Z", "t: user_id=1 <2026-11-01T00:00:00Z"]
     );
-    assert_eq!(registry.needles.values.len(), 1);
+    assert_eq!(registry.needles.values().count(), 1);
     let held = format!("{text}{{\"event\":\"hold\",\"subject\":\"s\"}}\n");
     assert!(claims(&jsonl(&held)).contains(&"held s: user_id=2 <2026-11-02T00:00:00Z".to_owned()));
 }
@@ -138,7 +138,7 @@ fn composite_and_shared_values() {
         claims(&registry),
         ["a: user_id=7", "a: username=ann+user_id=7", "b: email=b@example.com", "b: username=ann+user_id=7"]
     );
-    assert_eq!(registry.needles.values.len(), 3);
+    assert_eq!(registry.needles.values().count(), 3);
 }
 
 #[test]
