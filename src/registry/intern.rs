@@ -3,7 +3,7 @@
 //! The bytes stand in memory once, in the columns that the search will use; a table of ids and keyed hashes finds them, so that
 //! a registry made to collide cannot slow the reading down. About 12 bytes a value besides its own.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hasher, RandomState};
 
 use hashbrown::HashTable;
 
@@ -57,7 +57,10 @@ impl Intern {
     }
 
     fn half(&self, kind: Type, bytes: &[u8]) -> u32 {
-        self.keys.hash_one((kind, bytes)) as u32
+        let mut hasher = self.keys.build_hasher();
+        hasher.write_u8(kind as u8);
+        hasher.write(bytes);
+        hasher.finish() as u32
     }
 }
 

@@ -3,15 +3,17 @@
 //! Memory: the references' bytes and 9 to 18 bytes for each. A registry made to collide cannot slow the reading down: the
 //! table's hashes are keyed.
 
-use std::hash::{BuildHasher, RandomState};
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::hash::{BuildHasher, Hasher, RandomState};
 
 use hashbrown::HashTable;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
+use crate::matcher::values::Text;
 
 /// References by the number of their subject.
-#[derive(Default)]
 pub(super) struct Names {
     /// All of them; they may be identifiers themselves.
     text: Zeroizing<String>,
@@ -20,6 +22,23 @@ pub(super) struct Names {
     /// Subjects with a reference.
     table: HashTable<u32>,
     keys: RandomState,
+    /// Whether there is one with so many bytes in lower case; the last stands for all that are longer.
+    lengths: [bool; 256],
+    /// Whether there is one that is not in lower case.
+    capitals: bool,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self {
+            text: Zeroizing::default(),
+            ends: Vec::new(),
+            table: HashTable::new(),
+            keys: RandomState::new(),
+            lengths: [false; 256],
+            capitals: false,
+        }
+    }
 }
 
 impl Names {
@@ -30,27 +49,65 @@ impl Names {
         self.ends.push(end.map_err(|_| Error::usage("references of more than 4 GiB in all"))?);
         if let Some(name) = name {
             let at = (self.ends.len() - 1) as u32;
-            let Self { text, ends, table, keys } = self;
-            let rehash = |at: &u32| keys.hash_one(get(text, ends, *at as usize));
-            table.insert_unique(keys.hash_one(name), at, rehash);
+            let folded = fold(name);
+            let Self { text, ends, table, keys, lengths, capitals } = self;
+            if let Some(length) = lengths.get_mut(folded.len().min(255)) {
+                *length = true;
+            }
+            *capitals |= folded != name;
+            let rehash = |at: &u32| hash(keys, get(text, ends, *at as usize));
+            table.insert_unique(hash(keys, name), at, rehash);
         }
         Ok(())
     }
 
     /// The subject of that reference.
     pub(super) fn find(&self, name: &str) -> Option<usize> {
-        let hash = self.keys.hash_one(name);
+        self.found(hash(&self.keys, name), name)
+    }
+
+    fn found(&self, hash: u64, name: &str) -> Option<usize> {
         self.table.find(hash, |at| self.get(*at as usize) == Some(name)).map(|at| *at as usize)
+    }
+
+    /// What tells the references that are one of `texts`, case and white space around it aside.
+    pub(super) fn like<'t>(&self, texts: impl Iterator<Item = Text<'t>>) -> Alike<'_> {
+        let mut alike = HashSet::new();
+        if self.table.is_empty() {
+            return Alike { names: self, alike };
+        }
+        let all = (0..self.ends.len()).filter_map(|at| self.get(at)).filter(|_| self.capitals);
+        let capitals: HashSet<u64> = all.map(fold).filter(is_owned).map(|name| hash(&self.keys, &name)).collect();
+        for text in texts {
+            let folded = fold(std::str::from_utf8(&text).unwrap_or_default());
+            // Most texts are as long as no reference.
+            if self.lengths.get(folded.len().min(255)) == Some(&true) {
+                let hash = hash(&self.keys, &folded);
+                if self.found(hash, &folded).is_some() || capitals.contains(&hash) {
+                    alike.insert(hash);
+                }
+            }
+        }
+        Alike { names: self, alike }
     }
 
     /// The reference of the subject `at`, if it has one.
     pub(super) fn get(&self, at: usize) -> Option<&str> {
         Some(get(&self.text, &self.ends, at)).filter(|name| !name.is_empty())
     }
+}
 
-    /// All references, in the order of their subjects.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
-        (0..self.ends.len()).filter_map(|at| self.get(at))
+/// References that are like some text.
+pub(super) struct Alike<'n> {
+    names: &'n Names,
+    /// Hashes of the texts. A reference that has one by chance is taken to be alike, which does no harm.
+    alike: HashSet<u64>,
+}
+
+impl Alike<'_> {
+    /// Whether the reference is one of them.
+    pub(super) fn has(&self, name: &str) -> bool {
+        !self.alike.is_empty() && self.alike.contains(&hash(&self.names.keys, &fold(name)))
     }
 }
 
@@ -58,4 +115,21 @@ fn get<'n>(text: &'n str, ends: &[u32], at: usize) -> &'n str {
     let start = at.checked_sub(1).and_then(|at| ends.get(at)).copied().unwrap_or_default();
     let end = ends.get(at).copied().unwrap_or_default();
     text.get(start as usize..end as usize).unwrap_or_default()
+}
+
+/// `text` in lower case, without white space around it.
+fn fold(text: &str) -> Cow<'_, str> {
+    let text = text.trim();
+    let plain = |b: u8| b.is_ascii() && !b.is_ascii_uppercase();
+    if text.bytes().all(plain) { Cow::Borrowed(text) } else { Cow::Owned(text.to_lowercase()) }
+}
+
+fn is_owned(folded: &Cow<'_, str>) -> bool {
+    matches!(folded, Cow::Owned(_))
+}
+
+fn hash(keys: &RandomState, name: &str) -> u64 {
+    let mut hasher = keys.build_hasher();
+    hasher.write(name.as_bytes());
+    hasher.finish()
 }

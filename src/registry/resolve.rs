@@ -4,8 +4,7 @@
 //! pending ones too, for a hold protects whatever the subject will be known by. What is neither is as if absent. A
 //! reference that would show an identifier is shown as `L<line>`.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -14,7 +13,7 @@ use zeroize::Zeroizing;
 use super::event::Terms;
 use super::intern::Intern;
 use super::ledger::{Draft, Ledger, Track};
-use super::names::Names;
+use super::names::{Alike, Names};
 use super::{Entry, Identifier, Listing, Registry, Revealed, State, value};
 use crate::error::Result;
 use crate::matcher::needles::{Builder, Hold};
@@ -106,7 +105,10 @@ impl Renumbered {
         Self { ids: used.into_iter().map(number).collect() }
     }
 
-    fn of(&self, values: &[ValueId]) -> Vec<ValueId> {
+    fn of<'v>(&self, values: &'v [ValueId]) -> Cow<'v, [ValueId]> {
+        if self.ids.is_empty() {
+            return Cow::Borrowed(values);
+        }
         values.iter().map(|id| self.ids.get(*id as usize).copied().unwrap_or(*id)).collect()
     }
 
@@ -218,28 +220,16 @@ pub(super) fn written(value: &Value) -> &[u8] {
 struct Shown<'a> {
     values: &'a Intern,
     names: &'a Names,
-    /// Hashes of the references that are some value's text, case aside. One that is there by chance is hidden, which does
-    /// no harm.
-    hidden: Hashes,
-    keys: RandomState,
+    /// References that are some value's text, case aside.
+    hidden: Alike<'a>,
 }
 
-type Hashes = HashSet<u64>;
-
 impl<'a> Shown<'a> {
-    fn new(values: &'a Intern, all: &'a Names) -> Self {
-        let keys = RandomState::new();
-        let names: Hashes = all.iter().map(|name| fold(&keys, name)).collect();
-        let mut hidden = Hashes::default();
-        if !names.is_empty() {
-            for value in values.values().iter() {
-                for text in [&*value.bytes(), &*value.written()] {
-                    let text = std::str::from_utf8(text).unwrap_or_default();
-                    hidden.extend(Some(fold(&keys, text)).filter(|hash| names.contains(hash)));
-                }
-            }
-        }
-        Self { values, names: all, hidden, keys }
+    fn new(values: &'a Intern, names: &'a Names) -> Self {
+        // Of these any form is found by what it canonically is: see `is_value`. Others are written as their bytes, case aside.
+        let other = |value: &ValueRef<'_>| !matches!(value.kind, Type::Uuid | Type::Ip);
+        let hidden = names.like(values.values().iter().filter(other).map(|value| value.bytes()));
+        Self { values, names, hidden }
     }
 
     /// The reference of `track`, or `L<line>` if it would show an identifier.
@@ -265,13 +255,6 @@ impl<'a> Shown<'a> {
             let bytes = value::canonical(kind, name);
             bytes.is_some_and(|bytes| self.values.find(kind, &bytes).is_some())
         };
-        self.hidden.contains(&fold(&self.keys, name)) || [Type::Uuid, Type::Ip, Type::Phone].map(form).contains(&true)
+        self.hidden.has(name) || [Type::Uuid, Type::Ip, Type::Phone].map(form).contains(&true)
     }
-}
-
-/// A hash of `text`, case and white space around it aside.
-fn fold(keys: &RandomState, text: &str) -> u64 {
-    let text = text.trim();
-    let plain = |b: u8| b.is_ascii() && !b.is_ascii_uppercase();
-    if text.bytes().all(plain) { keys.hash_one(text) } else { keys.hash_one(text.to_lowercase().as_str()) }
 }

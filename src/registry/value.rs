@@ -71,7 +71,7 @@ pub fn guess(text: &str) -> Type {
 
 /// The canonical bytes of `text` (trimmed already), or `None` if it is not of that type.
 pub(super) fn canonical(kind: Type, text: &str) -> Option<Box<[u8]>> {
-    let mut bytes = Vec::with_capacity(text.len());
+    let mut bytes = Vec::new();
     canon(kind, text, &mut bytes).then(|| bytes.into())
 }
 
