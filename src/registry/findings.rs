@@ -124,7 +124,7 @@ fn look(kind: Type, bytes: &[u8]) -> Option<Slip> {
 }
 
 fn mail(text: &str) -> Option<Slip> {
-    const ENDINGS: [&str; 10] = [".con", ".cmo", ".ocm", ".vom", ".xom", ".comm", ".cpm", ".nett", ".ogr", ".invalid"];
+    const ENDINGS: [&str; 10] = ["con", "cmo", "ocm", "vom", "xom", "comm", "cpm", "nett", "ogr", "invalid"];
     const ROLES: [&str; 20] = [
         "abuse",
         "admin",
@@ -152,10 +152,11 @@ fn mail(text: &str) -> Option<Slip> {
         return Some(Slip::MailDomain);
     }
     let quoted = |c: char| c == '\'' || c == '`';
-    if text.contains(['%', '&', '=']) || !text.is_ascii() || local.starts_with(quoted) || domain.ends_with(quoted) {
+    let odd = |b: u8| matches!(b, b'%' | b'&' | b'=') || !b.is_ascii();
+    if text.bytes().any(odd) || local.starts_with(quoted) || domain.ends_with(quoted) {
         return Some(Slip::MailSpelling);
     }
-    if ENDINGS.iter().any(|ending| domain.ends_with(ending)) {
+    if domain.rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.contains(&ending)) {
         return Some(Slip::MailEnding);
     }
     ROLES.contains(&local).then_some(Slip::MailRole)

@@ -50,15 +50,31 @@ impl Names {
         if let Some(name) = name {
             let at = (self.ends.len() - 1) as u32;
             let folded = fold(name);
-            let Self { text, ends, table, keys, lengths, capitals } = self;
-            if let Some(length) = lengths.get_mut(folded.len().min(255)) {
+            if let Some(length) = self.lengths.get_mut(folded.len().min(255)) {
                 *length = true;
             }
-            *capitals |= folded != name;
-            let rehash = |at: &u32| hash(keys, get(text, ends, *at as usize));
-            table.insert_unique(hash(keys, name), at, rehash);
+            self.capitals |= folded != name;
+            if self.table.len() == self.table.capacity() {
+                self.widen();
+            }
+            let Self { text, ends, table, keys, .. } = self;
+            table.insert_unique(hash(keys, name), at, |at| hash(keys, get(text, ends, *at as usize)));
         }
         Ok(())
+    }
+
+    /// Doubles the table. In the order of the references, so that they are read one after another; the table by itself would go
+    /// through them in its own.
+    fn widen(&mut self) {
+        let mut wider = HashTable::with_capacity((self.table.len() * 2).max(16));
+        for at in (0..self.ends.len().saturating_sub(1)).filter(|at| self.get(*at).is_some()) {
+            wider.insert_unique(self.hash_of(at as u32), at as u32, |at| self.hash_of(*at));
+        }
+        self.table = wider;
+    }
+
+    fn hash_of(&self, at: u32) -> u64 {
+        hash(&self.keys, get(&self.text, &self.ends, at as usize))
     }
 
     /// The subject of that reference.
