@@ -85,3 +85,21 @@ impl Drop for Told {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_for_what_is_slow() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "abc").unwrap();
+        for (bytes, shown) in [(SLOW - 1, false), (SLOW, true)] {
+            let reading = Reading { jobs: 3, progress: Progress::Never, quiet: true };
+            let mut told = reading.input(File::open(file.path()).unwrap(), bytes);
+            assert_eq!(told.bar.is_some(), shown);
+            let mut text = String::new();
+            assert_eq!((told.read_to_string(&mut text).unwrap(), text.as_str()), (3, "abc"));
+        }
+    }
+}

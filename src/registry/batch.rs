@@ -119,14 +119,17 @@ pub(super) struct Head<'e> {
 }
 
 impl Batch {
-    /// As new, with the room that it has.
-    pub(super) fn clear(&mut self) {
+    /// As new, with room for what stands in a block of that many bytes: a buffer that grows leaves a copy behind that nobody
+    /// wipes.
+    pub(super) fn clear(&mut self, block: usize) {
         self.steps.clear();
         self.names.clear();
         self.bytes.clear();
         self.parts.clear();
         self.holds.clear();
         (self.fault, self.kept) = (None, (0, 0));
+        self.names.reserve(block);
+        self.bytes.reserve(block);
     }
 
     /// Notes a blank line.

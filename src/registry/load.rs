@@ -93,7 +93,7 @@ impl Reader<'_> {
 
     fn parse(&self, task: &mut Task) {
         let Task { block, batch, rows } = task;
-        batch.clear();
+        batch.clear(block.bytes.len());
         let lines = Lines::new(block);
         let read = match self.delimiter() {
             Some(delimiter) => {

@@ -42,6 +42,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::error::{Error, Result};
+use crate::limits::REGISTRY_BLOCK;
 use crate::matcher::{Needles, SubjectId, Type};
 use crate::pool::{Alone, Pool};
 
@@ -175,8 +176,21 @@ pub fn read(input: impl Read, form: Form, mtime: Timestamp, options: &Options) -
 
 /// [`read`] with threads, which make no difference but in time.
 pub fn read_by(pool: &dyn Pool, input: impl Read, form: Form, mtime: Timestamp, options: &Options) -> Result<Registry> {
+    read_in(REGISTRY_BLOCK, pool, input, form, mtime, options)
+}
+
+/// [`read_by`] in blocks of about `block` bytes, which make no difference either.
+#[doc(hidden)]
+pub fn read_in(
+    block: usize,
+    pool: &dyn Pool,
+    input: impl Read,
+    form: Form,
+    mtime: Timestamp,
+    options: &Options,
+) -> Result<Registry> {
     let mut ledger = ledger::Ledger::new(options);
-    let sha256 = load::load(input, form, &mut ledger, pool)?;
+    let sha256 = load::load_by(block, input, form, &mut ledger, pool)?;
     let findings = if options.findings { findings::of(&ledger) } else { Vec::new() };
     let grown = ledger.grown;
     let mut registry = resolve::resolve(ledger, sha256, mtime)?;
