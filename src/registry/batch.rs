@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::event::{Deed, Event, Hold, Seq, Terms};
+use super::intern::Intern;
+use super::names::Names;
 use super::tells::Look;
 use super::{chain, value};
 use crate::error::{Error, Result};
@@ -25,7 +27,7 @@ pub(super) struct Batch {
     parts: Vec<Part>,
     holds: Vec<Hold>,
     /// What ended the block before its end.
-    pub fault: Option<Fault>,
+    pub fault: Option<Box<Fault>>,
     /// Room for a reference in lower case.
     lower: Zeroizing<String>,
     /// How much of `parts` and of `bytes` belongs to events.
@@ -50,6 +52,8 @@ struct Part {
     start: u32,
     bytes: u32,
     written: u32,
+    /// What finds it among all values, once that is known.
+    half: Option<u32>,
 }
 
 /// What a line names as the line before, and its own digest.
@@ -102,9 +106,9 @@ pub(super) struct Fault {
     pub after: Option<(u64, Option<Link>)>,
 }
 
-impl From<Error> for Fault {
+impl From<Error> for Box<Fault> {
     fn from(error: Error) -> Self {
-        Self { error, after: None }
+        Self::new(Fault { error, after: None })
     }
 }
 
@@ -144,7 +148,8 @@ impl Batch {
         let bytes = self.bytes.len() - start;
         self.bytes.extend_from_slice(written.as_bytes());
         // Both fit: a block has 1.3 MiB at the most, and values are no longer than their text.
-        let part = Part { kind, place, start: start as u32, bytes: bytes as u32, written: written.len() as u32 };
+        let part =
+            Part { kind, place, start: start as u32, bytes: bytes as u32, written: written.len() as u32, half: None };
         self.parts.push(part);
         Ok(())
     }
@@ -207,6 +212,22 @@ impl Batch {
         self.steps.push(Step::Event(Deal { line, seq, at, name, tells, what, link }));
     }
 
+    /// Before the batch is played: looks where all that is in it will be looked up. One after another, without anything between, these
+    /// looks wait for memory together; with events between them each would wait by itself.
+    pub(super) fn warm(&mut self, values: &Intern, names: &Names) {
+        for part in &mut self.parts {
+            let (bytes, _) = part.texts(&self.bytes);
+            part.half = Some(values.half(part.kind, bytes));
+        }
+        self.parts.iter().filter_map(|part| part.half).for_each(|half| values.touch(half));
+        for step in &self.steps {
+            if let Step::Event(Deal { name: Some((start, end)), .. }) = step {
+                let name = self.names.get(*start as usize..*end as usize);
+                names.touch(name.unwrap_or_default());
+            }
+        }
+    }
+
     /// What to play, in order.
     pub(super) fn steps(&self) -> &[Step] {
         &self.steps
@@ -260,6 +281,8 @@ pub(super) struct Spelled<'e> {
     pub bytes: &'e [u8],
     /// Those that were written; empty if they are the same.
     pub written: &'e [u8],
+    /// Half of its hash, if [`Batch::warm`] told it.
+    pub half: Option<u32>,
 }
 
 impl<'e> Values<'e> {
@@ -268,7 +291,7 @@ impl<'e> Values<'e> {
         let bytes = self.bytes;
         self.parts.iter().map(move |part| {
             let (canonical, written) = part.texts(bytes);
-            Spelled { kind: part.kind, place: part.place, bytes: canonical, written }
+            Spelled { kind: part.kind, place: part.place, bytes: canonical, written, half: part.half }
         })
     }
 }

@@ -37,9 +37,9 @@ enum State {
 
 impl Chain {
     /// Takes the event on `line` with its link. Usage errors name the line.
-    pub(super) fn follow(&mut self, link: Option<&Link>, line: u64) -> Result<()> {
+    pub(super) fn follow(&mut self, said: Option<&Link>, line: u64) -> Result<()> {
         let bad = |what| Error::usage(what).at(At::Line(line));
-        let (fits, own) = match (&self.state, link) {
+        let (fits, own) = match (&self.state, said) {
             (State::Unknown | State::Without, None) => {
                 self.state = State::Without;
                 return Ok(());
@@ -52,8 +52,8 @@ impl Chain {
                 return Err(bad("has no `prev`, but lines before it have one")
                     .help("it was not written by `unwrite registry`; take it off and say it with `registry add`"));
             }
-            (State::Unknown, Some(link)) => (link.prev == Some([0; 32]), link.own),
-            (State::Last(digest), Some(link)) => (link.prev == Some(*digest), link.own),
+            (State::Unknown, Some(said)) => (said.prev == Some([0; 32]), said.own),
+            (State::Last(digest), Some(said)) => (said.prev == Some(*digest), said.own),
         };
         if !fits {
             return Err(bad("the chain is broken: `prev` is not the SHA-256 of the line before")

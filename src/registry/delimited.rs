@@ -30,7 +30,7 @@ pub(super) fn read(
     columns: &OnceLock<Columns>,
     options: &Options,
     batch: &mut Batch,
-) -> Result<(), Fault> {
+) -> Result<(), Box<Fault>> {
     while let Some(line) = lines.next()? {
         if !rows.take(&line)? {
             continue;

@@ -23,7 +23,7 @@ const PART_KEYS: [&str; 2] = ["type", "value"];
 const EVENTS: [&str; 4] = ["erase", "cancel", "hold", "release"];
 
 /// Reads every line into `batch`. Faults: usage, with the line's number.
-pub(super) fn read(mut lines: Lines<'_>, options: &Options, batch: &mut Batch) -> Result<(), Fault> {
+pub(super) fn read(mut lines: Lines<'_>, options: &Options, batch: &mut Batch) -> Result<(), Box<Fault>> {
     while let Some(line) = lines.next()? {
         if !line.text.starts_with('{') && line.text.trim().is_empty() {
             batch.blank(line.number);
@@ -54,6 +54,7 @@ pub(super) fn line(text: &str, options: &Options) -> Result<Seen> {
     };
     event(1, members, None, options, &mut batch)?;
     let mut ledger = Ledger::new(options);
+    batch.warm(&ledger.values, &ledger.names);
     batch.play(&mut |event| ledger.push(&event))?;
     Ok(Seen { seq, chained: prev.is_some() })
 }
@@ -108,20 +109,20 @@ fn plain(line: &Line<'_>, options: &Options, batch: &mut Batch) -> Option<()> {
         batch.value(Type::from_name(kind)?, value, Place::Alone, options.allow_short).ok()?;
     }
     let subject = erasing.subject.map(str::trim).filter(|subject| !subject.is_empty());
-    let link = erasing.prev.map(|prev| Link::new(line.raw, prev));
+    let said = erasing.prev.map(|prev| Link::new(line.raw, prev));
     let seq = erasing.seq.map_or(Seq::Ordinal, Seq::Given);
-    batch.erase(&Head { line: line.number, seq, at, subject, link }, terms);
+    batch.erase(&Head { line: line.number, seq, at, subject, link: said }, terms);
     Some(())
 }
 
 /// Reads any line. The chain is judged before what an event says, but after its keys.
-fn odd(line: &Line<'_>, options: &Options, batch: &mut Batch) -> Result<(), Fault> {
+fn odd(line: &Line<'_>, options: &Options, batch: &mut Batch) -> Result<(), Box<Fault>> {
     let here = |e: Error| e.at(At::Line(line.number));
     let mut members = members(line.text).map_err(here)?;
     let prev = members.text("prev").map_err(here)?;
-    let link = prev.map(|prev| Link::new(line.raw, &prev));
-    event(line.number, members, link, options, batch)
-        .map_err(|error| Fault { error: here(error), after: Some((line.number, link)) })
+    let said = prev.map(|prev| Link::new(line.raw, &prev));
+    event(line.number, members, said, options, batch)
+        .map_err(|error| Box::new(Fault { error: here(error), after: Some((line.number, said)) }))
 }
 
 type Keys<'l> = Members<'l, { KEYS.len() }>;
@@ -141,7 +142,7 @@ enum Word {
     Release,
 }
 
-fn event(line: u64, mut members: Keys<'_>, link: Option<Link>, options: &Options, batch: &mut Batch) -> Result<()> {
+fn event(line: u64, mut members: Keys<'_>, said: Option<Link>, options: &Options, batch: &mut Batch) -> Result<()> {
     let seq = match members.take("seq") {
         None => Seq::Ordinal,
         Some(Json::Number(seq)) => Seq::Given(seq),
@@ -174,7 +175,7 @@ fn event(line: u64, mut members: Keys<'_>, link: Option<Link>, options: &Options
             Error::usage("this event needs a `subject`").help("the one of the erase, or `L<line>` for one without")
         );
     }
-    let head = Head { line, seq, at, subject, link };
+    let head = Head { line, seq, at, subject, link: said };
     match word {
         Word::Erase(terms) => batch.erase(&head, terms),
         Word::Cancel => batch.cancel(&head),

@@ -247,7 +247,8 @@ impl<'o> Ledger<'o> {
     }
 
     fn keep(&mut self, value: &Spelled<'_>) -> Result<ValueId> {
-        self.values.insert(value.kind, value.bytes, value.written)
+        let half = value.half.unwrap_or_else(|| self.values.half(value.kind, value.bytes));
+        self.values.insert(half, value.kind, value.bytes, value.written)
     }
 
     /// The parts of a composite stand ascending, each once.

@@ -136,6 +136,7 @@ impl Player<'_, '_> {
             self.reader.parse(task);
         }
         let Task { block, batch, rows } = task;
+        batch.warm(&self.ledger.values, &self.ledger.names);
         let log = self.reader.form == Form::Jsonl;
         let mut past = Past::new(&self.digest, &block.bytes);
         for step in batch.steps() {
@@ -157,8 +158,8 @@ impl Player<'_, '_> {
             }
         }
         if let Some(fault) = batch.fault.take() {
-            if let Some((line, link)) = fault.after {
-                self.chain.follow(link.as_ref(), line)?;
+            if let Some((line, said)) = fault.after {
+                self.chain.follow(said.as_ref(), line)?;
             }
             return Err(fault.error);
         }

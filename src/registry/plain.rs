@@ -10,7 +10,7 @@ use super::value;
 use crate::error::At;
 
 /// Reads every line into `batch`. Faults: usage, with the line's number.
-pub(super) fn read(mut lines: Lines<'_>, options: &Options, batch: &mut Batch) -> Result<(), Fault> {
+pub(super) fn read(mut lines: Lines<'_>, options: &Options, batch: &mut Batch) -> Result<(), Box<Fault>> {
     while let Some(line) = lines.next()? {
         let trimmed = line.text.trim();
         if trimmed.is_empty() || trimmed.starts_with('#') {

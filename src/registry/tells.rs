@@ -196,8 +196,8 @@ mod tests {
             let place = at.index(chars.len());
             let spell = |c: char| match spelled {
                 0 => c.to_string(),
-                1 => c.to_string().bytes().map(|b| format!("%{b:02x}")).collect(),
-                2 => c.to_string().bytes().map(|b| format!("={b:02X}")).collect(),
+                1 => c.to_string().bytes().map(|b| format!("%{b:02x}")).collect::<Vec<_>>().concat(),
+                2 => c.to_string().bytes().map(|b| format!("={b:02X}")).collect::<Vec<_>>().concat(),
                 3 => format!("&#{};", u32::from(c)),
                 4 => format!("\\u{:04x}", u32::from(c)),
                 5 => format!("=\n{c}"),
