@@ -9,6 +9,7 @@ mod bucket;
 mod count;
 mod night;
 mod stdin;
+mod threads;
 mod turns;
 mod unclean;
 
@@ -50,6 +51,7 @@ use books::{Books, summary};
 pub use bucket::pace;
 pub use count::Bytes;
 use count::Counted;
+pub use threads::Threads;
 use turns::Turns;
 use unclean::Unclean;
 

@@ -26,6 +26,7 @@ pub mod manifest;
 pub mod matcher;
 pub mod pace;
 pub mod policy;
+pub mod pool;
 pub mod progress;
 pub mod record;
 pub mod registry;

@@ -5,6 +5,8 @@
 
 /// Longest line of a registry, and longest row of a delimited one, bytes: far above any subject's identifiers.
 pub const MAX_REGISTRY_LINE: usize = 1 << 20;
+/// Bytes of a registry that one thread parses at a time: large beside what it takes to hand them on.
+pub const REGISTRY_BLOCK: usize = 256 * 1024;
 /// Bytes of a find window: stays in a core's L2 cache (ARCHITECTURE.md "Read with pread into windows").
 pub const WINDOW: usize = 256 * 1024;
 /// Bytes of a verify window: odd and prime, so that no cut of the second look falls where one of find's fell.

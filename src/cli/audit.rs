@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::args::Verify;
 use super::build::{self, Config};
+use super::reading::Reading;
 use super::{Exit, print, process, say};
 use crate::blob::TempSpace;
 use crate::config::policy_file;
@@ -107,7 +108,7 @@ impl Eyes {
         // Age is judged as of today, not as of the run.
         options.max_age = None;
         options.allow_empty = true;
-        let registry = build::registry(path, &options)?;
+        let registry = build::registry(path, &options, &Reading::new(&typed.bounds, &typed.say)?)?;
         let plan = Plan { needles: Arc::clone(&registry.needles), fields: Arc::new(eyes.policy.fields.clone()) };
         let engine: Box<dyn Engine> =
             if typed.fast { Box::new(Literal::new(&plan)?) } else { Box::new(Reference::new(&plan)) };

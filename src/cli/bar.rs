@@ -31,6 +31,14 @@ impl Bar {
         Self { inner: bar, artifacts: 0.into(), done: 0.into() }
     }
 
+    /// A bar over the bytes of the registry, which are known.
+    pub fn of_registry(when: job::Progress, quiet: bool, bytes: u64) -> Self {
+        let bar = Self::new(when, quiet);
+        bar.inner.set_length(bytes);
+        bar.inner.set_message("registry");
+        bar
+    }
+
     /// Takes it off the screen.
     pub fn finish(&self) {
         self.inner.finish_and_clear();

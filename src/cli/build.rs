@@ -9,11 +9,12 @@ use jiff::Timestamp;
 
 use super::args::{self, Bounds, Manners, ReadRegistry, Say, VerifyLevel, Walk};
 use super::compiled;
+use super::reading::{self, Reading};
 use crate::config::policy_file::{self, File};
 use crate::config::units::{duration, nearest, size};
 use crate::detect;
 use crate::error::{At, Error, Result};
-use crate::job::{Job, Mode, Progress, Verify};
+use crate::job::{Job, Mode, Verify};
 use crate::judge::pseudonym::Key;
 use crate::limits::{BW_MIN, Limits};
 use crate::matcher::Type;
@@ -156,8 +157,13 @@ pub fn jobs(bounds: &Bounds) -> Result<usize> {
     match bounds.jobs {
         Some(0) => Err(Error::usage("--jobs must be at least 1")),
         Some(jobs) => Ok(jobs.min(1024)),
-        None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+        None => Ok(cores()),
     }
+}
+
+/// The cores that there are, as far as is known.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// A job with what `scan` and `scrub` share.
@@ -190,11 +196,7 @@ pub fn job(walk: &Walk, say: &Say, mode: Mode) -> Result<Job> {
         manifest: say.manifest.clone(),
         json: say.json,
         quiet: say.quiet,
-        progress: match say.progress {
-            args::ProgressWhen::Auto => Progress::Auto,
-            args::ProgressWhen::Always => Progress::Always,
-            args::ProgressWhen::Never => Progress::Never,
-        },
+        progress: reading::progress(say.progress),
         own_files: Vec::new(),
     })
 }
@@ -282,19 +284,20 @@ pub fn value_type(typed: Option<&str>) -> Result<Option<Type>> {
 }
 
 /// Reads the registry at `path`, or opens it if it is a compiled one.
-pub fn registry(path: &Path, options: &Options) -> Result<Registry> {
+pub fn registry(path: &Path, options: &Options, reading: &Reading) -> Result<Registry> {
     if Compiled::is(path) {
-        return compiled::registry(path, options).map_err(|error| error.layer("registry"));
+        return compiled::registry(path, options, reading).map_err(|error| error.layer("registry"));
     }
-    plain(path, options)
+    plain(path, options, reading)
 }
 
 /// Reads the registry at `path`.
-pub fn plain(path: &Path, options: &Options) -> Result<Registry> {
+pub fn plain(path: &Path, options: &Options, reading: &Reading) -> Result<Registry> {
     let form = Form::of(path)?;
     let (file, mtime) = open(path, form, options.now)?;
-    let input = std::io::BufReader::with_capacity(1 << 16, file);
-    registry::read(input, form, mtime, options).map_err(|error| error.layer("registry"))
+    let bytes = file.metadata().map_or(0, |meta| meta.len());
+    let input = reading.input(file, bytes);
+    registry::read_by(&reading.pool(), input, form, mtime, options).map_err(|error| error.layer("registry"))
 }
 
 /// Opens the registry at `path`; with its mtime.
@@ -313,12 +316,12 @@ pub fn open(path: &Path, form: Form, now: Timestamp) -> Result<(std::fs::File, T
 }
 
 /// Reads the registry at `path` again, as an earlier run saw it. Age and emptiness are judged as of today.
-pub fn registry_at(path: &Path, typed: &ReadRegistry, then: Then<'_>) -> Result<Registry> {
+pub fn registry_at(path: &Path, typed: &ReadRegistry, then: Then<'_>, reading: &Reading) -> Result<Registry> {
     let mut options = registry_options(typed, then.as_of)?;
     options.as_of_seq = Some(then.seq);
     options.as_of_sha256 = Some(then.sha256.to_owned());
     (options.max_age, options.min_seq, options.allow_empty) = (None, None, true);
-    registry(path, &options)
+    registry(path, &options, reading)
 }
 
 /// Waits a moment for whoever appends to the log, with a shared lock until `file` is closed. Without the lock (another

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::args::RegistryCompile;
+use super::reading::Reading;
 use super::{Exit, build, say};
 use crate::error::{Error, Result};
 use crate::registry::compiled::{Compiled, EXTENSION, Source};
@@ -13,13 +14,13 @@ use crate::registry::{Form, Options, Registry};
 
 /// The registry that the compiled one at `path` stands for; read itself where only it can tell. Usage errors: either cannot be
 /// read, or the registry changed since.
-pub fn registry(path: &Path, options: &Options) -> Result<Registry> {
+pub fn registry(path: &Path, options: &Options, reading: &Reading) -> Result<Registry> {
     let (compiled, source) = open(path)?;
     if !Compiled::must_read(options) {
         return compiled.registry(options);
     }
     compiled.check()?;
-    let registry = build::plain(&source, &compiled.options(options)?)?;
+    let registry = build::plain(&source, &compiled.options(options)?, reading)?;
     compiled.is_of_digest(&registry.sha256)?;
     Ok(registry)
 }
@@ -60,8 +61,10 @@ pub fn compile(typed: &RegistryCompile) -> Result<Exit> {
     let before = file.metadata().map_err(cannot)?;
     let source = source(&typed.file.file, &typed.output, &before)?;
     let again = file.try_clone().map_err(cannot)?;
-    let input = std::io::BufReader::with_capacity(1 << 16, file);
-    let made = Compiled::make(input, form, source, &options).map_err(|error| error.layer("registry"))?;
+    let reading = Reading::default();
+    let input = reading.input(file, before.len());
+    let made =
+        Compiled::make(&reading.pool(), input, form, source, &options).map_err(|error| error.layer("registry"))?;
     let after = again.metadata().map_err(cannot)?;
     if !same(&before, &after) || std::fs::metadata(&typed.file.file).is_ok_and(|now| !same(&before, &now)) {
         return Err(Error::usage("the registry changed while it was read; compile it again"));

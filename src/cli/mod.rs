@@ -13,6 +13,7 @@ mod gate;
 mod metrics;
 mod pages;
 mod process;
+mod reading;
 mod registry;
 mod scrub;
 mod summary;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::args::{Scan, Scrub, Who};
 use super::build::{self, Config, Typed};
 use super::metrics::Meter;
+use super::reading::Reading;
 use super::{Exit, bar, compiled, filter, print, process, say, summary};
 use crate::engine::{self, Given, Report};
 use crate::error::{Error, Kind, Result};
@@ -46,7 +47,7 @@ pub fn go(mut job: Job, who: &Who, config: Config, meter: &mut Meter) -> Result<
     let options = build::registry_options(&who.read, now)?;
     let (file, own) = build::policy(who.policy.as_deref(), config)?;
     let key = build::key(who.key_file.as_deref(), file.wants_key)?;
-    let registry = build::registry(path, &options)?;
+    let registry = build::registry(path, &options, &Reading::from(&job))?;
     meter.registry(&registry, now)?;
     tracing::info!(in_force = registry.in_force, held = registry.held, pending = registry.pending, "registry read");
     job.own_files = own;
@@ -55,7 +56,8 @@ pub fn go(mut job: Job, who: &Who, config: Config, meter: &mut Meter) -> Result<
     );
     job.own_files.extend(compiled::files(path));
     job.own_files.extend(job.since.iter().cloned());
-    let at = |then: Then<'_>| build::registry_at(path, &who.read, then);
+    let reading = Reading::from(&job);
+    let at = |then: Then<'_>| build::registry_at(path, &who.read, then, &reading);
     let bar = bar::Bar::new(job.progress, job.quiet);
     let stop = process::stop();
     let given = Given {

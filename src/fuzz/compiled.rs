@@ -9,6 +9,7 @@ use crate::matcher::literal::Literal;
 use crate::matcher::mask::Masker;
 use crate::matcher::{Engine, Plan, Unit};
 use crate::policy::Fields;
+use crate::pool::Alone;
 use crate::registry::compiled::{Compiled, Source, seal};
 use crate::registry::{Form, Options, Registry};
 
@@ -27,7 +28,7 @@ const REGISTRY: &str = concat!(
 static SOUND: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let source = Source { path: b"r.jsonl".to_vec(), bytes: 0, mtime: 0, mtime_nanos: 0, inode: 0 };
     let options = Options::new(Timestamp::UNIX_EPOCH);
-    let made = Compiled::make(REGISTRY.as_bytes(), Form::Jsonl, source, &options);
+    let made = Compiled::make(&Alone, REGISTRY.as_bytes(), Form::Jsonl, source, &options);
     let mut file = Vec::new();
     let written = made.map(|made| made.write(&mut file));
     assert!(matches!(written, Ok(Ok(()))), "a sound registry is compiled");

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::config::policy_file;
 use crate::detect::beside::sums;
+use crate::engine::Threads;
 use crate::error::{Error, Kind};
 use crate::judge::pseudonym::hex;
 use crate::matcher::Needles;
@@ -28,19 +29,24 @@ fn registry(data: &[u8], form: Form) {
     let now: Timestamp = Timestamp::from_second(1_795_219_200).unwrap_or_default();
     let options =
         |listing, allow_short| Options { listing, allow_short, allow_empty: allow_short, ..Options::new(now) };
-    let read = |size, options: &Options| registry::read(BufReader::with_capacity(size, data), form, now, options);
-    match (read(1 << 16, &options(Listing::None, false)), read(3, &options(Listing::None, false))) {
+    let read = |options: &Options| registry::read(data, form, now, options);
+    // Several blocks by several threads, from an input that gives little at a time.
+    let parted = |options: &Options| {
+        let input = BufReader::with_capacity(3, data);
+        registry::read_in(1 + data.len() / 5, &Threads(3), input, form, now, options)
+    };
+    match (read(&options(Listing::None, false)), parted(&options(Listing::None, false))) {
         (Ok(one), Ok(other)) => {
             sound(&one, data);
-            assert!(one.needles == other.needles, "read sizes matter");
+            assert!(one.needles == other.needles, "blocks matter");
         }
         (Err(one), Err(other)) => {
-            assert_eq!(one.to_string(), other.to_string(), "read sizes matter");
+            assert_eq!(one.to_string(), other.to_string(), "blocks matter");
             secret(&one);
         }
-        _ => panic!("read sizes decide whether a registry is sound"),
+        _ => panic!("blocks decide whether a registry is sound"),
     }
-    if let Ok(registry) = read(1 << 16, &options(Listing::Reveal, true)) {
+    if let Ok(registry) = read(&options(Listing::Reveal, true)) {
         sound(&registry, data);
     }
 }

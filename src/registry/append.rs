@@ -9,7 +9,7 @@
 //! Not checked here: the lines before the last (`registry check`).
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufReader, Seek, SeekFrom, Write};
+use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,11 +23,11 @@ use zeroize::Zeroizing;
 
 use super::event::{Change, Identifier, Terms};
 use super::ledger::Ledger;
-use super::lines::Lines;
-use super::{Form, Options, chain, jsonl, resolve};
+use super::{Form, Options, chain, jsonl, load, resolve};
 use crate::error::{Error, Kind, Result};
 use crate::limits::MAX_REGISTRY_LINE;
 use crate::matcher::Value;
+use crate::pool::Alone;
 
 /// Lines are written when they come to this many bytes, and at the end.
 const BATCH: usize = 256 * 1024;
@@ -168,8 +168,7 @@ impl Log {
     /// Plays the whole log into `ledger`; gives the newest sequence number. Errors as [`super::read`]'s.
     pub(super) fn read(&mut self, ledger: &mut Ledger<'_>) -> Result<u64> {
         self.file.seek(SeekFrom::Start(0)).map_err(|e| cannot(&e))?;
-        let mut lines = Lines::new(BufReader::with_capacity(1 << 16, &self.file));
-        jsonl::read(&mut lines, ledger.options, ledger).map_err(|e| e.layer("registry"))?;
+        load::load(&self.file, Form::Jsonl, ledger, &Alone).map_err(|e| e.layer("registry"))?;
         Ok(ledger.seq)
     }
 

@@ -6,6 +6,7 @@
 
 use sha2::{Digest, Sha256};
 
+use super::batch::Link;
 use crate::error::{At, Error, Result};
 
 /// The `prev` of a chain's first line.
@@ -35,10 +36,10 @@ enum State {
 }
 
 impl Chain {
-    /// Takes the event line `raw` (line end excluded) with its `prev`. Usage errors name the line.
-    pub(super) fn follow(&mut self, raw: &[u8], prev: Option<&str>, line: u64) -> Result<()> {
+    /// Takes the event on `line` with its link. Usage errors name the line.
+    pub(super) fn follow(&mut self, said: Option<&Link>, line: u64) -> Result<()> {
         let bad = |what| Error::usage(what).at(At::Line(line));
-        let fits = match (&self.state, prev) {
+        let (fits, own) = match (&self.state, said) {
             (State::Unknown | State::Without, None) => {
                 self.state = State::Without;
                 return Ok(());
@@ -51,8 +52,8 @@ impl Chain {
                 return Err(bad("has no `prev`, but lines before it have one")
                     .help("it was not written by `unwrite registry`; take it off and say it with `registry add`"));
             }
-            (State::Unknown, Some(prev)) => prev == FIRST,
-            (State::Last(digest), Some(prev)) => prev.strip_prefix("sha256:").is_some_and(|p| p == hex(digest)),
+            (State::Unknown, Some(said)) => (said.prev == Some([0; 32]), said.own),
+            (State::Last(digest), Some(said)) => (said.prev == Some(*digest), said.own),
         };
         if !fits {
             return Err(bad("the chain is broken: `prev` is not the SHA-256 of the line before")
@@ -61,7 +62,7 @@ impl Chain {
         if let Some(blank) = self.blank {
             return Err(blank_line(blank));
         }
-        self.state = State::Last(Sha256::digest(raw).into());
+        self.state = State::Last(own);
         Ok(())
     }
 
@@ -77,6 +78,22 @@ impl Chain {
 
 fn blank_line(line: u64) -> Error {
     Error::usage("a blank line in a registry whose lines are chained").help("take it off").at(At::Line(line))
+}
+
+/// The digest that `prev` names: `sha256:` and 64 lower-case hex digits.
+pub(super) fn parse(prev: &str) -> Option<[u8; 32]> {
+    let digits = prev.strip_prefix("sha256:").filter(|digits| digits.len() == 64)?;
+    let digit = |b: u8| match b {
+        b'0'..=b'9' => Some(b - b'0'),
+        b'a'..=b'f' => Some(b - b'a' + 10),
+        _ => None,
+    };
+    let mut digest = [0; 32];
+    for (byte, pair) in digest.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
+        let [high, low] = pair else { return None };
+        *byte = (digit(*high)? << 4) | digit(*low)?;
+    }
+    Some(digest)
 }
 
 /// Lower-case hex digits of `bytes`.

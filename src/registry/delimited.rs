@@ -4,16 +4,16 @@
 //! stand; a row without a subject is its own. An empty `value` is refused, for nobody can tell it from a missing one: the
 //! empty string as an identifier can be written in `.jsonl`.
 
-use std::io::BufRead;
+use std::sync::OnceLock;
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::Options;
-use super::event::{Change, Erase, Event, Identifier, Reference, Seq, Terms, nearest, time};
-use super::ledger::Ledger;
-use super::lines::Lines;
+use super::batch::{Batch, Fault, Head, Place};
+use super::event::{Seq, Terms, nearest, time};
+use super::lines::{Line, Lines};
 use super::value;
 use crate::error::{At, Error, Result};
 use crate::limits::MAX_REGISTRY_LINE;
@@ -22,20 +22,23 @@ const COLUMNS: [&str; 4] = ["type", "value", "subject", "effective_at"];
 /// A row may have more cells than the header for the error to say so.
 const MAX_CELLS: usize = COLUMNS.len() + 1;
 
-/// Reads every row into `ledger`. Errors: usage, with the number of the line that the row starts on.
+/// Reads every row into `batch`; the first is the header if `columns` are not known. A row that the lines do not end stays in
+/// `rows`, to be taken up with the lines that follow. Faults: usage, with the number of the line that the row starts on.
 pub(super) fn read(
-    lines: &mut Lines<impl BufRead>,
-    delimiter: u8,
+    mut lines: Lines<'_>,
+    rows: &mut Rows,
+    columns: &OnceLock<Columns>,
     options: &Options,
-    ledger: &mut Ledger<'_>,
-) -> Result<()> {
-    let mut rows = Rows::new(delimiter);
-    let mut columns = None;
-    while rows.next(lines)? {
+    batch: &mut Batch,
+) -> Result<(), Box<Fault>> {
+    while let Some(line) = lines.next()? {
+        if !rows.take(&line)? {
+            continue;
+        }
         let here = |e: Error| e.at(At::Line(rows.line));
-        match &columns {
-            None => columns = Some(Columns::new(&rows).map_err(here)?),
-            Some(columns) => columns.row(&rows, options, ledger).map_err(here)?,
+        match columns.get() {
+            None => columns.set(Columns::new(rows).map_err(here)?).unwrap_or_default(),
+            Some(columns) => columns.row(rows, options, batch).map_err(here)?,
         }
     }
     Ok(())
@@ -49,7 +52,7 @@ pub(super) fn is_header(line: &str, separator: char) -> bool {
 }
 
 /// Which cell holds what.
-struct Columns {
+pub(super) struct Columns {
     count: usize,
     /// Cells of [`COLUMNS`], in that order.
     cells: [Option<usize>; COLUMNS.len()],
@@ -81,7 +84,7 @@ impl Columns {
         }
     }
 
-    fn row(&self, row: &Rows, options: &Options, ledger: &mut Ledger<'_>) -> Result<()> {
+    fn row(&self, row: &Rows, options: &Options, batch: &mut Batch) -> Result<()> {
         if row.count != self.count {
             return Err(Error::usage(format!(
                 "the header has {} columns, this row has {}",
@@ -95,16 +98,12 @@ impl Columns {
         if value::trim(kind, text).is_empty() {
             return Err(Error::usage("the value is empty"));
         }
-        let identifier = Identifier::One(value::parse(kind, text, options.allow_short)?);
+        batch.value(kind, text, Place::Alone, options.allow_short)?;
         let effective_at = moment(row.cell(effective_at)?)?;
-        let subject = row.cell(subject)?.trim();
-        ledger.push(Event {
-            line: row.line,
-            seq: if subject.is_empty() { Seq::Ordinal } else { Seq::OfSubject },
-            at: None,
-            subject: (!subject.is_empty()).then_some(Reference(subject)),
-            change: Change::Erase(Erase { identifiers: vec![identifier], terms: Terms { effective_at, before: None } }),
-        })
+        let subject = Some(row.cell(subject)?.trim()).filter(|subject| !subject.is_empty());
+        let seq = if subject.is_none() { Seq::Ordinal } else { Seq::OfSubject };
+        batch.erase(&Head { line: row.line, seq, at: None, subject, link: None }, Terms { effective_at, before: None });
+        Ok(())
     }
 }
 
@@ -115,61 +114,67 @@ fn moment(text: &str) -> Result<Option<Timestamp>> {
     time("effective_at", text).map(Some)
 }
 
-/// The current row.
-struct Rows {
+/// The current row, and where the parser stands in it.
+pub(super) struct Rows {
     reader: Reader,
     /// The cells' text, one after another.
     text: Zeroizing<Vec<u8>>,
     /// Ends of the cells in `text`.
     ends: [usize; MAX_CELLS],
+    /// How much of `text` and of `ends` the row has so far.
+    length: usize,
     count: usize,
     /// The line that the row starts on.
     line: u64,
+    /// The row has not ended.
+    open: bool,
 }
 
 impl Rows {
-    fn new(delimiter: u8) -> Self {
+    pub(super) fn new(delimiter: u8) -> Self {
         // Lines are cut before this sees them, so that a blank one never looks like a row within quotes.
         let reader = ReaderBuilder::new().delimiter(delimiter).terminator(Terminator::Any(b'\n')).build();
-        Self { reader, text: Zeroizing::new(vec![0; 4096]), ends: [0; MAX_CELLS], count: 0, line: 0 }
+        let text = Zeroizing::new(vec![0; 4096]);
+        Self { reader, text, ends: [0; MAX_CELLS], length: 0, count: 0, line: 0, open: false }
     }
 
-    /// Takes the next row; `false` at the end.
-    fn next(&mut self, lines: &mut Lines<impl BufRead>) -> Result<bool> {
-        let (mut length, mut count, mut open) = (0, 0, false);
-        loop {
-            let Some(line) = lines.next()? else {
-                if open {
-                    return Err(self.bad("a quoted cell does not end"));
-                }
+    /// Whether a row has begun and not ended.
+    pub(super) fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Nothing follows. Usage error: a quoted cell does not end.
+    pub(super) fn end(&self) -> Result<()> {
+        if self.open { Err(self.bad("a quoted cell does not end")) } else { Ok(()) }
+    }
+
+    /// Takes the next line; `true` if a row ended with it. Usage errors name the line that the row starts on.
+    fn take(&mut self, line: &Line<'_>) -> Result<bool> {
+        if !self.open {
+            if line.text.trim().is_empty() {
                 return Ok(false);
-            };
-            if !open && line.text.trim().is_empty() {
-                continue;
             }
-            if !open {
-                self.line = line.number;
-                open = true;
-            }
-            let end: &[u8] = if line.crlf { b"\r\n" } else { b"\n" };
-            for input in [line.text.as_bytes(), end] {
-                if self.feed(input, &mut length, &mut count)? {
-                    self.finish(count, line.crlf);
-                    return Ok(true);
-                }
+            (self.line, self.open, self.length, self.count) = (line.number, true, 0, 0);
+        }
+        let end: &[u8] = if line.crlf { b"\r\n" } else { b"\n" };
+        for input in [line.text.as_bytes(), end] {
+            if self.feed(input)? {
+                self.finish(line.crlf);
+                return Ok(true);
             }
         }
+        Ok(false)
     }
 
     /// Feeds `input` to the parser; `true` if the row ended with it.
-    fn feed(&mut self, mut input: &[u8], length: &mut usize, count: &mut usize) -> Result<bool> {
+    fn feed(&mut self, mut input: &[u8]) -> Result<bool> {
         loop {
-            let output = self.text.get_mut(*length..).unwrap_or_default();
-            let ends = self.ends.get_mut(*count..).unwrap_or_default();
+            let output = self.text.get_mut(self.length..).unwrap_or_default();
+            let ends = self.ends.get_mut(self.count..).unwrap_or_default();
             let (result, taken, written, cells) = self.reader.read_record(input, output, ends);
             input = input.get(taken..).unwrap_or_default();
-            *length += written;
-            *count += cells;
+            self.length += written;
+            self.count += cells;
             match result {
                 ReadRecordResult::Record => return Ok(true),
                 ReadRecordResult::InputEmpty | ReadRecordResult::End => return Ok(false),
@@ -179,8 +184,8 @@ impl Rows {
                 ReadRecordResult::OutputFull if self.text.len() < MAX_REGISTRY_LINE => {
                     let longer = (self.text.len() * 2).min(MAX_REGISTRY_LINE);
                     let mut text = Zeroizing::new(vec![0; longer]);
-                    if let Some(head) = text.get_mut(..*length) {
-                        head.copy_from_slice(self.text.get(..*length).unwrap_or_default());
+                    if let Some(head) = text.get_mut(..self.length) {
+                        head.copy_from_slice(self.text.get(..self.length).unwrap_or_default());
                     }
                     self.text = text;
                 }
@@ -192,9 +197,9 @@ impl Rows {
     }
 
     /// Settles the row; the parser takes the `\r` of the row's own end for text.
-    fn finish(&mut self, count: usize, crlf: bool) {
-        self.count = count;
-        if crlf && let Some(end) = self.ends.get_mut(count.saturating_sub(1)) {
+    fn finish(&mut self, crlf: bool) {
+        self.open = false;
+        if crlf && let Some(end) = self.ends.get_mut(self.count.saturating_sub(1)) {
             *end = end.saturating_sub(1);
         }
     }

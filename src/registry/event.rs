@@ -1,7 +1,8 @@
 //! One event of the registry, as every reader hands it on.
 //!
-//! A reader turns a line or a row into an `Event`; `super::resolve` plays events in file order. Values are canonical
-//! already, so that nothing after this point can find fault with an identifier.
+//! A reader turns a line or a row into an `Event` that lies in a [`super::batch::Batch`]; [`super::ledger`] plays events in file
+//! order. Values are canonical already, so that nothing after this point can find fault with an identifier. What is to be
+//! written ([`Change`]) owns what it holds.
 
 use std::fmt;
 
@@ -10,8 +11,9 @@ use jiff::Timestamp;
 use crate::error::{Error, Result};
 use crate::matcher::Value;
 
+use super::batch::Values;
+
 /// What a line says.
-#[derive(Debug)]
 pub(super) struct Event<'e> {
     /// Line that it starts on, from 1.
     pub line: u64,
@@ -20,19 +22,23 @@ pub(super) struct Event<'e> {
     /// When it was written.
     pub at: Option<Timestamp>,
     /// Whose: the reference as written, trimmed, never empty. `None`: `L<line>`.
-    pub subject: Option<Reference<'e>>,
+    pub subject: Option<&'e str>,
+    /// The reference holds one of the event's own values.
+    pub tells: bool,
     /// What happens to the subject.
-    pub change: Change,
+    pub deed: Deed<'e>,
 }
 
-/// A reference as written. It may be an identifier itself, so that `Debug` does not show it.
-#[derive(Clone, Copy)]
-pub(super) struct Reference<'e>(pub &'e str);
-
-impl fmt::Debug for Reference<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Reference({} bytes)", self.0.len())
-    }
+/// What an event does to its subject.
+pub(super) enum Deed<'e> {
+    /// Adds identifiers, at least one.
+    Erase(Values<'e>, Terms),
+    /// Clears all identifiers so far.
+    Cancel,
+    /// Protects the subject.
+    Hold(&'e Hold),
+    /// Ends the hold.
+    Release,
 }
 
 /// An event's sequence number.
@@ -46,7 +52,7 @@ pub(super) enum Seq {
     OfSubject,
 }
 
-/// The two tracks: erase and cancel, hold and release.
+/// An event to be written, on one of the two tracks: erase and cancel, hold and release.
 #[derive(Debug)]
 pub enum Change {
     /// Adds identifiers.
@@ -69,7 +75,7 @@ pub struct Erase {
 }
 
 /// When identifiers come in force and what they cover.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Terms {
     /// End of the grace period; `None`: at once.
     pub effective_at: Option<Timestamp>,

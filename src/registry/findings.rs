@@ -80,27 +80,30 @@ pub(super) fn of(ledger: &Ledger<'_>) -> Vec<Finding> {
             *count += 1;
         }
     };
-    // For each value: 0 = not seen, u64::MAX = counted as shared, else the line of its subject.
-    let mut owner = vec![0u64; ledger.values.values().len()];
-    for track in &ledger.tracks {
-        if !track.erased && !track.later {
-            note(Slip::NeverErased, track.line);
+    // For each value: 0 = not seen, u32::MAX = counted as shared, else the number of its subject, from 1.
+    let mut owner = vec![0u32; ledger.values.values().len()];
+    let mut all: Vec<Draft<'_>> = Vec::new();
+    for (track, number) in ledger.tracks().zip(1u32..) {
+        let line = track.line();
+        if !track.erased() && !track.later() {
+            note(Slip::NeverErased, line);
         }
-        let mut all: Vec<_> = track.drafts.iter().map(|draft| (&draft.values, draft.terms)).collect();
+        all.clear();
+        all.extend(track.drafts());
         all.sort_unstable();
         for _ in 0..all.windows(2).filter(|pair| pair.first() == pair.last()).count() {
-            note(Slip::Twice, track.line);
+            note(Slip::Twice, line);
         }
-        for id in track.drafts.iter().flat_map(Draft::ids) {
+        for id in track.drafts().flat_map(|draft| draft.ids) {
             let (Some(owner), Some(value)) = (owner.get_mut(*id as usize), ledger.values.get(*id)) else { continue };
             if *owner == 0 {
-                *owner = track.line;
+                *owner = number;
                 if let Some(slip) = look(value.kind, &value.bytes()) {
-                    note(slip, track.line);
+                    note(slip, line);
                 }
-            } else if *owner != track.line && *owner != u64::MAX {
-                *owner = u64::MAX;
-                note(Slip::Shared, track.line);
+            } else if *owner != number && *owner != u32::MAX {
+                *owner = u32::MAX;
+                note(Slip::Shared, line);
             }
         }
     }
@@ -121,7 +124,7 @@ fn look(kind: Type, bytes: &[u8]) -> Option<Slip> {
 }
 
 fn mail(text: &str) -> Option<Slip> {
-    const ENDINGS: [&str; 10] = [".con", ".cmo", ".ocm", ".vom", ".xom", ".comm", ".cpm", ".nett", ".ogr", ".invalid"];
+    const ENDINGS: [&str; 10] = ["con", "cmo", "ocm", "vom", "xom", "comm", "cpm", "nett", "ogr", "invalid"];
     const ROLES: [&str; 20] = [
         "abuse",
         "admin",
@@ -149,10 +152,11 @@ fn mail(text: &str) -> Option<Slip> {
         return Some(Slip::MailDomain);
     }
     let quoted = |c: char| c == '\'' || c == '`';
-    if text.contains(['%', '&', '=']) || !text.is_ascii() || local.starts_with(quoted) || domain.ends_with(quoted) {
+    let odd = |b: u8| matches!(b, b'%' | b'&' | b'=') || !b.is_ascii();
+    if text.bytes().any(odd) || local.starts_with(quoted) || domain.ends_with(quoted) {
         return Some(Slip::MailSpelling);
     }
-    if ENDINGS.iter().any(|ending| domain.ends_with(ending)) {
+    if domain.rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.contains(&ending)) {
         return Some(Slip::MailEnding);
     }
     ROLES.contains(&local).then_some(Slip::MailRole)

@@ -13,12 +13,12 @@ use zeroize::Zeroizing;
 
 use super::append::Log;
 use super::event::{Change, Erase, Hold, Identifier, Terms};
-use super::ledger::{Draft, Ledger, Track, Values};
-use super::lines::Lines;
-use super::{Form, Options, delimited, play};
+use super::ledger::{Draft, Ledger, Track};
+use super::{Form, Options, delimited, load};
 use crate::error::{At, Error, Result};
 use crate::limits::MAX_REGISTRY_LINE;
 use crate::matcher::{Value, ValueId};
+use crate::pool::Pool;
 
 /// The form of what can be read, by its first line that is neither blank nor a `#` comment, and all of it: a JSON object, a
 /// table's header, else plain values. Error: [`crate::error::Kind::Io`].
@@ -84,9 +84,9 @@ pub struct Incoming<'o>(Ledger<'o>);
 
 impl<'o> Incoming<'o> {
     /// Reads all of `input`. Usage errors as [`super::read`]'s, and if nobody is in it.
-    pub fn read(input: impl BufRead, form: Form, options: &'o Options) -> Result<Self> {
+    pub fn read(input: impl Read, form: Form, options: &'o Options, pool: &dyn Pool) -> Result<Self> {
         let mut ledger = Ledger::new(options);
-        play(&mut Lines::new(input), form, options, &mut ledger)?;
+        load::load(input, form, &mut ledger, pool)?;
         if ledger.seq == 0 { Err(Error::usage("no values were given")) } else { Ok(Self(ledger)) }
     }
 
@@ -97,29 +97,29 @@ impl<'o> Incoming<'o> {
     pub fn requests(&self, adding: &Adding<'_>) -> Result<Vec<(Option<String>, Erase)>> {
         let mut out: Vec<(Option<String>, Erase)> = Vec::new();
         let mut seen = HashSet::new();
-        for track in &self.0.tracks {
-            let bad = |what| Error::usage(what).at(At::Line(track.line));
-            if track.drafts.is_empty() || track.hold.is_some() {
+        for track in self.0.tracks() {
+            let bad = |what| Error::usage(what).at(At::Line(track.line()));
+            if track.is_bare() || track.hold().is_some() {
                 return Err(bad("not an erase; `registry import` takes other events"));
             }
-            let named = track.name.as_deref();
+            let named = track.name();
             if adding.subject.is_some() && named.is_some() && named != adding.subject {
                 return Err(bad("another subject than --subject stands here"));
             }
             let subject = adding.subject.or(named);
             let mut fresh = !adding.all_of && adding.subject.is_none();
-            for draft in &track.drafts {
-                let own = self.terms(draft);
+            for draft in track.drafts() {
+                let own = draft.terms;
                 let terms = Terms {
                     effective_at: own.effective_at.or(adding.terms.effective_at),
                     before: own.before.or(adding.terms.before),
                 };
                 // What stands twice is said once; subjects without a name are people of their own all the same.
-                let of = if subject.is_some() || adding.all_of { 0 } else { track.line };
-                if !seen.insert((subject, of, &draft.values, terms)) {
+                let of = if subject.is_some() || adding.all_of { 0 } else { track.line() };
+                if !seen.insert((subject, of, draft.ids, terms)) {
                     continue;
                 }
-                let identifier = self.identifier(draft);
+                let identifier = self.identifier(&draft);
                 match out.last_mut().filter(|_| !fresh) {
                     Some((last, erase)) if last.as_deref() == subject && erase.terms == terms => {
                         erase.identifiers.push(identifier);
@@ -142,69 +142,71 @@ impl<'o> Incoming<'o> {
     pub fn import(&self, log: &mut Log, now: Timestamp) -> Result<Imported> {
         let options = Log::as_it_is(now);
         let mut there = Ledger::new(&options);
-        there.cleared = Some(Vec::new());
+        there.keep_cleared();
         log.read(&mut there)?;
         let mut there = There::new(&there, now);
         let mut done = Imported::default();
-        for track in &self.0.tracks {
+        for track in self.0.tracks() {
             self.take(track, &mut there, log, &mut done)?;
         }
         Ok(done)
     }
 
     /// Takes over one subject.
-    fn take(&self, track: &Track, there: &mut There<'_>, log: &mut Log, done: &mut Imported) -> Result<()> {
-        let bad = |what| Error::usage(what).at(At::Line(track.line));
-        let name = track.name.as_deref();
-        let known = name.and_then(|name| there.ledger.find(name)).and_then(|at| there.ledger.tracks.get(at));
-        if known.is_some_and(|known| known.name.as_deref() != name) {
+    fn take<'i>(
+        &'i self,
+        track: Track<'i>,
+        there: &mut There<'_, 'i>,
+        log: &mut Log,
+        done: &mut Imported,
+    ) -> Result<()> {
+        let bad = |what| Error::usage(what).at(At::Line(track.line()));
+        let name = track.name();
+        let known = name.and_then(|name| there.ledger.find(name)).and_then(|at| there.ledger.track(at));
+        if known.is_some_and(|known| known.name() != name) {
             return Err(bad("the subject's reference is what the registry calls one of its lines"));
         }
         let mut erases: Vec<Erase> = Vec::new();
-        done.withdrawn += u64::from(track.cancelled);
-        let cancelled = known.is_some_and(|known| known.cancelled);
-        done.cancelled += u64::from(cancelled && !track.drafts.is_empty());
-        for draft in track.drafts.iter().filter(|_| !cancelled) {
-            let terms = self.terms(draft);
-            let mapped = there.values(&self.0, draft);
-            match there.verdict(name.is_some(), known, mapped.as_ref(), terms) {
+        done.withdrawn += u64::from(track.cancelled());
+        let cancelled = known.is_some_and(Track::cancelled);
+        done.cancelled += u64::from(cancelled && !track.is_bare());
+        for draft in track.drafts().filter(|_| !cancelled) {
+            let terms = draft.terms;
+            let mapped = there.values(&self.0, &draft);
+            match there.verdict(name.is_some(), known, mapped.as_deref(), terms) {
                 Verdict::Known => done.known += 1,
                 Verdict::Cancelled => done.cancelled += 1,
-                Verdict::New if !there.first(track, draft, terms) => done.known += 1,
+                Verdict::New if !there.first(track, &draft) => done.known += 1,
                 Verdict::New => {
                     done.identifiers += 1;
                     match erases.last_mut().filter(|erase| erase.terms == terms) {
-                        Some(erase) => erase.identifiers.push(self.identifier(draft)),
-                        None => erases.push(Erase { identifiers: vec![self.identifier(draft)], terms }),
+                        Some(erase) => erase.identifiers.push(self.identifier(&draft)),
+                        None => erases.push(Erase { identifiers: vec![self.identifier(&draft)], terms }),
                     }
                 }
             }
         }
-        let hold = track.hold.as_deref().filter(|_| track.held(there.now));
+        let hold = track.hold().filter(|_| track.held(there.now));
         let hold = hold.filter(|hold| !known.is_some_and(|known| holds(known, hold, there.now)));
         done.subjects += u64::from(hold.is_some() || !erases.is_empty());
         for erase in erases {
-            log.push(name, &Change::Erase(erase)).map_err(|e| e.at(At::Line(track.line)))?;
+            log.push(name, &Change::Erase(erase)).map_err(|e| e.at(At::Line(track.line())))?;
         }
         if let Some(hold) = hold {
             if name.is_none() {
                 return Err(bad("a hold of a subject without a reference cannot be imported; name the subject"));
             }
             done.holds += 1;
-            log.push(name, &Change::Hold(hold.clone())).map_err(|e| e.at(At::Line(track.line)))?;
+            log.push(name, &Change::Hold(hold.clone())).map_err(|e| e.at(At::Line(track.line())))?;
         }
         Ok(())
     }
 
-    fn terms(&self, draft: &Draft) -> Terms {
-        self.0.terms.get(draft.terms as usize).copied().unwrap_or_default()
-    }
-
-    fn identifier(&self, draft: &Draft) -> Identifier {
+    fn identifier(&self, draft: &Draft<'_>) -> Identifier {
         let values: Vec<Value> =
-            draft.ids().iter().filter_map(|id| self.0.values.get(*id)).map(|value| value.to_owned()).collect();
-        match (&draft.values, values.first()) {
-            (Values::One(_), Some(value)) => Identifier::One(value.clone()),
+            draft.ids.iter().filter_map(|id| self.0.values.get(*id)).map(|value| value.to_owned()).collect();
+        match values.as_slice() {
+            [value] => Identifier::One(value.clone()),
             _ => Identifier::AllOf(values),
         }
     }
@@ -225,8 +227,8 @@ fn join(erase: &mut Erase) -> Result<()> {
 }
 
 /// Whether `known` is held for as long as `hold` would hold it.
-fn holds(known: &Track, hold: &Hold, now: Timestamp) -> bool {
-    let until = known.hold.as_deref().filter(|_| known.held(now)).map(|held| held.until);
+fn holds(known: Track<'_>, hold: &Hold, now: Timestamp) -> bool {
+    let until = known.hold().filter(|_| known.held(now)).map(|held| held.until);
     until.is_some_and(|until| until.is_none_or(|until| hold.until.is_some_and(|wanted| wanted <= until)))
 }
 
@@ -238,53 +240,46 @@ enum Verdict {
     New,
 }
 
-/// The log, ready to be asked.
-struct There<'t> {
+/// The log, ready to be asked; `'i` is of what comes in.
+struct There<'t, 'i> {
     ledger: &'t Ledger<'t>,
     now: Timestamp,
     /// Identifiers of subjects without a reference, and their terms.
-    nameless: HashMap<&'t Values, Vec<Terms>>,
+    nameless: HashMap<&'t [ValueId], Vec<Terms>>,
     /// Identifiers of such subjects that were cancelled.
-    cleared: HashSet<&'t Values>,
+    cleared: HashSet<&'t [ValueId]>,
     /// What of the incoming ones was new: the line of a subject with a reference, values by the incoming ledger's ids.
-    taken: HashSet<(u64, Values, Terms)>,
+    taken: HashSet<(u64, &'i [ValueId], Terms)>,
 }
 
-impl<'t> There<'t> {
+impl<'t, 'i> There<'t, 'i> {
     fn new(ledger: &'t Ledger<'t>, now: Timestamp) -> Self {
-        let terms = |draft: &Draft| ledger.terms.get(draft.terms as usize).copied().unwrap_or_default();
-        let mut nameless: HashMap<&Values, Vec<Terms>> = HashMap::new();
-        for draft in ledger.tracks.iter().filter(|track| track.name.is_none()).flat_map(|track| &track.drafts) {
-            nameless.entry(&draft.values).or_default().push(terms(draft));
+        let mut nameless: HashMap<&[ValueId], Vec<Terms>> = HashMap::new();
+        for draft in ledger.tracks().filter(|track| track.name().is_none()).flat_map(Track::drafts) {
+            nameless.entry(draft.ids).or_default().push(draft.terms);
         }
-        let unnamed = |at: &usize| ledger.tracks.get(*at).is_some_and(|track| track.name.is_none());
-        let cleared = ledger.cleared.iter().flatten().filter(|(at, _)| unnamed(at)).map(|(_, draft)| &draft.values);
+        let cleared = ledger.cleared().filter(|(track, _)| track.name().is_none()).map(|(_, draft)| draft.ids);
         Self { ledger, now, nameless, cleared: cleared.collect(), taken: HashSet::new() }
     }
 
     /// The incoming identifier in the log's values; `None` if the log has never heard of it.
-    fn values(&self, incoming: &Ledger<'_>, draft: &Draft) -> Option<Values> {
+    fn values(&self, incoming: &Ledger<'_>, draft: &Draft<'_>) -> Option<Vec<ValueId>> {
         let id = |id: &ValueId| {
             let value = incoming.values.get(*id)?;
             self.ledger.values.find(value.kind, &value.bytes())
         };
-        Some(match &draft.values {
-            Values::One(one) => Values::One(id(one)?),
-            Values::AllOf(all) => {
-                let mut all = all.iter().map(id).collect::<Option<Vec<_>>>()?;
-                all.sort_unstable();
-                Values::AllOf(all.into())
-            }
-        })
+        let mut all = draft.ids.iter().map(id).collect::<Option<Vec<_>>>()?;
+        all.sort_unstable();
+        Some(all)
     }
 
-    fn verdict(&self, named: bool, known: Option<&Track>, values: Option<&Values>, wanted: Terms) -> Verdict {
+    fn verdict(&self, named: bool, known: Option<Track<'_>>, values: Option<&[ValueId]>, wanted: Terms) -> Verdict {
         let Some(values) = values else { return Verdict::New };
         let covered = if named {
-            let mut drafts = known.iter().flat_map(|known| &known.drafts).filter(|draft| draft.values == *values);
-            drafts.any(|draft| self.covers(self.ledger.terms.get(draft.terms as usize), wanted))
+            let mut drafts = known.into_iter().flat_map(Track::drafts).filter(|draft| draft.ids == values);
+            drafts.any(|draft| self.covers(draft.terms, wanted))
         } else {
-            self.nameless.get(values).is_some_and(|all| all.iter().any(|terms| self.covers(Some(terms), wanted)))
+            self.nameless.get(values).is_some_and(|all| all.iter().any(|terms| self.covers(*terms, wanted)))
         };
         if covered {
             Verdict::Known
@@ -296,8 +291,7 @@ impl<'t> There<'t> {
     }
 
     /// Whether what has these terms is erased as soon and as far as what is `wanted`.
-    fn covers(&self, terms: Option<&Terms>, wanted: Terms) -> bool {
-        let terms = terms.copied().unwrap_or_default();
+    fn covers(&self, terms: Terms, wanted: Terms) -> bool {
         let waits = |at: Option<Timestamp>| at.filter(|at| *at > self.now);
         let soon =
             waits(terms.effective_at).is_none_or(|at| waits(wanted.effective_at).is_some_and(|wanted| wanted >= at));
@@ -305,8 +299,8 @@ impl<'t> There<'t> {
     }
 
     /// Whether this is the first time that it comes in.
-    fn first(&mut self, track: &Track, draft: &Draft, terms: Terms) -> bool {
-        let of = if track.name.is_some() { track.line } else { 0 };
-        self.taken.insert((of, draft.values.clone(), terms))
+    fn first(&mut self, track: Track<'i>, draft: &Draft<'i>) -> bool {
+        let of = if track.name().is_some() { track.line() } else { 0 };
+        self.taken.insert((of, draft.ids, draft.terms))
     }
 }

@@ -4,17 +4,17 @@
 //! too. Nothing is guessed and nothing is skipped: a key that is unknown or belongs to another event, a value of the
 //! wrong type, a broken chain end the run before it begins.
 
-use std::io::BufRead;
+use jiff::Timestamp;
+use serde::de::{Deserialize, Deserializer};
 
 use super::Options;
-use super::chain::Chain;
-use super::event::{Change, Erase, Event, Hold, Identifier, Reference, Seq, Terms, nearest, time};
+use super::batch::{Batch, Fault, Head, Link, Place};
+use super::event::{Hold, Seq, Terms, nearest, time};
 use super::json::{self, Json, Members};
 use super::ledger::Ledger;
-use super::lines::Lines;
-use super::value;
+use super::lines::{Line, Lines};
 use crate::error::{At, Error, Result};
-use crate::matcher::Value;
+use crate::matcher::Type;
 
 const KEYS: [&str; 10] =
     ["seq", "at", "event", "subject", "identifiers", "effective_at", "before", "until", "reason", "prev"];
@@ -22,40 +22,17 @@ const IDENTIFIER_KEYS: [&str; 3] = ["type", "value", "all_of"];
 const PART_KEYS: [&str; 2] = ["type", "value"];
 const EVENTS: [&str; 4] = ["erase", "cancel", "hold", "release"];
 
-/// Reads every line into `ledger`. Errors: usage, with the line's number.
-pub(super) fn read(lines: &mut Lines<impl BufRead>, options: &Options, ledger: &mut Ledger<'_>) -> Result<()> {
-    let mut chain = Chain::default();
-    grow(lines, options, ledger);
-    while read_line(lines, &mut chain, options, ledger)? {
-        grow(lines, options, ledger);
+/// Reads every line into `batch`. Faults: usage, with the line's number.
+pub(super) fn read(mut lines: Lines<'_>, options: &Options, batch: &mut Batch) -> Result<(), Box<Fault>> {
+    while let Some(line) = lines.next()? {
+        if !line.text.starts_with('{') && line.text.trim().is_empty() {
+            batch.blank(line.number);
+        } else if plain(&line, options, batch).is_none() {
+            batch.forget();
+            odd(&line, options, batch)?;
+        }
     }
     Ok(())
-}
-
-/// Notes whether the lines so far are those that an earlier run saw.
-fn grow(lines: &Lines<impl BufRead>, options: &Options, ledger: &mut Ledger<'_>) {
-    if let (Some(sha256), Some(seq), false) = (&options.as_of_sha256, options.as_of_seq, ledger.grown) {
-        ledger.grown = ledger.seq == seq && lines.are(sha256);
-    }
-}
-
-fn read_line(
-    lines: &mut Lines<impl BufRead>,
-    chain: &mut Chain,
-    options: &Options,
-    ledger: &mut Ledger<'_>,
-) -> Result<bool> {
-    let Some(line) = lines.next()? else { return Ok(false) };
-    if line.text.trim().is_empty() {
-        chain.blank(line.number)?;
-        return Ok(true);
-    }
-    let here = |e: Error| e.at(At::Line(line.number));
-    let mut members = members(line.text).map_err(here)?;
-    let prev = members.text("prev").map_err(here)?;
-    chain.follow(line.raw, prev.as_deref(), line.number)?;
-    event(line.number, members, options, ledger).map_err(here)?;
-    Ok(true)
 }
 
 /// What the last line of a log says about the next one.
@@ -68,27 +45,104 @@ pub(super) struct Seen {
 
 /// Judges one line (without its end) by itself, as [`read`] would. Errors: usage, without a line number.
 pub(super) fn line(text: &str, options: &Options) -> Result<Seen> {
-    let mut ledger = Ledger::new(options);
+    let mut batch = Batch::default();
     let mut members = members(text)?;
-    let chained = members.text("prev")?.is_some();
+    let prev = members.text("prev")?;
     let seq = match members.peek("seq") {
         Some(Json::Number(seq)) => Some(*seq),
         _ => None,
     };
-    event(1, members, options, &mut ledger)?;
-    Ok(Seen { seq, chained })
+    event(1, members, None, options, &mut batch)?;
+    let mut ledger = Ledger::new(options);
+    batch.warm(&ledger.values, &ledger.names);
+    batch.play(&mut |event| ledger.push(&event))?;
+    Ok(Seen { seq, chained: prev.is_some() })
 }
 
-type Line<'l> = Members<'l, { KEYS.len() }>;
+/// An erase of values that are told one by one: nearly all lines. Taken from the text without a tree.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Erasing<'l> {
+    #[serde(default, deserialize_with = "given")]
+    seq: Option<u64>,
+    #[serde(borrow, default, deserialize_with = "given")]
+    at: Option<&'l str>,
+    #[serde(borrow, default, deserialize_with = "given")]
+    event: Option<&'l str>,
+    #[serde(borrow, default, deserialize_with = "given")]
+    subject: Option<&'l str>,
+    #[serde(borrow)]
+    identifiers: Vec<Pair<'l>>,
+    #[serde(borrow, default, deserialize_with = "given")]
+    effective_at: Option<&'l str>,
+    #[serde(borrow, default, deserialize_with = "given")]
+    before: Option<&'l str>,
+    #[serde(borrow, default, deserialize_with = "given")]
+    prev: Option<&'l str>,
+}
 
-fn members(text: &str) -> Result<Line<'_>> {
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pair<'l> {
+    #[serde(rename = "type", borrow)]
+    kind: &'l str,
+    #[serde(borrow)]
+    value: &'l str,
+}
+
+/// A member that is there: `null` is a value of the wrong type.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// Reads a line without escapes that is an [`Erasing`] and has no fault. Any other is left to [`odd`], which says what is wrong
+/// with it, if anything: `None`, and `batch` may hold values of it.
+fn plain(line: &Line<'_>, options: &Options, batch: &mut Batch) -> Option<()> {
+    let erasing: Erasing<'_> = serde_json::from_str(line.text).ok()?;
+    if !matches!(erasing.event, None | Some("erase")) || erasing.identifiers.is_empty() {
+        return None;
+    }
+    let moment = |text: Option<&str>| text.map(|text| time("", text)).transpose().ok();
+    let at = moment(erasing.at)?;
+    let terms = Terms { effective_at: moment(erasing.effective_at)?, before: moment(erasing.before)? };
+    for Pair { kind, value } in &erasing.identifiers {
+        batch.value(Type::from_name(kind)?, value, Place::Alone, options.allow_short).ok()?;
+    }
+    let subject = erasing.subject.map(str::trim).filter(|subject| !subject.is_empty());
+    let said = erasing.prev.map(|prev| Link::new(line.raw, prev));
+    let seq = erasing.seq.map_or(Seq::Ordinal, Seq::Given);
+    batch.erase(&Head { line: line.number, seq, at, subject, link: said }, terms);
+    Some(())
+}
+
+/// Reads any line. The chain is judged before what an event says, but after its keys.
+fn odd(line: &Line<'_>, options: &Options, batch: &mut Batch) -> Result<(), Box<Fault>> {
+    let here = |e: Error| e.at(At::Line(line.number));
+    let mut members = members(line.text).map_err(here)?;
+    let prev = members.text("prev").map_err(here)?;
+    let said = prev.map(|prev| Link::new(line.raw, &prev));
+    event(line.number, members, said, options, batch)
+        .map_err(|error| Box::new(Fault { error: here(error), after: Some((line.number, said)) }))
+}
+
+type Keys<'l> = Members<'l, { KEYS.len() }>;
+
+fn members(text: &str) -> Result<Keys<'_>> {
     match json::parse(text)? {
         Json::Object(object) => Members::new(&KEYS, object),
         _ => Err(Error::usage("not a JSON object")),
     }
 }
 
-fn event(line: u64, mut members: Line<'_>, options: &Options, ledger: &mut Ledger<'_>) -> Result<()> {
+/// What the event is to do, as far as it is told by the word.
+enum Word {
+    Erase(Terms),
+    Cancel,
+    Hold(Hold),
+    Release,
+}
+
+fn event(line: u64, mut members: Keys<'_>, said: Option<Link>, options: &Options, batch: &mut Batch) -> Result<()> {
     let seq = match members.take("seq") {
         None => Seq::Ordinal,
         Some(Json::Number(seq)) => Seq::Given(seq),
@@ -100,14 +154,14 @@ fn event(line: u64, mut members: Line<'_>, options: &Options, ledger: &mut Ledge
     let name = members.text("event")?;
     let name = name.as_deref().unwrap_or("erase");
     let reason = members.text("reason")?;
-    let change = match name {
-        "erase" => Change::Erase(erase(&mut members, options)?),
-        "cancel" => Change::Cancel,
-        "hold" => Change::Hold(Hold {
+    let word = match name {
+        "erase" => Word::Erase(erase(&mut members, options, batch)?),
+        "cancel" => Word::Cancel,
+        "hold" => Word::Hold(Hold {
             until: moment(&mut members, "until")?,
             reason: reason.map(|r| r.into_owned().into_boxed_str()),
         }),
-        "release" => Change::Release,
+        "release" => Word::Release,
         other => {
             let near = nearest(other, &EVENTS);
             return Err(Error::usage(format!("unknown event (the nearest known one is `{near}`)")));
@@ -116,57 +170,68 @@ fn event(line: u64, mut members: Line<'_>, options: &Options, ledger: &mut Ledge
     if let Some(key) = members.left() {
         return Err(Error::usage(format!("`{key}` does not belong to this event")));
     }
-    if subject.is_none() && !matches!(change, Change::Erase(_)) {
+    if subject.is_none() && !matches!(word, Word::Erase(_)) {
         return Err(
             Error::usage("this event needs a `subject`").help("the one of the erase, or `L<line>` for one without")
         );
     }
-    ledger.push(Event { line, seq, at, subject: subject.map(Reference), change })
+    let head = Head { line, seq, at, subject, link: said };
+    match word {
+        Word::Erase(terms) => batch.erase(&head, terms),
+        Word::Cancel => batch.cancel(&head),
+        Word::Hold(hold) => batch.hold(&head, hold),
+        Word::Release => batch.release(&head),
+    }
+    Ok(())
 }
 
-fn erase(members: &mut Line<'_>, options: &Options) -> Result<Erase> {
+/// Adds the values of an erase; gives their terms.
+fn erase(members: &mut Keys<'_>, options: &Options, batch: &mut Batch) -> Result<Terms> {
     let terms = Terms { effective_at: moment(members, "effective_at")?, before: moment(members, "before")? };
     let list = members.list("identifiers")?.unwrap_or_default();
     if list.is_empty() {
         return Err(Error::usage("an erase needs `identifiers`"));
     }
-    let identifiers = list.into_iter().map(|item| identifier(item, options));
-    Ok(Erase { identifiers: identifiers.collect::<Result<_>>()?, terms })
+    list.into_iter().try_for_each(|item| identifier(item, options, batch))?;
+    Ok(terms)
 }
 
-fn identifier(item: Json<'_>, options: &Options) -> Result<Identifier> {
+fn identifier(item: Json<'_>, options: &Options, batch: &mut Batch) -> Result<()> {
     let Json::Object(object) = item else {
         return Err(Error::usage("an identifier must be an object"));
     };
     let mut members = Members::new(&IDENTIFIER_KEYS, object)?;
     let Some(parts) = members.list("all_of")? else {
-        return plain(members, options).map(Identifier::One);
+        return pair(members, Place::Alone, options, batch);
     };
     if members.left().is_some() {
         return Err(Error::usage("`all_of` stands alone in its identifier"));
     }
-    let parts = parts.into_iter().map(|part| match part {
-        Json::Object(object) if object.iter().any(|(name, _)| name == "all_of") => {
-            Err(Error::usage("`all_of` inside `all_of`"))
+    let parted = parts.len() > 1;
+    let mut place = Place::First;
+    for part in parts {
+        match part {
+            Json::Object(object) if object.iter().any(|(name, _)| name == "all_of") => {
+                return Err(Error::usage("`all_of` inside `all_of`"));
+            }
+            Json::Object(object) => pair(Members::new(&PART_KEYS, object)?, place, options, batch)?,
+            _ => return Err(Error::usage("an identifier must be an object")),
         }
-        Json::Object(object) => plain(Members::new(&PART_KEYS, object)?, options),
-        _ => Err(Error::usage("an identifier must be an object")),
-    });
-    let parts = parts.collect::<Result<Vec<Value>>>()?;
-    let same = |a: &Value, b: &Value| a.kind == b.kind && a.bytes == b.bytes;
-    if !parts.iter().skip(1).any(|part| !parts.first().is_some_and(|first| same(first, part))) {
+        place = Place::Next;
+    }
+    if !(parted && batch.differ()) {
         return Err(Error::usage("`all_of` needs at least two different parts"));
     }
-    Ok(Identifier::AllOf(parts))
+    Ok(())
 }
 
-fn plain<const N: usize>(mut members: Members<'_, N>, options: &Options) -> Result<Value> {
+fn pair<const N: usize>(mut members: Members<'_, N>, place: Place, options: &Options, batch: &mut Batch) -> Result<()> {
     let lacks = |name| Error::usage(format!("an identifier needs `{name}`"));
     let kind = members.text("type")?.ok_or_else(|| lacks("type"))?;
     let text = members.text("value")?.ok_or_else(|| lacks("value"))?;
-    value::parse(super::kind_of(&kind)?, &text, options.allow_short)
+    batch.value(super::kind_of(&kind)?, &text, place, options.allow_short)
 }
 
-fn moment<const N: usize>(members: &mut Members<'_, N>, name: &str) -> Result<Option<jiff::Timestamp>> {
+fn moment<const N: usize>(members: &mut Members<'_, N>, name: &str) -> Result<Option<Timestamp>> {
     members.text(name)?.map(|text| time(name, &text)).transpose()
 }

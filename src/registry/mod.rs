@@ -2,13 +2,15 @@
 //!
 //! [`read`] takes a source's bytes and its [`Form`] and gives a [`Registry`]: the [`Needles`] at the run's "now", counts,
 //! digest and age. A reader for each form turns lines into events; `resolve` plays them in file order on two
-//! independent tracks (erase and cancel, hold and release). A source is read once, line by line: in memory is what is
-//! kept, never the file. Every fault of a registry is a usage error (exit 2) that names the line and none of its content.
+//! independent tracks (erase and cancel, hold and release). A source is read once, a block of lines at a time: in memory is what
+//! is kept, never the file. Every fault of a registry is a usage error (exit 2) that names the line and none of its content.
 //!
 //! [`append`] and [`intake`] write events at the end of a `.jsonl` log. Nothing else here opens files; nothing decrypts or
 //! masks names.
 
 pub mod append;
+mod batch;
+mod blocks;
 pub mod chain;
 pub mod compiled;
 mod delimited;
@@ -22,14 +24,18 @@ mod jsonl;
 mod ledger;
 mod lines;
 mod listing;
+mod load;
+mod names;
 mod plain;
 mod resolve;
+mod tells;
+mod terms;
 pub mod value;
 
 #[cfg(test)]
 mod tests;
 
-use std::io::BufRead;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +43,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::error::{Error, Result};
+use crate::limits::REGISTRY_BLOCK;
 use crate::matcher::{Needles, SubjectId, Type};
+use crate::pool::{Alone, Pool};
 
 pub use listing::{Entry, Identifier, Listing, Revealed, State};
 
@@ -166,13 +174,30 @@ impl Registry {
 ///
 /// Errors: [`crate::error::Kind::Usage`] for every fault of the registry, with its line where it has one;
 /// [`crate::error::Kind::Io`] if `input` cannot be read.
-pub fn read(input: impl BufRead, form: Form, mtime: Timestamp, options: &Options) -> Result<Registry> {
-    let mut lines = lines::Lines::new(input);
+pub fn read(input: impl Read, form: Form, mtime: Timestamp, options: &Options) -> Result<Registry> {
+    read_by(&Alone, input, form, mtime, options)
+}
+
+/// [`read`] with threads, which make no difference but in time.
+pub fn read_by(pool: &dyn Pool, input: impl Read, form: Form, mtime: Timestamp, options: &Options) -> Result<Registry> {
+    read_in(REGISTRY_BLOCK, pool, input, form, mtime, options)
+}
+
+/// [`read_by`] in blocks of about `block` bytes, which make no difference either.
+#[doc(hidden)]
+pub fn read_in(
+    block: usize,
+    pool: &dyn Pool,
+    input: impl Read,
+    form: Form,
+    mtime: Timestamp,
+    options: &Options,
+) -> Result<Registry> {
     let mut ledger = ledger::Ledger::new(options);
-    play(&mut lines, form, options, &mut ledger)?;
+    let sha256 = load::load_by(block, input, form, &mut ledger, pool)?;
     let findings = if options.findings { findings::of(&ledger) } else { Vec::new() };
     let grown = ledger.grown;
-    let mut registry = resolve::resolve(ledger, lines.finish(), mtime)?;
+    let mut registry = resolve::resolve(ledger, sha256, mtime)?;
     registry.findings = findings;
     registry.grown = grown || options.as_of_sha256.as_ref() == Some(&registry.sha256);
     judge(&registry, options)?;
@@ -197,24 +222,6 @@ fn judge(registry: &Registry, options: &Options) -> Result<()> {
         return Err(Error::usage("the registry is older than --max-registry-age"));
     }
     Ok(())
-}
-
-/// Plays every event of a registry of that `form` into `ledger`.
-fn play(
-    lines: &mut lines::Lines<impl BufRead>,
-    form: Form,
-    options: &Options,
-    ledger: &mut ledger::Ledger<'_>,
-) -> Result<()> {
-    if options.txt_type.is_some() && form != Form::Txt {
-        return Err(Error::usage("--type is for .txt registries only"));
-    }
-    match form {
-        Form::Jsonl => jsonl::read(lines, options, ledger),
-        Form::Csv => delimited::read(lines, b',', options, ledger),
-        Form::Tsv => delimited::read(lines, b'\t', options, ledger),
-        Form::Txt => plain::read(lines, options, ledger),
-    }
 }
 
 /// The type of that name, or a usage error that names the nearest.

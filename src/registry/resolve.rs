@@ -5,8 +5,6 @@
 //! reference that would show an identifier is shown as `L<line>`.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -15,6 +13,7 @@ use zeroize::Zeroizing;
 use super::event::Terms;
 use super::intern::Intern;
 use super::ledger::{Draft, Ledger, Track};
+use super::names::{Alike, Names};
 use super::{Entry, Identifier, Listing, Registry, Revealed, State, value};
 use crate::error::Result;
 use crate::matcher::needles::{Builder, Hold};
@@ -40,14 +39,14 @@ pub(super) fn resolve(ledger: Ledger<'_>, sha256: String, mtime: Timestamp) -> R
         listing: Vec::new(),
         findings: Vec::new(),
     };
-    let shown = Shown::new(&ledger.values, &ledger.by_name);
+    let shown = Shown::new(&ledger.values, &ledger.names);
     let ids = Renumbered::new(&ledger, |track, draft| {
-        let judge = Judge { track, terms: &ledger.terms, now };
-        track.held(now) || judge.effective(draft)
+        let judge = Judge { track, now };
+        judge.state() == State::Held || judge.effective(draft)
     });
     let mut needles = Builder::default();
-    for track in ledger.tracks {
-        let judge = Judge { track: &track, terms: &ledger.terms, now };
+    for track in ledger.tracks() {
+        let judge = Judge { track, now };
         let state = judge.state();
         match state {
             State::Held => registry.held += 1,
@@ -56,18 +55,18 @@ pub(super) fn resolve(ledger: Ledger<'_>, sha256: String, mtime: Timestamp) -> R
             State::Cancelled => registry.cancelled += 1,
             State::Idle => {}
         }
-        if track.later {
-            registry.new_since.push(shown.reference(&track));
+        if track.later() {
+            registry.new_since.push(shown.reference(track));
         }
         if ledger.options.listing != Listing::None {
             let reveal = ledger.options.listing == Listing::Reveal;
-            let entry = judge.entry(state, shown.reference(&track), &ledger.values, reveal);
+            let entry = judge.entry(state, shown.reference(track), &ledger.values, reveal);
             registry.listing.push(entry);
         }
         let claims = judge.claims();
         if !claims.is_empty() {
             let hold = if state == State::Held { Hold::Open } else { Hold::None };
-            needles.subject(&shown.reference(&track), hold, track.since())?;
+            needles.subject(&shown.reference(track), hold, track.since())?;
             for (values, before) in claims {
                 needles.claim(&ids.of(values), None, before)?;
             }
@@ -87,11 +86,11 @@ pub(super) struct Renumbered {
 
 impl Renumbered {
     /// For the identifiers that `wants` asks for.
-    pub(super) fn new(ledger: &Ledger<'_>, wants: impl Fn(&Track, &Draft) -> bool) -> Self {
+    pub(super) fn new(ledger: &Ledger<'_>, wants: impl Fn(Track<'_>, &Draft<'_>) -> bool) -> Self {
         let mut used = vec![false; ledger.values.values().len()];
-        for track in &ledger.tracks {
-            for draft in track.drafts.iter().filter(|draft| wants(track, draft)) {
-                for id in draft.ids() {
+        for track in ledger.tracks() {
+            for draft in track.drafts().filter(|draft| wants(track, draft)) {
+                for id in draft.ids {
                     used.get_mut(*id as usize).into_iter().for_each(|used| *used = true);
                 }
             }
@@ -131,31 +130,25 @@ impl Renumbered {
 
 /// One subject at the run's "now".
 struct Judge<'a> {
-    track: &'a Track,
-    terms: &'a [Terms],
+    track: Track<'a>,
     now: Timestamp,
 }
 
 impl Judge<'_> {
-    fn terms(&self, draft: &Draft) -> Terms {
-        let terms = self.terms.get(draft.terms as usize);
-        terms.copied().unwrap_or_default()
-    }
-
     /// Whether the grace period of `draft` is over.
-    fn effective(&self, draft: &Draft) -> bool {
-        let effective_at = self.terms(draft).effective_at;
+    fn effective(&self, draft: &Draft<'_>) -> bool {
+        let effective_at = draft.terms.effective_at;
         effective_at.is_none_or(|at| at <= self.now)
     }
 
     fn state(&self) -> State {
         if self.track.held(self.now) {
             State::Held
-        } else if self.track.drafts.iter().any(|draft| self.effective(draft)) {
+        } else if self.track.drafts().any(|draft| self.effective(&draft)) {
             State::InForce
-        } else if !self.track.drafts.is_empty() {
+        } else if !self.track.is_bare() {
             State::Pending
-        } else if self.track.cancelled {
+        } else if self.track.cancelled() {
             State::Cancelled
         } else {
             State::Idle
@@ -165,8 +158,8 @@ impl Judge<'_> {
     /// The identifiers that are in force or held, each once, by the registry's ids.
     fn claims(&self) -> Vec<(&[ValueId], Option<Timestamp>)> {
         let held = self.track.held(self.now);
-        let drafts = self.track.drafts.iter().filter(|draft| held || self.effective(draft));
-        let mut claims: Vec<_> = drafts.map(|draft| (draft.ids(), self.terms(draft).before)).collect();
+        let drafts = self.track.drafts().filter(|draft| held || self.effective(draft));
+        let mut claims: Vec<_> = drafts.map(|draft| (draft.ids, draft.terms.before)).collect();
         claims.sort_unstable();
         claims.dedup();
         claims
@@ -175,19 +168,19 @@ impl Judge<'_> {
     fn entry(&self, state: State, reference: String, values: &Intern, reveal: bool) -> Entry {
         let mut counts = [0; Type::ALL.len()];
         let mut composites = 0;
-        for draft in &self.track.drafts {
-            composites += u32::from(draft.ids().len() > 1);
-            for value in draft.ids().iter().filter_map(|id| values.get(*id)) {
+        for draft in self.track.drafts() {
+            composites += u32::from(draft.ids.len() > 1);
+            for value in draft.ids.iter().filter_map(|id| values.get(*id)) {
                 let kinds = Type::ALL.iter().zip(&mut counts);
                 kinds.filter(|(kind, _)| **kind == value.kind).for_each(|(_, n)| *n += 1);
             }
         }
-        let ends = self.track.drafts.iter();
-        let ends = ends.filter_map(|draft| self.terms(draft).effective_at);
-        let hold = self.track.hold.as_deref().filter(|_| state == State::Held);
+        let ends = self.track.drafts();
+        let ends = ends.filter_map(|draft| draft.terms.effective_at);
+        let hold = self.track.hold().filter(|_| state == State::Held);
         Entry {
             reference,
-            line: self.track.line,
+            line: self.track.line(),
             state,
             values: counts,
             composites,
@@ -198,15 +191,15 @@ impl Judge<'_> {
     }
 
     fn reveal(&self, values: &Intern) -> Revealed {
-        let reference = match &self.track.name {
+        let reference = match self.track.name() {
             Some(name) => name.to_string(),
-            None => format!("L{}", self.track.line),
+            None => format!("L{}", self.track.line()),
         };
-        let hold = self.track.hold.as_deref();
+        let hold = self.track.hold();
         let reason = hold.and_then(|hold| hold.reason.as_deref());
-        let identifiers = self.track.drafts.iter().map(|draft| {
-            let parts = draft.ids().iter().filter_map(|id| values.get(*id));
-            let Terms { effective_at, before } = self.terms(draft);
+        let identifiers = self.track.drafts().map(|draft| {
+            let parts = draft.ids.iter().filter_map(|id| values.get(*id));
+            let Terms { effective_at, before } = draft.terms;
             Identifier { parts: parts.map(|value| (value.kind, text(&value))).collect(), effective_at, before }
         });
         Revealed {
@@ -230,43 +223,31 @@ pub(super) fn written(value: &Value) -> &[u8] {
 /// How references are shown.
 pub(super) struct Shown<'a> {
     values: &'a Intern,
-    by_name: &'a HashMap<Arc<str>, usize>,
-    /// Hashes of the references that are some value's text, case aside. One that is there by chance is hidden, which does
-    /// no harm.
-    hidden: Hashes,
-    keys: RandomState,
+    names: &'a Names,
+    /// References that are some value's text, case aside.
+    hidden: Alike<'a>,
 }
 
-type Hashes = HashSet<u64>;
-
 impl<'a> Shown<'a> {
-    pub(super) fn new(values: &'a Intern, by_name: &'a HashMap<Arc<str>, usize>) -> Self {
-        let keys = RandomState::new();
-        let names: Hashes = by_name.keys().map(|name| fold(&keys, name)).collect();
-        let mut hidden = Hashes::default();
-        if !names.is_empty() {
-            for value in values.values().iter() {
-                for text in [&*value.bytes(), &*value.written()] {
-                    let text = std::str::from_utf8(text).unwrap_or_default();
-                    hidden.extend(Some(fold(&keys, text)).filter(|hash| names.contains(hash)));
-                }
-            }
-        }
-        Self { values, by_name, hidden, keys }
+    pub(super) fn new(values: &'a Intern, names: &'a Names) -> Self {
+        // Of these any form is found by what it canonically is: see `is_value`. Others are written as their bytes, case aside.
+        let other = |value: &ValueRef<'_>| !matches!(value.kind, Type::Uuid | Type::Ip);
+        let hidden = names.like(values.values().iter().filter(other).map(|value| value.bytes()));
+        Self { values, names, hidden }
     }
 
     /// The reference of `track`, or `L<line>` if it would show an identifier.
-    pub(super) fn reference(&self, track: &Track) -> String {
-        match track.name.as_deref() {
-            Some(name) if !track.tells && !self.is_value(name) => name.to_owned(),
+    pub(super) fn reference(&self, track: Track<'_>) -> String {
+        match track.name() {
+            Some(name) if !track.tells() && !self.is_value(name) => name.to_owned(),
             name => {
-                let line = format!("L{}", track.line);
-                if name.is_none() || !self.by_name.contains_key(line.as_str()) {
+                let line = format!("L{}", track.line());
+                if name.is_none() || self.names.find(&line).is_none() {
                     return line;
                 }
                 // Somebody else is called that: two people must not be counted as one.
                 let others = (2u64..).map(|n| format!("{line}-{n}"));
-                let mut free = others.filter(|other| !self.by_name.contains_key(other.as_str()));
+                let mut free = others.filter(|other| self.names.find(other).is_none());
                 free.next().unwrap_or(line)
             }
         }
@@ -278,13 +259,6 @@ impl<'a> Shown<'a> {
             let bytes = value::canonical(kind, name);
             bytes.is_some_and(|bytes| self.values.find(kind, &bytes).is_some())
         };
-        self.hidden.contains(&fold(&self.keys, name)) || [Type::Uuid, Type::Ip, Type::Phone].map(form).contains(&true)
+        self.hidden.has(name) || [Type::Uuid, Type::Ip, Type::Phone].map(form).contains(&true)
     }
-}
-
-/// A hash of `text`, case and white space around it aside.
-fn fold(keys: &RandomState, text: &str) -> u64 {
-    let text = text.trim();
-    let plain = |b: u8| b.is_ascii() && !b.is_ascii_uppercase();
-    if text.bytes().all(plain) { keys.hash_one(text) } else { keys.hash_one(text.to_lowercase().as_str()) }
 }

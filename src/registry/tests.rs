@@ -5,6 +5,7 @@ mod compiled;
 mod faults;
 mod forms;
 mod fresh;
+mod load;
 mod tracks;
 
 use super::*;

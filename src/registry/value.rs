@@ -22,8 +22,21 @@ pub const LITERAL_BYTES: usize = 4;
 /// (for `user_id` and `username` an empty string is a value like any other), or it is too short to be safe and
 /// `allow_short` is not given.
 pub fn parse(kind: Type, text: &str, allow_short: bool) -> Result<Value> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let written = write(kind, text, allow_short, &mut bytes)?;
+    Ok(Value { kind, bytes: bytes.into(), written: written.as_bytes().into() })
+}
+
+/// As [`parse`], with the canonical bytes added to `out`. Gives the text without white space around it if it differs from them,
+/// else the empty string. After an error nothing is added.
+pub(super) fn write<'t>(kind: Type, text: &'t str, allow_short: bool, out: &mut Vec<u8>) -> Result<&'t str> {
     let text = trim(kind, text);
-    let bytes = canonical(kind, text).ok_or_else(|| refusal(kind))?;
+    let start = out.len();
+    if !canon(kind, text, out) {
+        out.truncate(start);
+        return Err(refusal(kind));
+    }
+    let bytes = out.get(start..).unwrap_or_default();
     let (found, least, short) = match kind {
         Type::Phone => (bytes.len(), PHONE_DIGITS, "a phone number of fewer than 7 digits is too short to be safe"),
         Type::Token => (bytes.len(), TOKEN_BYTES, "a token of fewer than 6 bytes is too short to be safe"),
@@ -31,22 +44,23 @@ pub fn parse(kind: Type, text: &str, allow_short: bool) -> Result<Value> {
         _ => (0, 0, ""),
     };
     if found < least && !allow_short {
+        out.truncate(start);
         return Err(Error::usage(short).help("--allow-short takes it all the same"));
     }
-    let written = if *bytes == *text.as_bytes() { Box::default() } else { Box::from(text.as_bytes()) };
-    Ok(Value { kind, bytes, written })
+    Ok(if bytes == text.as_bytes() { "" } else { text })
 }
 
 /// The type of a bare value: `@` = e-mail, a UUID, an IP, `+digits` = phone, digits = user id, anything else a token.
 pub fn guess(text: &str) -> Type {
     let text = text.trim();
+    let mut scratch = Vec::new();
     if text.contains('@') {
         Type::Email
-    } else if uuid(text).is_some() {
+    } else if uuid(text, &mut scratch) {
         Type::Uuid
     } else if ip(text).is_some() {
         Type::Ip
-    } else if text.starts_with('+') && phone(text).is_some() {
+    } else if text.starts_with('+') && canonical(Type::Phone, text).is_some() {
         Type::Phone
     } else if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         Type::UserId
@@ -57,15 +71,36 @@ pub fn guess(text: &str) -> Type {
 
 /// The canonical bytes of `text` (trimmed already), or `None` if it is not of that type.
 pub(super) fn canonical(kind: Type, text: &str) -> Option<Box<[u8]>> {
+    let mut bytes = Vec::new();
+    canon(kind, text, &mut bytes).then(|| bytes.into())
+}
+
+/// Adds the canonical bytes of `text` (trimmed already) to `out`; `false` (and whatever was added) if it is not of that type.
+fn canon(kind: Type, text: &str, out: &mut Vec<u8>) -> bool {
     match kind {
-        Type::Email => email(text),
-        Type::Uuid => uuid(text),
-        Type::Ip => ip(text),
-        Type::Phone => phone(text),
-        Type::Token | Type::Literal => (!text.is_empty()).then(|| text.as_bytes().into()),
-        Type::UserId => Some(text.as_bytes().into()),
-        Type::Username => Some(text.to_ascii_lowercase().into_bytes().into()),
+        Type::Email => email(text, out),
+        Type::Uuid => uuid(text, out),
+        Type::Ip => ip(text).inspect(|octets| out.extend_from_slice(octets)).is_some(),
+        Type::Phone => phone(text, out),
+        Type::Token | Type::Literal => {
+            out.extend_from_slice(text.as_bytes());
+            !text.is_empty()
+        }
+        Type::UserId => {
+            out.extend_from_slice(text.as_bytes());
+            true
+        }
+        Type::Username => {
+            lower(text, out);
+            true
+        }
     }
+}
+
+fn lower(text: &str, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(text.as_bytes());
+    out.get_mut(start..).unwrap_or_default().make_ascii_lowercase();
 }
 
 /// `text` without the white space (Unicode's) around it; a literal is taken as it stands.
@@ -88,20 +123,21 @@ fn refusal(kind: Type) -> Error {
 
 /// Lower case in ASCII. Strict enough that a display name, a `mailto:` or a list of addresses is refused: they would be
 /// taken for one long address and never be found.
-fn email(text: &str) -> Option<Box<[u8]>> {
-    let (local, domain) = text.split_once('@')?;
+fn email(text: &str, out: &mut Vec<u8>) -> bool {
+    let at = memchr::memchr(b'@', text.as_bytes());
+    let Some((local, domain)) = at.and_then(|at| text.split_at_checked(at)) else { return false };
+    let domain = domain.strip_prefix('@').unwrap_or(domain);
     let bad = |c: char| c.is_whitespace() || c.is_control() || "@<>()[]{},;:\"\\|".contains(c);
-    let fits = !local.is_empty()
-        && !domain.is_empty()
-        && !domain.starts_with('.')
-        && !domain.ends_with('.')
-        && !local.contains(bad)
-        && !domain.contains(bad);
-    fits.then(|| text.to_ascii_lowercase().into_bytes().into())
+    let fit = |part: &str| {
+        let plain = part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'+'));
+        !part.is_empty() && (plain || !part.contains(bad))
+    };
+    lower(text, out);
+    fit(local) && fit(domain) && !domain.starts_with('.') && !domain.ends_with('.')
 }
 
 /// 32 lower-case hex digits, from the forms of RFC 9562 §4 with or without dashes, `{…}` or `urn:uuid:`.
-fn uuid(text: &str) -> Option<Box<[u8]>> {
+fn uuid(text: &str, out: &mut Vec<u8>) -> bool {
     const URN: &str = "urn:uuid:";
     let braced = text.strip_prefix('{').and_then(|t| t.strip_suffix('}'));
     let bare = braced.unwrap_or_else(|| match text.get(..URN.len()) {
@@ -110,49 +146,43 @@ fn uuid(text: &str) -> Option<Box<[u8]>> {
     });
     let dashed = bare.len() == 36;
     if !dashed && bare.len() != 32 {
-        return None;
+        return false;
     }
-    let mut digits = Vec::with_capacity(32);
-    for (at, byte) in bare.bytes().enumerate() {
+    bare.bytes().enumerate().all(|(at, byte)| {
         if dashed && matches!(at, 8 | 13 | 18 | 23) {
-            if byte != b'-' {
-                return None;
-            }
-        } else if byte.is_ascii_hexdigit() {
-            digits.push(byte.to_ascii_lowercase());
-        } else {
-            return None;
+            return byte == b'-';
         }
-    }
-    Some(digits.into())
+        out.push(byte.to_ascii_lowercase());
+        byte.is_ascii_hexdigit()
+    })
 }
 
 /// The 16 bytes of the IPv6 form; IPv4 as `::ffff:a.b.c.d`. Square brackets may stand around IPv6.
-fn ip(text: &str) -> Option<Box<[u8]>> {
+fn ip(text: &str) -> Option<[u8; 16]> {
     let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
     let address = match bare.parse::<Ipv6Addr>() {
         Ok(address) => address,
         Err(_) => text.parse::<Ipv4Addr>().ok()?.to_ipv6_mapped(),
     };
-    Some(Box::from(address.octets()))
+    Some(address.octets())
 }
 
 /// The digits, without a leading `+` or `00`; ` -.()/` may stand among them.
-fn phone(text: &str) -> Option<Box<[u8]>> {
+fn phone(text: &str, out: &mut Vec<u8>) -> bool {
     let separator = |b: u8| b" -.()/".contains(&b);
     let plus = text.starts_with('+');
-    let mut digits = Vec::with_capacity(text.len());
+    let start = out.len();
     for byte in text.strip_prefix('+').unwrap_or(text).bytes() {
         if byte.is_ascii_digit() {
-            digits.push(byte);
+            out.push(byte);
         } else if !separator(byte) {
-            return None;
+            return false;
         }
     }
-    if !plus && digits.starts_with(b"00") {
-        digits.drain(..2);
+    if !plus && out.get(start..).is_some_and(|digits| digits.starts_with(b"00")) {
+        out.drain(start..start + 2);
     }
-    (!digits.is_empty()).then(|| digits.into())
+    out.len() > start
 }
 
 #[cfg(test)]

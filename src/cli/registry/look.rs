@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Exit, build, compiled, print, say};
 use crate::cli::args::{RegistryFile, RegistryList};
 use crate::cli::build::Config;
+use crate::cli::reading::Reading;
 use crate::error::Result;
 use crate::matcher::literal::Literal;
 use crate::matcher::{Plan, Type};
@@ -21,7 +22,7 @@ const OLD: SignedDuration = SignedDuration::from_hours(30 * 24);
 pub(super) fn check(typed: &RegistryFile, config: Config) -> Result<Exit> {
     let mut options = build::registry_options(&typed.read, Timestamp::now())?;
     options.findings = true;
-    let registry = build::registry(&typed.file, &options)?;
+    let registry = build::registry(&typed.file, &options, &Reading::default())?;
     let mut out = String::new();
     let mut row = |what: &str, n: u64| {
         let _infallible = writeln!(out, "{what:>14} {n:>12}");
@@ -52,8 +53,9 @@ pub(super) fn check(typed: &RegistryFile, config: Config) -> Result<Exit> {
 /// The engines that a run over this registry uses: identifiers in each, and bytes.
 fn engine(out: &mut String, typed: &RegistryFile, registry: &Registry, config: Config) -> Result<()> {
     // Of a compiled one what it holds itself, everybody whom it may ever search for.
-    let opened =
-        Compiled::is(&typed.file).then(|| compiled::registry(&typed.file, &runs(typed, registry)?)).transpose()?;
+    let opened = Compiled::is(&typed.file)
+        .then(|| compiled::registry(&typed.file, &runs(typed, registry)?, &Reading::default()))
+        .transpose()?;
     let needles = &opened.as_ref().unwrap_or(registry).needles;
     let plan = Plan { needles: Arc::clone(needles), fields: Arc::new(config.file.policy.fields) };
     let kept = if opened.is_some() { "mapped" } else { "bytes" };
@@ -90,7 +92,7 @@ fn warn(registry: &Registry, now: Timestamp) {
 pub(super) fn list(typed: &RegistryList) -> Result<Exit> {
     let mut options = build::registry_options(&typed.file.read, Timestamp::now())?;
     options.listing = if typed.reveal { Listing::Reveal } else { Listing::Counts };
-    let registry = build::registry(&typed.file.file, &options)?;
+    let registry = build::registry(&typed.file.file, &options, &Reading::default())?;
     let mut out = String::new();
     for entry in &registry.listing {
         entry_line(&mut out, entry);

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::{Exit, build, input, print, process, say};
 use crate::cli::args::{Incoming as Typed, RegistryAdd, RegistryHold, RegistryImport, RegistryLog, RegistryMark};
+use crate::cli::reading::Reading;
 use crate::config::units::duration;
 use crate::error::{Error, Kind, Result};
 use crate::limits::MAX_REGISTRY_LINE;
@@ -156,7 +157,8 @@ fn options(typed: &Typed, now: Timestamp) -> Result<Options> {
 fn read<'o>(path: Option<&Path>, typed: &Typed, options: &'o Options) -> Result<Incoming<'o>> {
     let bare = options.txt_type.map(|_| Form::Txt);
     let (form, input) = input::open(path, input::form_of(typed.form.as_deref())?, bare).map_err(input::refused)?;
-    Incoming::read(input, form, options).map_err(|error| input::refused(error.layer("values")))
+    Incoming::read(input, form, options, &Reading::default().pool())
+        .map_err(|error| input::refused(error.layer("values")))
 }
 
 fn open(typed: &RegistryLog, create: bool, now: Timestamp) -> Result<Log> {

@@ -16,26 +16,22 @@ use crate::registry::resolve::{Renumbered, Shown};
 pub(super) fn all(ledger: Ledger<'_>) -> Result<(Needles, Column<CHANGE>)> {
     let mut tally = Tally::default();
     let mut needles = Builder::default();
-    let shown = Shown::new(&ledger.values, &ledger.by_name);
+    let shown = Shown::new(&ledger.values, &ledger.names);
     let ids = Renumbered::new(&ledger, |_, _| true);
-    for track in ledger.tracks {
-        let hold = match track.hold.as_deref() {
+    for track in ledger.tracks() {
+        let hold = match track.hold() {
             None => Hold::None,
             Some(hold) => hold.until.map_or(Hold::Open, Hold::Until),
         };
-        let terms = |terms: u32| ledger.terms.get(terms as usize).copied().unwrap_or_default();
-        let mut claims: Vec<(&[ValueId], Option<Timestamp>, Option<Timestamp>)> = track
-            .drafts
-            .iter()
-            .map(|draft| (draft.ids(), terms(draft.terms).before, terms(draft.terms).effective_at))
-            .collect();
+        let mut claims: Vec<(&[ValueId], Option<Timestamp>, Option<Timestamp>)> =
+            track.drafts().map(|draft| (draft.ids, draft.terms.before, draft.terms.effective_at)).collect();
         claims.sort_unstable();
         // The earliest stands; at once is earlier than any time.
         claims.dedup_by_key(|claim| (claim.0, claim.1));
         let first = claims.iter().map(|claim| claim.2).min();
-        tally.add(hold, first.map_or_else(|| Own::none(&track), Own::from));
+        tally.add(hold, first.map_or_else(|| Own::none(track), Own::from));
         if !claims.is_empty() {
-            needles.subject(&shown.reference(&track), hold, track.since())?;
+            needles.subject(&shown.reference(track), hold, track.since())?;
             for (values, before, effective_at) in claims {
                 needles.claim(&ids.of(values), effective_at, before)?;
             }
@@ -56,8 +52,8 @@ struct Own(Option<usize>, Option<Timestamp>);
 
 impl Own {
     /// Without identifiers.
-    fn none(track: &Track) -> Self {
-        Self(track.cancelled.then_some(CANCELLED), None)
+    fn none(track: Track<'_>) -> Self {
+        Self(track.cancelled().then_some(CANCELLED), None)
     }
 
     /// With a first identifier that comes in force at that time, or at once.

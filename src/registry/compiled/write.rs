@@ -1,7 +1,7 @@
 //! Makes a compiled registry, and puts it in its place.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,8 +17,7 @@ use crate::matcher::literal::ready::Ready;
 use crate::matcher::{Needles, Plan};
 use crate::policy::Fields;
 use crate::registry::ledger::Ledger;
-use crate::registry::lines::Lines;
-use crate::registry::{Form, Options, play};
+use crate::registry::{Form, Options, Pool, load};
 
 /// A registry that was compiled, in memory.
 pub struct Made {
@@ -30,10 +29,9 @@ pub struct Made {
 
 impl Compiled {
     /// Compiles a registry of that `form`. `options.now` does not matter. Errors: as [`super::super::read`]'s.
-    pub fn make(input: impl BufRead, form: Form, source: Source, options: &Options) -> Result<Made> {
-        let mut lines = Lines::new(input);
+    pub fn make(pool: &dyn Pool, input: impl Read, form: Form, source: Source, options: &Options) -> Result<Made> {
         let mut ledger = Ledger::new(options);
-        play(&mut lines, form, options, &mut ledger)?;
+        let sha256 = load::load(input, form, &mut ledger, pool)?;
         let (seq, newest_at) = (ledger.seq, ledger.newest_at);
         if seq == 0 && !options.allow_empty {
             return Err(super::super::empty());
@@ -46,7 +44,7 @@ impl Compiled {
         let head = Head {
             tool: env!("CARGO_PKG_VERSION").to_owned(),
             source,
-            sha256: lines.finish(),
+            sha256,
             seq,
             newest_at: newest_at.map(Time::of),
             allow_short: options.allow_short,

@@ -230,7 +230,7 @@ impl Erase {
 
 fn requests(form: Form, text: &str, adding: &Adding<'_>) -> Result<Vec<(Option<String>, Erase)>> {
     let options = options();
-    Incoming::read(text.as_bytes(), form, &options)?.requests(adding)
+    Incoming::read(text.as_bytes(), form, &options, &Alone)?.requests(adding)
 }
 
 #[test]
@@ -270,7 +270,7 @@ fn requests_by_subject_and_terms() {
 
 fn import(path: &Path, form: Form, text: &str) -> Result<Imported> {
     let options = options();
-    let incoming = Incoming::read(text.as_bytes(), form, &options)?;
+    let incoming = Incoming::read(text.as_bytes(), form, &options, &Alone)?;
     let mut log = Log::open(path, &how())?;
     let done = incoming.import(&mut log, at(NOW))?;
     log.commit()?;

@@ -13,6 +13,7 @@ use crate::matcher::mask::Masker;
 use crate::matcher::reference::Reference;
 use crate::matcher::{Engine, Plan, Unit};
 use crate::policy::Fields;
+use crate::pool::Alone;
 
 const MTIME: &str = "2026-11-10T00:00:00Z";
 
@@ -22,7 +23,7 @@ fn source() -> Source {
 
 /// The file of a registry.
 fn compiled(form: Form, text: &str, options: &Options) -> Vec<u8> {
-    let made = Compiled::make(text.as_bytes(), form, source(), options).unwrap();
+    let made = Compiled::make(&Alone, text.as_bytes(), form, source(), options).unwrap();
     let mut file = Vec::new();
     made.write(&mut file).unwrap();
     file
@@ -117,7 +118,7 @@ fn what_is_refused_is_refused_when_opened() {
     let opened = Compiled::of_bytes(&compiled(Form::Txt, "tok\n", &short)).unwrap();
     assert!(opened.registry(&options()).unwrap_err().to_string().contains("--allow-short"));
     assert!(opened.registry(&short).is_ok());
-    assert!(Compiled::make(&b""[..], Form::Jsonl, source(), &options()).is_err());
+    assert!(Compiled::make(&Alone, &b""[..], Form::Jsonl, source(), &options()).is_err());
     let empty = Options { allow_empty: true, ..options() };
     let opened = Compiled::of_bytes(&compiled(Form::Jsonl, "", &empty)).unwrap();
     assert!(opened.registry(&options()).is_err());
@@ -190,7 +191,7 @@ fn saved_for_its_owner_alone_and_in_one_step() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.unwr");
     for text in [erase("a", "1", ""), erase("a", "1", "") + &erase("b", "2", "")] {
-        Compiled::make(text.as_bytes(), Form::Jsonl, source(), &options()).unwrap().save(&path).unwrap();
+        Compiled::make(&Alone, text.as_bytes(), Form::Jsonl, source(), &options()).unwrap().save(&path).unwrap();
         let file = std::fs::File::open(&path).unwrap();
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         let opened = Compiled::open(&file).unwrap();
