@@ -3,11 +3,7 @@
 //! `cargo bench --bench registry -- REGISTRY...`, of any form, as `scripts/gen_corpus.py` makes them. Each is read three times, each
 //! time by a process of its own; of CPU (all threads, user and system) the best is told. What a run does with it then, its engine, is
 //! told apart.
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a bench that is given the wrong file may stop where it stands"
-)]
+#![expect(clippy::expect_used, reason = "a bench that is given the wrong file may stop where it stands")]
 
 use std::fs::File;
 use std::path::Path;

@@ -98,7 +98,8 @@ impl Names {
             return Alike { names: self, alike };
         }
         let all = (0..self.ends.len()).filter_map(|at| self.get(at)).filter(|_| self.capitals);
-        let capitals: HashSet<u64> = all.map(fold).filter(is_owned).map(|name| hash(&self.keys, &name)).collect();
+        let capitals: HashSet<u64> =
+            all.map(fold).filter(|name| matches!(name, Cow::Owned(_))).map(|name| hash(&self.keys, &name)).collect();
         for text in texts {
             let folded = fold(std::str::from_utf8(&text).unwrap_or_default());
             // Most texts are as long as no reference.
@@ -143,10 +144,6 @@ fn fold(text: &str) -> Cow<'_, str> {
     let text = text.trim();
     let plain = |b: u8| b.is_ascii() && !b.is_ascii_uppercase();
     if text.bytes().all(plain) { Cow::Borrowed(text) } else { Cow::Owned(text.to_lowercase()) }
-}
-
-fn is_owned(folded: &Cow<'_, str>) -> bool {
-    matches!(folded, Cow::Owned(_))
 }
 
 fn hash(keys: &RandomState, name: &str) -> u64 {
