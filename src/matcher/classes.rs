@@ -3,6 +3,7 @@
 //! [`Classes::of`] is the only vectorised step of the search: everything after it is arithmetic on 64-bit words, one bit for each
 //! byte of the text. Runs, anchors and extents come of shifts and of counted bits, at a few cycles for 64 bytes.
 //! `portable` is the specification; the other ways in `x86` give the same bits, which a test shows for every byte and offset.
+#![expect(clippy::inline_always, reason = "what is not inlined into `with_bits` has not its instructions")]
 
 #[cfg(target_arch = "x86_64")]
 mod x86;

@@ -97,16 +97,14 @@ fn clusters(text: &[u8], reach: Reach, visit: &mut dyn FnMut(Region)) {
     }
 }
 
+/// Takes a region of a window, and its escapes where they are known.
+type Visit<'v> = &'v mut dyn FnMut(Range<usize>, &[Range<usize>]);
+
 /// The regions of a window of records: lines that have escapes, alone, and together where a soft break may join them.
 ///
 /// With `by_line` false (a value holds a line feed) lines are not told apart. Of a line of at most [`STRETCH`] bytes, which nothing
 /// joins with another, `visit` is given the escapes too.
-pub(super) fn window_regions(
-    text: &[u8],
-    by_line: bool,
-    reach: Reach,
-    visit: &mut dyn FnMut(Range<usize>, &[Range<usize>]),
-) {
+pub(super) fn window_regions(text: &[u8], by_line: bool, reach: Reach, visit: Visit<'_>) {
     if !by_line {
         clusters(text, reach, &mut |region| visit(region.span, &[]));
     }
@@ -165,7 +163,7 @@ fn may_join(line: &[u8]) -> bool {
     }
 }
 
-fn stretch(text: &[u8], span: Range<usize>, reach: Reach, visit: &mut dyn FnMut(Range<usize>, &[Range<usize>])) {
+fn stretch(text: &[u8], span: Range<usize>, reach: Reach, visit: Visit<'_>) {
     let Some(piece) = text.get(span.clone()) else {
         return;
     };

@@ -17,17 +17,16 @@ const BLIND: usize = 4;
 
 /// Bytes of a chunk, ascending. Memory: 16 KiB.
 pub(super) struct Marks {
-    list: Box<[u16; CHUNK + BLIND]>,
+    list: Vec<u16>,
     len: usize,
 }
 
-impl Default for Marks {
-    fn default() -> Self {
-        Self { list: Box::new([0; CHUNK + BLIND]), len: 0 }
-    }
-}
-
 impl Marks {
+    /// For a text of that length.
+    pub(super) fn new(len: usize) -> Self {
+        Self { list: vec![0; len.min(CHUNK) + BLIND], len: 0 }
+    }
+
     pub(super) fn clear(&mut self) {
         self.len = 0;
     }

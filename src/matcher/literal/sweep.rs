@@ -182,7 +182,7 @@ impl Finder {
     #[inline(always)]
     fn all(&self, text: &[u8], found: &mut impl FnMut(ValueId, Range<usize>)) {
         let (mut first, mut second) = (Classes::default(), Classes::default());
-        let mut marks = Marks::default();
+        let mut marks = Marks::new(text.len());
         let mut v6_done = 0;
         for at in (0..text.len()).step_by(CHUNK) {
             first.of(text, at, &FIRST);
@@ -244,15 +244,15 @@ impl Finder {
             }
         };
         let alnum = |w| chunk.first.around(ALNUM, w);
-        let dash = |w| chunk.first.around(DASH, w);
-        let dashed = |w| {
-            let dash: Around = dash(w);
+        let hyphens = |w| chunk.first.around(DASH, w);
+        let starts = |w| {
+            let dash = hyphens(w);
             // Where a UUID starts, its first dash is eight bytes on.
             dash.next(8) & dash.next(13) & dash.next(18) & dash.next(23) & alnum(w).here & !alnum(w).last()
         };
-        for mark in chunk.list_rare(marks, dashed) {
+        for mark in chunk.list_rare(marks, starts) {
             let (w, bit, at) = chunk.place(*mark);
-            let (dashes, digits) = (dash(w).next(bit), alnum(w).next(bit));
+            let (dashes, digits) = (hyphens(w).next(bit), alnum(w).next(bit));
             if dashes & DASHED == DASHES && digits & DASHED == DASHED & !DASHES && digits >> 36 & 1 == 0 {
                 push(at..at + 36, found);
             }
