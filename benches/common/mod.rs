@@ -41,20 +41,6 @@ pub fn once(text: &[u8], search: &mut dyn FnMut(&[u8])) -> f64 {
     spent.as_secs_f64()
 }
 
-/// GB/s of two searches in turn over the same windows (A B A B …): the medians of five.
-pub fn pair(text: &[u8], a: &mut dyn FnMut(&[u8]), b: &mut dyn FnMut(&[u8])) -> (f64, f64) {
-    let (mut first, mut second) = (Vec::new(), Vec::new());
-    for _ in 0..5 {
-        first.push(once(text, a));
-        second.push(once(text, b));
-    }
-    let median = |mut times: Vec<f64>| {
-        times.sort_by(f64::total_cmp);
-        text.len() as f64 / times[times.len() / 2] / 1e9
-    };
-    (median(first), median(second))
-}
-
 /// The engine of a registry (CSV).
 pub fn engine(csv: &[u8]) -> Literal {
     let now = jiff::Timestamp::now();
