@@ -1,7 +1,6 @@
 //! Texts of nothing but anchors, beside a log: no text may cost much more than others.
 //!
 //! `cargo bench --bench anchors [-- IDS]` (default 1,000 identifiers of every type). The target is an eighth of the log's rate.
-#![expect(clippy::cast_lossless, reason = "a bench may name the type it casts to")]
 
 mod common;
 
@@ -12,7 +11,7 @@ use unwrite::matcher::Engine;
 /// Bytes of each text.
 const SIZE: usize = 4 << 20;
 
-/// Numbers that look like chance (SplitMix64).
+/// Numbers that look like chance (`SplitMix64`).
 fn mixed(n: u64) -> u64 {
     let z = (n.wrapping_add(1)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,4 +1,4 @@
-//! Random numbers of a seed (SplitMix64), the same on every machine.
+//! Random numbers of a seed (`SplitMix64`), the same on every machine.
 
 /// The generator.
 #[derive(Clone)]

@@ -19,7 +19,7 @@ use crate::naive::{Found, Kind, Naive};
 use crate::support::needles;
 
 /// MB that a plain `cargo test` checks, without optimisation.
-const USUAL_MB: f64 = 0.25;
+const USUAL_MB: f64 = 0.1;
 
 /// What the naive matcher and the engines see.
 struct World {

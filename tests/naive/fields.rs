@@ -168,9 +168,10 @@ fn path(naive: &Naive, text: &[u8], at: usize, add: &mut dyn FnMut(usize, usize,
     let Some(end) = bare(naive, text, at + 1) else { return };
     lookup(naive, text, (true, true), (at + 1, end), add);
     let segment = &text[at + 1..end];
-    if let Some(dot) = segment.iter().rposition(|b| *b == b'.') {
-        if dot + 1 < segment.len() && segment[dot + 1..].iter().all(u8::is_ascii_alphabetic) {
-            lookup(naive, text, (true, true), (at + 1, at + 1 + dot), add);
-        }
+    if let Some(dot) = segment.iter().rposition(|b| *b == b'.')
+        && dot + 1 < segment.len()
+        && segment[dot + 1..].iter().all(u8::is_ascii_alphabetic)
+    {
+        lookup(naive, text, (true, true), (at + 1, at + 1 + dot), add);
     }
 }

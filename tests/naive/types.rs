@@ -47,10 +47,11 @@ fn words(naive: &Naive, text: &[u8], at: usize, add: &mut dyn FnMut(usize, usize
         let Some(here) = text.get(at..end) else { continue };
         let good = match kind {
             Kind::Email => {
+                let dotted = after(text, end, |b| b == b'.') && after(text, end + 1, |b| b.is_ascii_alphanumeric());
                 here.eq_ignore_ascii_case(bytes)
                     && !before(text, at, |b| b.is_ascii_alphanumeric() || b"._%+-".contains(&b))
                     && !after(text, end, |b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
-                    && !(after(text, end, |b| b == b'.') && after(text, end + 1, |b| b.is_ascii_alphanumeric()))
+                    && !dotted
             }
             Kind::Token => {
                 let part = |b: u8| b.is_ascii_alphanumeric() || b"_-".contains(&b);
@@ -74,10 +75,9 @@ fn uuid(naive: &Naive, text: &[u8], at: usize, add: &mut dyn FnMut(usize, usize,
             continue;
         }
         let digits: Vec<u8> = here.iter().filter(|b| **b != b'-').map(u8::to_ascii_lowercase).collect();
-        if !after(text, at + len, |b| b.is_ascii_alphanumeric()) {
-            if let Some(value) = naive.uuids.get(&digits) {
-                add(*value, at, at + len);
-            }
+        let alone = !after(text, at + len, |b| b.is_ascii_alphanumeric());
+        if let Some(value) = naive.uuids.get(&digits).filter(|_| alone) {
+            add(*value, at, at + len);
         }
     }
 }
@@ -85,10 +85,12 @@ fn uuid(naive: &Naive, text: &[u8], at: usize, add: &mut dyn FnMut(usize, usize,
 fn addresses(naive: &Naive, text: &[u8], at: usize, add: &mut dyn FnMut(usize, usize, usize)) {
     if digit(text, at) && !before(text, at, |b| b.is_ascii_digit()) {
         let behind_dot = before(text, at, |b| b == b'.') && at >= 2 && digit(text, at - 2);
-        if let Some((address, end)) = dotted(text, at).filter(|(_, end)| !behind_dot && !goes_on(text, *end)) {
-            if let Some(value) = naive.addresses.get(&mapped(address)) {
-                add(*value, at, end);
-            }
+        if let Some((address, end)) = dotted(text, at)
+            && !behind_dot
+            && !goes_on(text, end)
+            && let Some(value) = naive.addresses.get(&mapped(address))
+        {
+            add(*value, at, end);
         }
     }
     let part = |b: u8| b.is_ascii_hexdigit() || b == b':';
@@ -101,10 +103,11 @@ fn addresses(naive: &Naive, text: &[u8], at: usize, add: &mut dyn FnMut(usize, u
         let last = at + text[at..end].iter().rposition(|b| *b == b':').unwrap() + 1;
         let end = dotted(text, last).map_or(end, |(_, end)| end);
         let cut = end > last && text[last..end].contains(&b'.') && goes_on(text, end);
-        if !after(text, end, part) && !cut {
-            if let Some(value) = address(&text[at..end]).and_then(|address| naive.addresses.get(&address)) {
-                add(*value, at, end);
-            }
+        if !after(text, end, part)
+            && !cut
+            && let Some(value) = address(&text[at..end]).and_then(|address| naive.addresses.get(&address))
+        {
+            add(*value, at, end);
         }
     }
 }
