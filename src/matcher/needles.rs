@@ -1,7 +1,7 @@
 //! Who is searched for, in columns.
 //!
 //! [`Needles`] are what a registry comes to. Read from a log they hold who is in force or held at the run's "now" and nobody
-//! else. Mapped from a compiled registry they hold everybody, with the times at which that changes, and [`Needles::now`]
+//! else. Mapped from a compiled registry they hold everybody, with the times at which that changes, and `now`
 //! says which of them count: what does not is as if absent, through every method here. A claim is judged when somebody asks
 //! for it, so that opening ten million of them is no work.
 //!

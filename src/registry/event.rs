@@ -1,6 +1,6 @@
 //! One event of the registry, as every reader hands it on.
 //!
-//! A reader turns a line or a row into an `Event` that lies in a [`super::batch::Batch`]; [`super::ledger`] plays events in file
+//! A reader turns a line or a row into an `Event` that lies in a batch; the ledger plays events in file
 //! order. Values are canonical already, so that nothing after this point can find fault with an identifier. What is to be
 //! written ([`Change`]) owns what it holds.
 
