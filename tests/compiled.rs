@@ -173,6 +173,10 @@ fn only_the_registry_itself_is_written_and_compiled() {
         world.run(arguments).expect(2);
     }
     assert_eq!(world.get(REGISTRY), registry().as_bytes());
+    world.put("src/log.unwr", LOG);
+    world.run(&["registry", "compile", REGISTRY, "-o", "src/log.unwr"]).expect(2);
+    assert_eq!(world.get("src/log.unwr"), LOG.as_bytes());
+    std::fs::remove_file(world.path("src/log.unwr")).unwrap();
     assert!(!world.path("other.unwr").exists());
     assert_eq!(world.tree(".").len(), 3, "no draft is left");
 }
@@ -200,6 +204,30 @@ fn files_of_the_run() {
     world.run(&["registry", "compile", "src/moved/r.jsonl", "-o", "sub/far.unwr"]).expect(0);
     std::fs::rename(world.path("sub/far.unwr"), world.path("far.unwr")).unwrap();
     world.run(&["scan", "src", "--registry", "far.unwr"]).expect(3);
+}
+
+/// A link to a compiled registry is it; what is no file is not waited for; and none is a list of values.
+#[test]
+fn links_pipes_and_lists() {
+    let world = world();
+    std::os::unix::fs::symlink(world.path(UNWR), world.path("link.unwr")).unwrap();
+    assert_eq!(
+        told(&world.run(&["scan", "src", "--registry", "link.unwr", "--json"])),
+        told(&world.run(&["scan", "src", "--registry", UNWR, "--json"]))
+    );
+    for pipe in ["pipe.jsonl", "pipe.unwr"] {
+        rustix::fs::mknodat(rustix::fs::CWD, world.path(pipe), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        world.run(&["registry", "check", pipe]).expect(2);
+    }
+    for verb in ["add", "import"] {
+        let ran = world.run(&["registry", verb, REGISTRY, UNWR]);
+        assert!(ran.expect(2).err.contains("compiled"), "{}", ran.err);
+    }
+    std::fs::copy(world.path(UNWR), world.path("src/copy.unwr")).unwrap();
+    let ran = world.run(&["scan", "src", "--registry", REGISTRY, "--json"]);
+    let copy =
+        ran.lines.iter().find(|line| line["uri"].as_str().is_some_and(|uri| uri.ends_with("copy.unwr"))).unwrap();
+    assert!(copy["reason"].as_str().unwrap().starts_with("compiled registry"), "{copy}");
 }
 
 /// `check -v`: the engines that a run uses, and no others.

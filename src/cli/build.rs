@@ -302,17 +302,24 @@ pub fn plain(path: &Path, options: &Options, reading: &Reading) -> Result<Regist
 
 /// Opens the registry at `path`; with its mtime.
 pub fn open(path: &Path, form: Form, now: Timestamp) -> Result<(std::fs::File, Timestamp)> {
-    let cannot = |e: &std::io::Error| Error::usage(format!("cannot read the registry: {}", e.kind()));
-    let file = std::fs::File::open(path).map_err(|e| cannot(&e))?;
-    let meta = file.metadata().map_err(|e| cannot(&e))?;
-    if !meta.is_file() {
-        return Err(Error::usage("the registry is not a regular file"));
-    }
+    let (file, meta) = regular(path)?;
     let mtime = meta.modified().ok().and_then(|time| Timestamp::try_from(time).ok()).unwrap_or(now);
     if form == Form::Jsonl {
         settle(&file);
     }
     Ok((file, mtime))
+}
+
+/// Opens a registry's file. One that is no regular file is not opened: a pipe would wait for its writer.
+pub fn regular(path: &Path) -> Result<(std::fs::File, std::fs::Metadata)> {
+    let cannot = |e: &std::io::Error| Error::usage(format!("cannot read the registry: {}", e.kind()));
+    let there = std::fs::metadata(path).map_err(|e| cannot(&e))?;
+    if !there.is_file() {
+        return Err(Error::usage("the registry is not a regular file"));
+    }
+    let file = std::fs::File::open(path).map_err(|e| cannot(&e))?;
+    let meta = file.metadata().map_err(|e| cannot(&e))?;
+    Ok((file, meta))
 }
 
 /// Reads the registry at `path` again, as an earlier run saw it. Age and emptiness are judged as of today.

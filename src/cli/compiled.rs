@@ -1,6 +1,6 @@
 //! `.unwr`: a compiled registry wherever a registry is taken, and the verb that makes one.
 
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -33,13 +33,11 @@ pub fn files(path: &Path) -> Vec<PathBuf> {
 
 /// Opens a compiled registry whose registry is as it was. Its path comes with it.
 fn open(path: &Path) -> Result<(Compiled, PathBuf)> {
-    let cannot = |e: &std::io::Error| Error::usage(format!("cannot read the registry: {}", e.kind()));
-    let file = File::open(path).map_err(|e| cannot(&e))?;
-    if !file.metadata().map_err(|e| cannot(&e))?.is_file() {
-        return Err(Error::usage("the registry is not a regular file"));
-    }
+    let (file, _) = build::regular(path)?;
     let compiled = Compiled::open(&file)?;
-    let source = compiled.source().path(path);
+    // A link's target knows where its registry is.
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let source = compiled.source().path(&path);
     let meta = std::fs::metadata(&source).map_err(|error| {
         let what = format!("cannot read the registry that was compiled: {}", error.kind());
         Error::usage(what).help("`unwrite registry compile` writes it anew")

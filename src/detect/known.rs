@@ -56,6 +56,7 @@ known! {
     "container" "ar" [".a" ".deb"] "ar archives, Debian packages" |h| h.starts_with(b"!<arch>\n");
     "container" "warc" [".warc"] "web archives" |h| h.starts_with(b"WARC/");
     "store" "parquet" [".parquet"] "Apache Parquet" is_parquet;
+    "store" "compiled registry" [".unwr"] "what `registry compile` made" |h| h.starts_with(b"UNWR") && h.get(5..8) == Some(b"\r\n\x1a");
     "store" "sqlite" [".sqlite" ".sqlite3"] "SQLite database files, their logs and journals" is_sqlite;
     "store" "bson" [".bson"] "mongodump" is_bson;
     "store" "avro" [".avro"] "Apache Avro object files" |h| h.starts_with(b"Obj\x01");

@@ -143,6 +143,7 @@ fn known_by_magic() {
         (b"Rar!\x1a\x07\x01", "rar"),
         (b"PGDMP\x01\x0e", "pg_dump custom"),
         (b"PAR1\x15\x04\x15\0", "parquet"),
+        (b"UNWR\x01\r\n\x1a\0\0", "compiled registry"),
         (b"SQLite format 3\0\x10", "sqlite"),
         (b"Obj\x01\x04", "avro"),
         (b"REDIS0011", "redis rdb"),

@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{process, say};
 use crate::error::{Error, Kind, Result};
+use crate::registry::compiled::Compiled;
 use crate::registry::{Form, intake};
 
 /// Opens `path` (`None` or `-`: stdin). Its form is `typed`, else its name's, else `bare`, else its look's.
@@ -31,7 +32,12 @@ pub(super) fn open(path: Option<&Path>, typed: Option<Form>, bare: Option<Form>)
     form(BufReader::with_capacity(1 << 16, file), typed.or_else(|| Form::of(path).ok()).or(bare))
 }
 
-fn form(input: impl BufRead + 'static, typed: Option<Form>) -> Result<(Form, Box<dyn BufRead>)> {
+fn form(mut input: impl BufRead + 'static, typed: Option<Form>) -> Result<(Form, Box<dyn BufRead>)> {
+    let magic = input.fill_buf().map_err(|error| Error::io("reading the values", &error))?;
+    if Compiled::has_magic(magic) {
+        let what = "a compiled registry; name the registry that it was compiled from";
+        return Err(Error::usage(what));
+    }
     if let Some(form) = typed {
         return Ok((form, Box::new(input)));
     }

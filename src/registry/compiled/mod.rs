@@ -61,6 +61,13 @@ impl Compiled {
         path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(EXTENSION))
     }
 
+    /// Whether a file that begins so is a compiled registry, of any version.
+    pub fn has_magic(head: &[u8]) -> bool {
+        let [name @ .., _, _, _, _] = head::MAGIC;
+        let [.., a, b, c] = head::MAGIC;
+        head.starts_with(&name) && head.get(name.len() + 1..head::MAGIC.len()) == Some(&[a, b, c])
+    }
+
     /// Maps `file`. Usage errors: it is none, of another version, cut short or damaged.
     pub fn open(file: &File) -> Result<Self> {
         let length =

@@ -1,7 +1,7 @@
 //! Makes a compiled registry, and puts it in its place.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -90,8 +90,13 @@ impl Made {
     }
 
     /// Puts it at `path`, mode 0600, in one step: a name that is there gives way to the whole file or stays. Usage error: it cannot
-    /// be written.
+    /// be written, or something else than a compiled registry is there.
     pub fn save(&self, path: &Path) -> Result<()> {
+        let mut magic = [0; MAGIC.len()];
+        let there = File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+        if !Compiled::has_magic(&magic) && !matches!(there.map_err(|error| error.kind()), Err(ErrorKind::NotFound)) {
+            return Err(Error::usage("-o: something else than a compiled registry has that name"));
+        }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let draft = folder.join(format!(".unwrite-compile-{}.tmp", ulid::Ulid::new()));
         let written = File::options().write(true).create_new(true).mode(0o600).open(&draft).and_then(|file| {
