@@ -9,8 +9,12 @@ fn control(byte: u8) -> bool {
 }
 
 /// Whether `text` may hold such a record: false for most windows, in one pass.
+///
+/// A piece at a time and without a branch for each byte, so that the compiler makes vectors of it: a sixth of a scan otherwise.
 pub fn suspect(text: &[u8]) -> bool {
-    text.iter().any(|b| control(*b) || *b == 0)
+    const PIECE: usize = 4096;
+    let strange = |b: u8| (b < 0x20) & (b.wrapping_sub(8) > 5) & (b != 0x1b);
+    text.chunks(PIECE).any(|piece| piece.iter().fold(false, |any, b| any | strange(*b)))
 }
 
 /// NULs in a row that are a hole, as log rotation by copy and truncate leaves it, and no sign of a binary file.
@@ -34,6 +38,15 @@ pub fn is_binary(record: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_suspect() {
+        for byte in 0..=255u8 {
+            let mut text = vec![b'x'; 9000];
+            text[8999] = byte;
+            assert_eq!(suspect(&text), control(byte) || byte == 0, "{byte}");
+        }
+    }
 
     #[test]
     fn text_is_text() {
