@@ -13,8 +13,8 @@ fn control(byte: u8) -> bool {
 /// A piece at a time and without a branch for each byte, so that the compiler makes vectors of it: a sixth of a scan otherwise.
 pub fn suspect(text: &[u8]) -> bool {
     const PIECE: usize = 4096;
-    let strange = |b: u8| (b < 0x20) & (b.wrapping_sub(8) > 5) & (b != 0x1b);
-    text.chunks(PIECE).any(|piece| piece.iter().fold(false, |any, b| any | strange(*b)))
+    let strange = |b: u8| u8::from(b < 0x20) & u8::from(b.wrapping_sub(8) > 5) & u8::from(b != 0x1b);
+    text.chunks(PIECE).any(|piece| piece.iter().fold(0, |any, b| any | strange(*b)) != 0)
 }
 
 /// NULs in a row that are a hole, as log rotation by copy and truncate leaves it, and no sign of a binary file.
