@@ -19,7 +19,6 @@ pub fn registry(path: &Path, options: &Options, reading: &Reading) -> Result<Reg
     if !Compiled::must_read(options) {
         return compiled.registry(options);
     }
-    compiled.check()?;
     let registry = build::plain(&source, &compiled.options(options)?, reading)?;
     compiled.is_of_digest(&registry.sha256)?;
     Ok(registry)

@@ -101,6 +101,7 @@ proptest! {
     #[test]
     fn windows_do_not_matter(text in prop::collection::vec(prop::sample::select(b"A=\n\x00\x01\x02x ".to_vec()), 0..60),
                              sizes in prop::collection::vec(1usize..9, 1..5)) {
+        // Of any bytes: no panic, whatever they say.
         let _ = cut(&Journal, &text, &named("x"), &sizes);
         let _ = is_export(&text);
         let _ = fields(&text);

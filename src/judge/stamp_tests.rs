@@ -140,6 +140,7 @@ proptest! {
     fn no_panic(text in "[0-9TZJanMonUTC:/\\[\\]., +-]{0,60}", bytes in prop::collection::vec(any::<u8>(), 0..80)) {
         for line in [text.as_bytes(), &bytes] {
             prop_assert!(leading(line).is_none_or(|len| len <= line.len() && len > 0));
+            // No panic, whatever they say.
             let _ = (of_line(line, Some(Timestamp::UNIX_EPOCH)), value(line), clf(line));
         }
     }

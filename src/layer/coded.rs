@@ -148,9 +148,7 @@ pub trait Codec: Sync {
     }
 
     /// Makes the checksums inside a head right again after its names were masked (same length).
-    fn seal(&self, head: &mut [u8]) {
-        let _ = head;
-    }
+    fn seal(&self, _head: &mut [u8]) {}
 }
 
 /// How a decoder or encoder asks for memory, at any frame: all the bytes that it and its partner need at one time. Fails with
@@ -159,10 +157,8 @@ pub type Need<'n> = Box<dyn FnMut(u64) -> Result<()> + 'n>;
 
 /// Encodes frames one after another.
 pub trait Encoder {
-    /// The decoded stream had `old` bytes and will have `new`; called before the first frame, where that is known.
-    fn foretell(&mut self, old: u64, new: u64) {
-        let _ = (old, new);
-    }
+    /// The decoded stream had so many bytes (`_old`) and will have `_new`; called before the first frame, where that is known.
+    fn foretell(&mut self, _old: u64, _new: u64) {}
     /// Ends the frame before, if one is open, and begins one with `head`'s bytes and traits; a verbatim head is only written.
     fn begin(&mut self, head: &Head, out: &mut Vec<u8>) -> Result<()>;
     /// Encodes `plain` into the open frame.

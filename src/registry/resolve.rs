@@ -16,8 +16,10 @@ use super::ledger::{Draft, Ledger, Track};
 use super::names::{Alike, Names};
 use super::{Entry, Identifier, Listing, Registry, Revealed, State, value};
 use crate::error::Result;
+use crate::limits::SPELLING_DEPTH;
 use crate::matcher::needles::{Builder, Hold};
-use crate::matcher::{Type, Value, ValueId, ValueRef, Values};
+use crate::matcher::spelling::decode;
+use crate::matcher::{Spelling, Type, Value, ValueId, ValueRef, Values};
 
 /// Judges every subject. Usage errors: more identifiers than can be numbered.
 pub(super) fn resolve(ledger: Ledger<'_>, sha256: String, mtime: Timestamp) -> Result<Registry> {
@@ -259,6 +261,21 @@ impl<'a> Shown<'a> {
             let bytes = value::canonical(kind, name);
             bytes.is_some_and(|bytes| self.values.find(kind, &bytes).is_some())
         };
-        self.hidden.has(name) || [Type::Uuid, Type::Ip, Type::Phone].map(form).contains(&true)
+        self.hidden.has(name)
+            || [Type::Uuid, Type::Ip, Type::Phone].map(form).contains(&true)
+            || self.is_spelled(name.as_bytes(), SPELLING_DEPTH)
+    }
+
+    /// Whether `name` decodes to an identifier of anybody: `alice%40example.com`.
+    fn is_spelled(&self, name: &[u8], depth: usize) -> bool {
+        depth > 0
+            && Spelling::ALL.into_iter().filter_map(|spelling| decode(spelling, name)).any(|(decoded, _)| {
+                let text = String::from_utf8_lossy(&decoded);
+                let is = |kind| {
+                    let bytes = value::canonical(kind, value::trim(kind, &text));
+                    bytes.is_some_and(|bytes| self.values.find(kind, &bytes).is_some())
+                };
+                Type::ALL.into_iter().any(is) || self.is_spelled(&decoded, depth - 1)
+            })
     }
 }

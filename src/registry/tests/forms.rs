@@ -112,11 +112,34 @@ fn references_that_are_identifiers() {
         erase("Zed", "5", ""),
         r#"{"subject":"req bob@example.com #7","identifiers":[{"type":"email","value":"Bob@example.com"}]}"#.to_owned() + "\n",
         erase("user-1207", "1207", ""),
+        erase("ALICE%40example.com", "6", ""),
+        erase("192.0.2.7&#32;", "7", ""),
+        erase("alice%2540example&period;com", "8", ""),
+        erase("50%25 off", "9", ""),
     ]
     .concat();
     let registry = jsonl(&text);
     let shown: Vec<&str> = registry.needles.subjects().map(|(_, s)| s.reference).collect();
-    assert_eq!(shown, ["sub_01", "L2", "L3", "L4", "s5", "L6", "L7", "L8", "L9", "L10", "user-1207"]);
+    assert_eq!(
+        shown,
+        [
+            "sub_01",
+            "L2",
+            "L3",
+            "L4",
+            "s5",
+            "L6",
+            "L7",
+            "L8",
+            "L9",
+            "L10",
+            "user-1207",
+            "L12",
+            "L13",
+            "L14",
+            "50%25 off"
+        ]
+    );
     // Values that are no longer claimed hide a reference all the same.
     let text = erase("sub_9", "x9", "") + "{\"event\":\"cancel\",\"subject\":\"sub_9\"}\n" + &erase("X9", "1", "");
     assert_eq!(jsonl(&text).needles.subject(0).unwrap().reference, "L3");
