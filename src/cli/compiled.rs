@@ -26,17 +26,22 @@ pub fn registry(path: &Path, options: &Options, reading: &Reading) -> Result<Reg
 
 /// The files of the registry at `path`: it, and what it was compiled from.
 pub fn files(path: &Path) -> Vec<PathBuf> {
-    let source = Some(path).filter(|path| Compiled::is(path)).and_then(|path| Some(open(path).ok()?.1));
+    let source = || Some(place(path, &Compiled::source_of(&build::regular(path).ok()?.0).ok()?));
+    let source = Compiled::is(path).then(source).flatten();
     [Some(path.to_owned()), source].into_iter().flatten().collect()
+}
+
+/// Where the registry is that was compiled to `path`. A link's target knows.
+fn place(path: &Path, source: &Source) -> PathBuf {
+    let target = path.canonicalize();
+    source.path(target.as_deref().unwrap_or(path))
 }
 
 /// Opens a compiled registry whose registry is as it was. Its path comes with it.
 fn open(path: &Path) -> Result<(Compiled, PathBuf)> {
     let (file, _) = build::regular(path)?;
     let compiled = Compiled::open(&file)?;
-    // A link's target knows where its registry is.
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let source = compiled.source().path(&path);
+    let source = place(path, compiled.source());
     let meta = std::fs::metadata(&source).map_err(|error| {
         let what = format!("cannot read the registry that was compiled: {}", error.kind());
         Error::usage(what).help("`unwrite registry compile` writes it anew")

@@ -65,18 +65,26 @@ impl Compiled {
         head.starts_with(&name) && head.get(name.len() + 1..head::MAGIC.len()) == Some(&[a, b, c])
     }
 
-    /// Maps `file`. Usage errors: it is none, of another version, cut short or damaged.
+    /// Maps `file` and checks all of it. Usage errors: it is none, of another version, cut short or damaged.
     pub fn open(file: &File) -> Result<Self> {
+        let compiled = Self::look(file)?;
+        // All of it, whatever that takes: a table with a wrong bit would miss people and call what holds them clean (P2).
+        compiled.check()?;
+        Ok(compiled)
+    }
+
+    /// What `file` was compiled from; no more than its head is looked at. Usage errors: as [`Self::open`]'s.
+    pub fn source_of(file: &File) -> Result<Source> {
+        Ok(Self::look(file)?.head.source)
+    }
+
+    fn look(file: &File) -> Result<Self> {
         let length =
             file.metadata().map_err(|e| Error::usage(format!("cannot read the registry: {}", e.kind())))?.len();
         if length < PRELUDE as u64 {
             return Err(damaged());
         }
-        let map = map::map(file)?;
-        let compiled = Self::of(map)?;
-        // All of it, whatever that takes: a table with a wrong bit would miss people and call what holds them clean (P2).
-        compiled.check()?;
-        Ok(compiled)
+        Self::of(map::map(file)?)
     }
 
     /// As [`Self::open`], of bytes in memory.
