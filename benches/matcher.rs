@@ -4,47 +4,20 @@
 //!
 //! For each number of identifiers (the first so many of `registry.csv`) the best of five goes over the text, in windows of 256 KiB
 //! that are copied into one buffer first, so that they are read from cache as a decoder leaves them. Time is this thread's.
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::unchecked_time_subtraction,
-    reason = "a bench that is given the wrong folder may stop where it stands"
-)]
+#![expect(clippy::expect_used, reason = "a bench that is given the wrong folder may stop where it stands")]
+
+mod common;
 
 use std::io::Read;
-use std::sync::Arc;
-use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
-use unwrite::matcher::{Engine, Plan, literal::Literal};
-use unwrite::policy::Fields;
-use unwrite::registry::{self, Form, Options};
+use unwrite::matcher::Engine;
 
-const WINDOW: usize = 256 * 1024;
-
-fn cpu() -> Duration {
-    let now = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
-}
-
-/// GB/s of the best of five goes of `search` over the windows of `text`, and what it summed up to.
+/// GB/s of the best of five goes of `search` over the windows of `text`, and what one go summed up to.
 fn rate(text: &[u8], mut search: impl FnMut(&[u8]) -> usize) -> (f64, usize) {
-    let mut buffer = vec![0; WINDOW];
     let (mut best, mut sum) = (f64::INFINITY, 0);
     for _ in 0..5 {
-        let (mut spent, mut rest) = (Duration::ZERO, text);
         sum = 0;
-        while !rest.is_empty() {
-            let most = &rest[..rest.len().min(WINDOW)];
-            let cut = memchr::memrchr(b'\n', most).map_or(most.len(), |at| at + 1);
-            let window = &mut buffer[..cut];
-            window.copy_from_slice(&rest[..cut]);
-            let started = cpu();
-            sum += search(window);
-            spent += cpu() - started;
-            rest = &rest[cut..];
-        }
-        best = best.min(spent.as_secs_f64());
+        best = best.min(common::once(text, &mut |window| sum += search(window)));
     }
     (text.len() as f64 / best / 1e9, sum)
 }
@@ -87,12 +60,9 @@ fn main() {
     for (ids, every) in sizes.into_iter().flat_map(|ids| [(ids, false), (ids, true)]) {
         let registry = registry_of(&all, ids, every);
         let types = if every { "all" } else { "email, uuid, user_id" };
-        let started = cpu();
-        let now = jiff::Timestamp::now();
-        let people = registry::read(&registry[..], Form::Csv, now, &Options::new(now)).expect("a registry");
-        let plan = Plan { needles: people.needles, fields: Arc::new(Fields::default()) };
-        let engine = Literal::new(&plan).expect("an engine");
-        let load = (cpu() - started).as_secs_f64();
+        let started = common::cpu();
+        let engine = common::engine(&registry);
+        let load = common::cpu().saturating_sub(started).as_secs_f64();
         let (shapes, _) = rate(&text, |window| {
             let mut found = 0;
             engine.shapes(window, &mut |_| found += 1);
