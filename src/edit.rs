@@ -5,6 +5,7 @@
 //! a [`Patch`]. Nothing here knows a format. Memory: a list keeps [`crate::limits::SPOOL_MEMORY`] bytes and spools the rest.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::blob::{Blob, Spool, TempSpace};
 use crate::error::{Error, Kind, Result};
@@ -22,6 +23,22 @@ pub struct Edit {
     pub payload: Vec<u8>,
 }
 
+/// Tells whoever reads above that something will change about where the reader is: counts up. Clones count together.
+#[derive(Debug, Clone, Default)]
+pub struct Marks(Arc<AtomicU64>);
+
+impl Marks {
+    /// Counts one more.
+    pub fn mark(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many there were so far.
+    pub fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Edits of ONE stream, sorted and disjoint (asserted in [`EditList::push`]); read forward only.
 #[derive(Debug)]
 pub struct EditList {
@@ -31,12 +48,19 @@ pub struct EditList {
     end: u64,
     removed: u64,
     added: u64,
+    marks: Option<Marks>,
 }
 
 impl EditList {
     /// An empty list whose overflow goes to `space`.
     pub fn new(space: &Arc<TempSpace>) -> Self {
-        Self { spool: Spool::new(space), end: 0, removed: 0, added: 0 }
+        Self { spool: Spool::new(space), end: 0, removed: 0, added: 0, marks: None }
+    }
+
+    /// Marks whenever an edit is pushed.
+    #[must_use]
+    pub fn marking(self, marks: Marks) -> Self {
+        Self { marks: Some(marks), ..self }
     }
 
     /// Appends an edit. An overlap with what was pushed before is an error, not a merge.
@@ -56,6 +80,9 @@ impl EditList {
             entry.clear();
             put_entry(&mut entry, 0, 0, piece);
             self.spool.append(&entry)?;
+        }
+        if let Some(marks) = &self.marks {
+            marks.mark();
         }
         self.end = span.end;
         self.removed += span.len();

@@ -154,8 +154,11 @@ pub fn lift(
             list
         };
         let inner = Found { layer: &RAW, own: list(edits), parts: Vec::new() };
-        let found =
-            Found { layer: codec, own: list(own), parts: vec![PartFound { at: 0, len, note: [0; 2], found: inner }] };
+        let found = Found {
+            layer: codec,
+            own: list(own),
+            parts: vec![PartFound { at: 0, len, note: [0; 2], points: None, found: inner }],
+        };
         let base = bytes.to_vec();
         let mut pass = BlobPass::new(&base, cx.search.space);
         codec.lift(&found, &mut pass, cx)?;

@@ -3,18 +3,22 @@
 //! A [`Codec`] is a decoder, an encoder and a magic. Frames (gzip members, zstd frames) keep their own heads and their order:
 //! the decoder announces each [`Head`] with the decoded offset at which it stands, and lift begins a new frame with it when the
 //! pass gets there. What is no frame (padding, skippable frames) is announced as verbatim bytes and written back as it was.
-//! This adapter re-encodes the whole stream; the seams that a finer splice needs are taken by its [`Input`].
+//! A codec that can copies what stays as it is coded ([`Codec::splice`], beginning at the [`points`] that find kept); for the
+//! others this adapter encodes the whole stream again.
 
 mod again;
+pub mod points;
 
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use self::points::{Gather, Point, Points};
 use super::pass::{self, Pass};
 use super::{Cx, Found, Layer, Outlet, PartFound, Streamed};
-use crate::edit::{EditList, EditReader};
+use crate::blob::TempSpace;
+use crate::edit::{EditList, EditReader, Marks};
 use crate::error::{Error, Kind, Result};
 use crate::input::{Input, Source};
 use crate::span::Span;
@@ -45,6 +49,8 @@ pub struct Heads {
     queue: Arc<Mutex<Queue>>,
     /// Only heads with names are wanted: nothing will be written back.
     names_only: bool,
+    /// Where a lift could begin, if one may follow.
+    gather: Option<Arc<Mutex<Gather>>>,
 }
 
 #[derive(Debug, Default)]
@@ -83,6 +89,33 @@ impl Heads {
     /// Keeps only heads with names or side data, for who searches them and writes nothing.
     pub fn names_only() -> Self {
         Self { names_only: true, ..Self::default() }
+    }
+
+    /// Points are wanted as well: a lift may follow.
+    fn with_points(mut self, marks: &Marks, space: &Arc<TempSpace>) -> Self {
+        self.gather = Some(Arc::new(Mutex::new(Gather::new(marks.clone(), space))));
+        self
+    }
+
+    /// Whether points are wanted: offers are worth their while.
+    pub fn wants_points(&self) -> bool {
+        self.gather.is_some()
+    }
+
+    /// Offers a place at which a lift could begin to decode, with the plain bytes that a decoder must know there; offers come in
+    /// order of place, a window's length or more apart.
+    pub fn offer(&self, point: Point, window: &[u8]) {
+        if let Some(gather) = &self.gather {
+            gather.lock().unwrap_or_else(PoisonError::into_inner).offer(point, window);
+        }
+    }
+
+    /// The points that are worth keeping.
+    fn points(&self, space: &Arc<TempSpace>) -> Points {
+        match &self.gather {
+            Some(gather) => gather.lock().unwrap_or_else(PoisonError::into_inner).finish(space),
+            None => Points::none(space),
+        }
     }
 
     /// Announces a head; called before the first decoded byte after it is returned. A limit error if more than 16 MiB of them
@@ -147,8 +180,25 @@ pub trait Codec: Sync {
         false
     }
 
+    /// Lifts what changes in a stream and copies the rest as it is coded: `work.pass` is at the stream's first byte, and is at its
+    /// end afterwards. `false`, with nothing read or written: this codec cannot, and all of it is encoded again.
+    fn splice(&self, work: &mut Splice<'_>, cx: &mut Cx<'_>) -> Result<bool> {
+        let _ = (work, cx);
+        Ok(false)
+    }
+
     /// Makes the checksums inside a head right again after its names were masked (same length).
     fn seal(&self, _head: &mut [u8]) {}
+}
+
+/// What a codec is given to lift.
+pub struct Splice<'s> {
+    /// What changes in the decoded stream; its layer's lift is to be played into a [`Pass`] over that stream.
+    pub part: &'s PartFound,
+    /// Heads that change, each as a whole, at its place in the coded stream.
+    pub masked: &'s EditList,
+    /// The coded stream.
+    pub pass: &'s mut dyn Pass,
 }
 
 /// How a decoder or encoder asks for memory, at any frame: all the bytes that it and its partner need at one time. Fails with
@@ -215,7 +265,7 @@ impl Layer for CodecLayer {
 
     fn find(&'static self, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found> {
         let size = input.read_size();
-        let heads = Heads::names_only();
+        let heads = Heads::names_only().with_points(cx.marks(), cx.search.space);
         let (second, memory) = (cx.search.second, cx.memory());
         let need: Need<'_> = Box::new(move |bytes| memory.need(bytes));
         let decoder = self.0.decoder(Box::new(Rest(input)), heads.clone(), second, need)?;
@@ -243,8 +293,7 @@ impl Layer for CodecLayer {
             }
             Ok(())
         };
-        let watch = Watch { inner: decoder, heads, budget: cx.budget(), names: &mut names };
-        // Seams (`Input::with_seams`) are taken once a codec's lift cuts inside frames; the whole stream needs none.
+        let watch = Watch { inner: decoder, heads: heads.clone(), budget: cx.budget(), names: &mut names };
         let mut below = Input::new(watch, size);
         let inner_name = self.inner_name(&cx.hint_name());
         let found = cx.below_codec(self.0, inner_name, |cx| cx.descend(&mut below))?;
@@ -258,11 +307,16 @@ impl Layer for CodecLayer {
         if let Some(at) = held_aside {
             cx.strange(format!("side data of {} at byte {at}", self.0.name()), true);
         }
-        let mut own = EditList::new(cx.search.space);
+        let mut own = cx.edits();
         for (at, bytes) in masked {
             own.push(Span::new(at, at + bytes.len() as u64), &bytes)?;
         }
-        let parts = if found.is_empty() { Vec::new() } else { vec![PartFound { at: 0, len, note: [0; 2], found }] };
+        let parts = if found.is_empty() {
+            Vec::new()
+        } else {
+            let points = heads.points(cx.search.space);
+            vec![PartFound { at: 0, len, note: [0; 2], points: Some(points), found }]
+        };
         Ok(Found { layer: self, own, parts })
     }
 
@@ -287,6 +341,9 @@ pub fn encode_again(
     pass: &mut dyn Pass,
     cx: &mut Cx<'_>,
 ) -> Result<()> {
+    if codec.splice(&mut Splice { part, masked, pass }, cx)? {
+        return Ok(());
+    }
     let heads = Heads::default();
     let shared = Rc::new(Mutex::new(Shared { pass, failed: None }));
     let source = Box::new(PassSource(Rc::clone(&shared)));

@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::coded::Codec;
 use super::{Detect, Fit, Found, Hint, Layer, Outlet, Streamed};
 use crate::blob::TempSpace;
-use crate::edit::EditList;
+use crate::edit::{EditList, Marks};
 use crate::error::{Error, Kind, Result};
 use crate::input::Input;
 use crate::judge::{self, Judge};
@@ -297,6 +297,7 @@ pub struct Cx<'s> {
     members: usize,
     budget: Budget,
     memory: Memory<'s>,
+    marks: Marks,
 }
 
 impl Drop for Cx<'_> {
@@ -326,7 +327,23 @@ impl<'s> Cx<'s> {
             members: 0,
             budget: Budget { used: Arc::new(AtomicU64::new(0)), max: search.limits.max_decoded },
             memory: Memory { slot: search.large, stop: search.interrupted, large: Arc::default() },
+            marks: Marks::default(),
         }
+    }
+
+    /// A list for edits of the current stream; what is pushed to it marks.
+    pub fn edits(&self) -> EditList {
+        EditList::new(self.search.space).marking(self.marks.clone())
+    }
+
+    /// Tells codecs around the current stream that a cut may come about here.
+    pub fn mark(&self) {
+        self.marks.mark();
+    }
+
+    /// Where the codecs around the current stream see marks.
+    pub fn marks(&self) -> &Marks {
+        &self.marks
     }
 
     /// For a second look, by `search`, at what comes of the current stream: on the same memory.
@@ -525,7 +542,7 @@ impl<'s> Cx<'s> {
     /// A stream that cannot be read: kept byte for byte, searched as raw bytes for the anywhere-types, and named.
     fn unreadable(&mut self, input: &mut Input<'_>, reason: &str) -> Result<Found> {
         let hit = super::raw::search(input, self)?;
-        let found = Found { layer: &super::raw::RAW, own: EditList::new(self.search.space), parts: Vec::new() };
+        let found = Found { layer: &super::raw::RAW, own: self.edits(), parts: Vec::new() };
         if self.trail.len() == self.root {
             self.tally.unsupported = Some((reason.to_owned(), hit));
             return Ok(found);

@@ -54,6 +54,8 @@ pub struct PartFound {
     pub len: u64,
     /// What the container's lift must know besides; a layer's own numbers.
     pub note: [u64; 2],
+    /// Where in a coded stream a lift can begin to decode.
+    pub points: Option<coded::points::Points>,
     /// What changes in it. Spans are offsets in the part's payload.
     pub found: Found,
 }

@@ -5,7 +5,6 @@
 use super::cx::{Cx, Leaf, Search};
 use super::stream::{Outlet, Streamed};
 use super::{Found, Layer};
-use crate::edit::EditList;
 use crate::error::{Error, Result};
 use crate::input::Input;
 use crate::limits::WINDOW;
@@ -27,7 +26,7 @@ impl Layer for Raw {
 
     fn find(&'static self, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found> {
         search(input, cx)?;
-        Ok(Found { layer: self, own: EditList::new(cx.search.space), parts: Vec::new() })
+        Ok(Found { layer: self, own: cx.edits(), parts: Vec::new() })
     }
 
     fn stream(&'static self, input: &mut Input<'_>, cx: &mut Cx<'_>, out: &mut dyn Outlet) -> Result<Streamed> {

@@ -46,7 +46,7 @@ pub trait Batch {
 
 /// [`Layer::find`] of the record format `layer`: the edits are kept.
 pub fn find(layer: &'static dyn Layer, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found> {
-    let mut own = EditList::new(cx.search.space);
+    let mut own = cx.edits();
     read(layer, input, cx, Sheet::list(&mut own))?;
     Ok(Found { layer, own, parts: Vec::new() })
 }

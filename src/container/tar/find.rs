@@ -14,12 +14,12 @@ use crate::input::{BlobSource, Input};
 use crate::layer::clash::Names;
 use crate::layer::cx::Leaf;
 use crate::layer::{Cx, Found, Layer as _, PartFound};
-use crate::limits::MAX_PARTS;
+use crate::limits::{MARK_LAG, MAX_PARTS};
 use crate::span::Span;
 
 /// See [`crate::layer::Layer::find`].
 pub fn find(tar: &'static Tar, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found> {
-    let mut found = Found { layer: tar, own: EditList::new(cx.search.space), parts: Vec::new() };
+    let mut found = Found { layer: tar, own: cx.edits(), parts: Vec::new() };
     let (mut names, mut entries) = (Names::default(), Leaf::default());
     loop {
         cx.check()?;
@@ -67,6 +67,10 @@ fn payload(group: &Group, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Opti
     let name = names::name(group);
     let entry = entry::describe(group, &name)?;
     let at = input.offset();
+    if entry.size > MARK_LAG as u64 / 4 {
+        // Its header changes if its payload's length does, and that may be told when it is long out of reach.
+        cx.mark();
+    }
     let (mut opaque, mut sparse) = (None, false);
     let map = match entry.body {
         Body::Nothing => return Ok(None),
@@ -102,7 +106,7 @@ fn payload(group: &Group, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Opti
         return Err(Error::unsupported("sparse tar member that must change"));
     }
     padding(entry.size, changes, &name, input, cx)?;
-    Ok(changes.then_some(PartFound { at: group.at, len: entry.size, note: [0; 2], found }))
+    Ok(changes.then_some(PartFound { at: group.at, len: entry.size, note: [0; 2], points: None, found }))
 }
 
 /// Reads the bytes from a payload's end to the next block.

@@ -66,7 +66,7 @@ fn walk(zip: &'static Zip, blob: &dyn Blob, input: &mut Input<'_>, cx: &mut Cx<'
     let end = end::locate(blob)?;
     let mut members = Walk::new(blob, &end, cx)?;
     let mut state = State {
-        own: EditList::new(cx.search.space),
+        own: cx.edits(),
         parts: Vec::new(),
         names: Names::default(),
         entries: Leaf::default(),
@@ -92,10 +92,10 @@ fn walk(zip: &'static Zip, blob: &dyn Blob, input: &mut Input<'_>, cx: &mut Cx<'
     cx.leaf("entries", &state.entries);
     if !state.parts.is_empty() {
         // What lift must know of the directory.
-        let nothing = Found { layer: zip, own: EditList::new(cx.search.space), parts: Vec::new() };
+        let nothing = Found { layer: zip, own: cx.edits(), parts: Vec::new() };
         let Span { start, .. } = end.directory;
         let note = [end.base, 0];
-        state.parts.push(PartFound { at: start, len: end.directory.len(), note, found: nothing });
+        state.parts.push(PartFound { at: start, len: end.directory.len(), note, points: None, found: nothing });
     }
     Ok(Found { layer: zip, own: state.own, parts: state.parts })
 }
@@ -164,7 +164,7 @@ impl State {
             self.descriptor = style.len();
         }
         let note = [packed, Style::to_note(style)];
-        Ok((!found.is_empty()).then_some(PartFound { at, len: central.plain.value, note, found }))
+        Ok((!found.is_empty()).then_some(PartFound { at, len: central.plain.value, note, points: None, found }))
     }
 
     /// Notes a header that stands at `at` and will be `raw`.
@@ -205,7 +205,7 @@ impl State {
         let mut below = Input::new(checked, size);
         let found = if name.ends_with(b"/") && plain == 0 {
             // A folder has no bytes, whatever its method.
-            Found { layer: &raw::RAW, own: EditList::new(cx.search.space), parts: Vec::new() }
+            Found { layer: &raw::RAW, own: cx.edits(), parts: Vec::new() }
         } else if central.is_link() && plain <= LINK && is_path(&mut below)? {
             self.link(&mut below, cx)?
         } else {
@@ -223,7 +223,7 @@ impl State {
 
     /// The target of a symbolic link is a path as names are.
     fn link(&mut self, below: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found> {
-        let mut own = EditList::new(cx.search.space);
+        let mut own = cx.edits();
         let target = below.unread().to_vec();
         below.consume(target.len());
         let masked = cx.name(&target).unwrap_or_else(|| target.clone());

@@ -9,7 +9,6 @@ use super::end::{self, END_LEN, END64, END64_LEN, LOCATOR_LEN};
 use super::head::{self, Header, Side};
 use super::method::{self, Method, Summed};
 use crate::blob::Blob as _;
-use crate::edit::EditList;
 use crate::error::{Error, Kind, Result};
 use crate::layer::coded::encode_again;
 use crate::layer::pass::{self, Playing, SpoolPass};
@@ -89,7 +88,7 @@ fn member(part: &PartFound, by: i64, own: &mut Playing<'_>, pass: &mut dyn Pass,
     };
     let summed = Summed::new(coded);
     let mut inner = SpoolPass::new(pass, was, cx.search.space);
-    encode_again(&summed, part, &EditList::new(cx.search.space), &mut inner, cx)?;
+    encode_again(&summed, part, &cx.edits(), &mut inner, cx)?;
     let spool = inner.finish()?;
     let ((crc, plain), packed) = (summed.sum(), spool.len());
     let style = Style::from_note(style);
