@@ -92,6 +92,13 @@ pub struct Around {
 }
 
 impl Around {
+    /// The bytes in this class or in `other`.
+    #[inline(always)]
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self { before: self.before | other.before, here: self.here | other.here, after: self.after | other.after }
+    }
+
     /// For each byte the bit of the one `n` places after it (`n` below 64).
     #[inline(always)]
     pub fn next(self, n: u32) -> u64 {

@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, MatchKind, packed};
 use memchr::memchr_iter;
 
 use super::super::boundary::{in_local, in_word};
@@ -118,6 +118,17 @@ fn without_extension(text: &[u8], span: Range<usize>) -> Option<Range<usize>> {
     (letters > 0 && run[dot] == b'.').then(|| span.start..span.start + dot)
 }
 
+/// Calls `visit` with what a dotted run may name: the whole, without a final dot, and each without an extension.
+#[inline]
+pub(super) fn each_dotted(text: &[u8], whole: Range<usize>, mut visit: impl FnMut(Range<usize>)) {
+    let undotted = text[whole.clone()].ends_with(b".").then(|| whole.start..whole.end - 1);
+    for span in [Some(whole), undotted].into_iter().flatten() {
+        for span in [without_extension(text, span.clone()), Some(span)].into_iter().flatten() {
+            visit(span);
+        }
+    }
+}
+
 /// All values of a registry, by shape.
 pub(super) struct Finder {
     pub(super) numbers: Table,
@@ -128,6 +139,8 @@ pub(super) struct Finder {
     pub(super) ips: Table,
     pub(super) phones: Table,
     bytes: Option<AhoCorasick>,
+    /// Tells sooner where none of them is.
+    quick: Option<Quick>,
     /// The values of each of the automaton's patterns.
     patterns: Vec<Vec<ValueId>>,
     /// A value of an identifying field has the shape of an address.
@@ -169,6 +182,7 @@ impl Finder {
             uuids: table(Shape::Uuid)?,
             ips: table(Shape::Ip)?,
             phones: table(Shape::Phone)?,
+            quick: bytes.as_ref().and_then(|_| Quick::new(needles, &patterns)),
             bytes,
             patterns,
             mail_names,
@@ -182,7 +196,8 @@ impl Finder {
         let shapeless = ready.shapeless.items().iter().map(|id| ValueId::from_le_bytes(*id));
         let (bytes, patterns) = automaton(needles, shapeless)?;
         let (longest, mail_names) = (ready.notes.longest as usize, ready.notes.mail_names);
-        Ok(Self { numbers, words, dotted, mails, uuids, ips, phones, bytes, patterns, mail_names, longest })
+        let quick = bytes.as_ref().and_then(|_| Quick::new(needles, &patterns));
+        Ok(Self { numbers, words, dotted, mails, uuids, ips, phones, bytes, quick, patterns, mail_names, longest })
     }
 
     /// Values without shape.
@@ -257,10 +272,19 @@ impl Finder {
 
     /// Calls `found` with ranges of which every occurrence of a value without shape overlaps one.
     ///
-    /// Matches do not overlap and each is the one that ends first, so an occurrence that is passed over starts before a
-    /// match's end and ends with or after it. Unlike [`Self::bytes`] this has the automaton's prefilters.
+    /// Matches do not overlap. Each of the automaton's is the one that ends first, each of the packed search the one that starts
+    /// first; so an occurrence that is passed over starts before a match's end, and not before its start or its end not before the
+    /// match's. Unlike [`Self::bytes`] this goes by vectors where it can.
     pub(super) fn any_bytes(&self, text: &[u8], found: &mut impl FnMut(Range<usize>)) {
-        if let Some(automaton) = &self.bytes {
+        let folded = match &self.quick {
+            Some(quick) => {
+                work::look(text.len());
+                quick.exact.find_iter(text).for_each(|hit| found(hit.start()..hit.end()));
+                &quick.folded
+            }
+            None => &self.bytes,
+        };
+        if let Some(automaton) = folded {
             work::look(text.len());
             automaton.find_iter(text).for_each(|hit| found(hit.range()));
         }
@@ -331,17 +355,13 @@ impl Finder {
         self.mails.probe(&text[span.clone()], |value| found(value, span.clone()));
     }
 
-    /// The dotted run at `start`: whole, without a final dot, and each without an extension.
+    /// The dotted run at `start`.
     pub(super) fn dotted(&self, text: &[u8], start: usize, found: &mut impl FnMut(ValueId, Range<usize>)) {
         let run = text[start..].iter().take_while(|b| name_byte(**b)).count();
         work::look(run);
-        let whole = start..start + run;
-        let undotted = text[whole.clone()].ends_with(b".").then(|| start..whole.end - 1);
-        for span in [Some(whole), undotted].into_iter().flatten() {
-            for span in [without_extension(text, span.clone()), Some(span)].into_iter().flatten() {
-                self.dotted.probe(&text[span.clone()], |value| found(value, span.clone()));
-            }
-        }
+        each_dotted(text, start..start + run, |span| {
+            self.dotted.probe(&text[span.clone()], |value| found(value, span.clone()));
+        });
     }
 
     /// The IPv4 address whose first part ends at the dot at `dot`; its word starts at `word`.
@@ -399,6 +419,38 @@ fn compact(text: &[u8]) -> Option<[u8; 32]> {
     }
     digits.next().is_none().then_some(key)
 }
+
+/// A search for a few values without shape whose case counts: by vectors (Teddy, of the crate aho-corasick), which an automaton that
+/// takes all letters in both cases must do without. The others keep an automaton of their own.
+struct Quick {
+    exact: packed::Searcher,
+    folded: Option<AhoCorasick>,
+}
+
+impl Quick {
+    /// `None` if no value's case counts, or they are too many (128), or this machine has not the vectors.
+    fn new(needles: &Needles, patterns: &[Vec<ValueId>]) -> Option<Self> {
+        let values = patterns.iter().flatten().filter_map(|id| Some((*id, needles.value(*id)?)));
+        let mut exact = packed::Config::new().match_kind(packed::MatchKind::LeftmostFirst).builder();
+        let (mut count, mut others) = (0, Vec::new());
+        for (id, value) in values {
+            if matches!(value.kind, Type::Token | Type::UserId | Type::Literal) {
+                count += 1;
+                exact.add(value.bytes());
+            } else {
+                others.push(id);
+            }
+            if count > PACKED_MOST {
+                return None;
+            }
+        }
+        let (folded, _) = automaton(needles, others.into_iter()).ok()?;
+        Some(Self { exact: exact.build()?, folded })
+    }
+}
+
+/// Most values of a packed search: with more, several share each of its eight buckets' fingerprints and it looks too often.
+const PACKED_MOST: usize = 128;
 
 /// The automaton of these values, letters of both cases alike, and the values of each of its patterns.
 fn automaton(

@@ -11,7 +11,7 @@ use super::super::ValueId;
 use super::super::boundary::in_word;
 use super::super::classes::{Around, CHUNK, Classes, STEP, Table as Map, with_bits};
 use super::marks::{Marks, Queue};
-use super::scan::Finder;
+use super::scan::{Finder, each_dotted};
 use super::{Range, ip, phone};
 
 const AT: usize = 0;
@@ -71,6 +71,14 @@ fn near(marks: Around, most: u32) -> Around {
     let here = (2..=most).fold(0, |sum, n| sum | marks.next(n));
     let after = (2..=most).fold(0, |sum, n| sum | marks.after >> n);
     Around { before: 0, here: marks.here & here, after: marks.after & after }
+}
+
+/// The bytes from which on as many in a row are in a class as the keys are long: `lengths` are of the shortest and the longest. Longer
+/// rows are seen only where a byte before them is not looked at: together with the bit of the byte before, these are whole rows.
+#[inline(always)]
+fn starts(class: Around, (shortest, longest): (usize, usize)) -> u64 {
+    let rows = class.runs_of(shortest.clamp(1, 64) as u32);
+    if longest < 64 && rows != 0 { rows & !class.runs_of(longest as u32 + 1) } else { rows }
 }
 
 /// One chunk of a text.
@@ -311,9 +319,13 @@ impl Finder {
     #[inline(always)]
     fn all_numbers(&self, chunk: &Chunk<'_>, marks: &mut Marks, found: &mut impl FnMut(ValueId, Range<usize>)) {
         let mut queue = Queue::new(&self.numbers);
-        let least = self.numbers.lengths().0.clamp(1, 64) as u32;
-        let starts = |w| chunk.first.around(DIGIT, w).runs_of(least) & !chunk.first.around(WORD, w).last();
-        for mark in chunk.list(marks, starts) {
+        // Written out, as for words: a closure of this length would not be inlined.
+        marks.clear();
+        for w in 0..chunk.first.steps() {
+            let rows = starts(chunk.first.around(DIGIT, w), self.numbers.lengths());
+            marks.push(w, rows & !chunk.first.around(WORD, w).last());
+        }
+        for mark in marks.list() {
             let (w, bit, at) = chunk.place(*mark);
             let end = chunk.end(chunk.first.around(DIGIT, w), bit, at, |b| b.is_ascii_digit());
             if !chunk.byte(end).is_some_and(in_word) {
@@ -326,25 +338,48 @@ impl Finder {
     #[inline(always)]
     fn all_words(&self, chunk: &Chunk<'_>, marks: &mut Marks, found: &mut impl FnMut(ValueId, Range<usize>)) {
         let mut queue = Queue::new(&self.words);
-        let least = self.words.lengths().0.clamp(1, 64) as u32;
-        let words = |w| chunk.first.around(WORD, w);
-        for mark in chunk.list(marks, |w| words(w).runs_of(least) & !words(w).last()) {
+        marks.clear();
+        for w in 0..chunk.first.steps() {
+            let words = chunk.first.around(WORD, w);
+            marks.push(w, starts(words, self.words.lengths()) & !words.last());
+        }
+        for mark in marks.list() {
             let (w, bit, at) = chunk.place(*mark);
-            queue.push(chunk.text, at..chunk.end(words(w), bit, at, in_word), found);
+            queue.push(chunk.text, at..chunk.end(chunk.first.around(WORD, w), bit, at, in_word), found);
         }
         queue.finish(found);
     }
 
     #[inline(always)]
     fn all_dotted(&self, chunk: &Chunk<'_>, marks: &mut Marks, found: &mut impl FnMut(ValueId, Range<usize>)) {
+        let mut queue = Queue::new(&self.dotted);
+        let (shortest, longest) = self.dotted.lengths();
         let words = |w| chunk.first.around(WORD, w);
-        for mark in chunk.list(marks, |w| chunk.first.around(DOT, w).here & words(w).last()) {
+        let names = |w| words(w).or(chunk.first.around(DOT, w));
+        // A run's first dot is behind its first word; a run that is too short has no key.
+        let dots = |w| chunk.first.around(DOT, w).here & words(w).last();
+        for mark in chunk.list(marks, dots) {
             let (w, bit, at) = chunk.place(*mark);
-            let first = chunk.start(words(w), bit, at, in_word);
-            if chunk.before(first) != Some(b'.') {
-                self.dotted(chunk.text, first, found);
+            let (before, after) = (words(w).run_before(bit), names(w).run(bit));
+            if before == 64 || after == 64 {
+                let first = chunk.start(words(w), bit, at, in_word);
+                if chunk.before(first) != Some(b'.') {
+                    self.dotted(chunk.text, first, found);
+                }
+                continue;
             }
+            let run = at - before as usize..at + after as usize;
+            if run.len() < shortest || chunk.before(run.start) == Some(b'.') {
+                continue;
+            }
+            super::super::work::look(run.len());
+            each_dotted(chunk.text, run, |span| {
+                if span.len() <= longest {
+                    queue.push(chunk.text, span, found);
+                }
+            });
         }
+        queue.finish(found);
     }
 
     #[inline(always)]
