@@ -2,9 +2,11 @@
 //!
 //! [`Classes::of`] is the only vectorised step of the search: everything after it is arithmetic on 64-bit words, one bit for each
 //! byte of the text. Runs, anchors and extents come of shifts and of counted bits, at a few cycles for 64 bytes.
-//! `portable` is the specification; the other ways in `x86` give the same bits, which a test shows for every byte and offset.
+//! `portable` is the specification; the other ways in `x86` and `neon` give the same bits, which a test shows for every byte and offset.
 #![expect(clippy::inline_always, reason = "what is not inlined into `with_bits` has not its instructions")]
 
+#[cfg(target_arch = "aarch64")]
+mod neon;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -150,7 +152,9 @@ static WAY: OnceLock<Way> = OnceLock::new();
 fn ways() -> Vec<(&'static str, Way)> {
     #[cfg(target_arch = "x86_64")]
     let mut ways = x86::ways();
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    let mut ways = neon::ways();
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let mut ways = Vec::<(&'static str, Way)>::new();
     ways.push(("portable", portable));
     ways
@@ -160,7 +164,7 @@ fn way() -> Way {
     *WAY.get_or_init(|| ways().first().map_or(portable, |(_, way)| *way))
 }
 
-/// Takes the way of that name (`avx512`, `avx2`, `ssse3`, `portable`) from now on, and says whether it could: the processor
+/// Takes the way of that name (`avx512`, `avx2`, `ssse3`, `neon`, `portable`) from now on, and says whether it could: the processor
 /// has it, and no text was searched before. For tests, which hold every way to the same results; nothing else depends on it.
 #[doc(hidden)]
 pub fn choose(name: &str) -> bool {
