@@ -1,5 +1,6 @@
 //! Phone numbers in text: digits with at most three separators between two of them.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::super::work;
@@ -11,52 +12,89 @@ fn separates(byte: u8) -> bool {
     matches!(byte, b' ' | b'-' | b'.' | b'(' | b')' | b'/')
 }
 
-/// Bytes from the start of `text` on that are so.
-fn count(text: &[u8], is: impl Fn(u8) -> bool) -> usize {
-    text.iter().take_while(|b| is(**b)).count()
+/// A run of digits of a text.
+struct Run {
+    start: usize,
+    /// How many digits there were before it in the row.
+    before: usize,
+}
+
+/// Runs of digits with at most three separators between two of them, so far as a number that ends with the last can hold them.
+#[derive(Default)]
+struct Row {
+    runs: VecDeque<Run>,
+    /// Their digits, and of runs that are forgotten.
+    digits: Vec<u8>,
+    /// Digits of the row before `digits`.
+    gone: usize,
+}
+
+impl Row {
+    fn clear(&mut self) {
+        self.runs.clear();
+        self.digits.clear();
+        self.gone = 0;
+    }
+
+    /// How many digits there are.
+    fn many(&self) -> usize {
+        self.gone + self.digits.len()
+    }
+
+    fn push(&mut self, start: usize, digits: &[u8], most: usize) {
+        self.runs.push_back(Run { start, before: self.many() });
+        self.digits.extend_from_slice(digits);
+        while self.runs.front().is_some_and(|run| self.many() - run.before > most) {
+            self.runs.pop_front();
+        }
+        let keep = self.runs.front().map_or(0, |run| self.many() - run.before);
+        if self.digits.len() > 64 * (most + 1) {
+            self.gone += self.digits.len() - keep;
+            self.digits.drain(..self.digits.len() - keep);
+        }
+    }
 }
 
 /// Calls `found` with the digits and the span of each stretch of digits that starts and ends next to no digit and has `min` to `max`
 /// of them. A leading `+` or `00` is in the span and not in the digits; where it stands, the stretch without it is not given
 /// again if it would be the same digits.
 ///
-/// Work: at most `max` runs of digits are counted for each, and copied only where a stretch has as many as are looked for.
+/// Work: each byte is looked at once, and for each run of digits those before it with which it makes a number that is long enough.
 pub(super) fn each(text: &[u8], min: usize, max: usize, mut found: impl FnMut(&[u8], Range<usize>)) {
     work::look(text.len());
-    let mut digits = Vec::new();
-    let mut at = 0;
+    // With a `00` before it a number has two digits more.
+    let most = max.saturating_add(2);
+    let (mut row, mut at, mut end) = (Row::default(), 0, 0);
     while let Some(skip) = text.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
         let start = at + skip;
-        let plus = start.checked_sub(1).and_then(|i| text.get(i)) == Some(&b'+');
-        let zeros = text.get(start..start + 2) == Some(b"00");
-        let mut many = 0;
-        let mut next = Some(start);
-        let mut first_end = None;
-        while let Some(rest) = next.and_then(|run| text.get(run..)) {
-            let run = count(rest, |b| b.is_ascii_digit());
-            work::look(run + 1);
-            many += run;
-            let end = text.len() - rest.len() + run;
-            first_end.get_or_insert(end);
-            if many > max.saturating_add(2) {
+        let run = text.get(start..).unwrap_or_default();
+        let run = run.get(..run.iter().take_while(|b| b.is_ascii_digit()).count()).unwrap_or_default();
+        let gap = text.get(end..start).unwrap_or_default();
+        if gap.len() > SEPARATORS_MAX || !gap.iter().all(|b| separates(*b)) || run.len() > most {
+            row.clear();
+        }
+        (at, end) = (start + run.len(), start + run.len());
+        if run.len() > most {
+            continue;
+        }
+        row.push(start, run, most);
+        for first in &row.runs {
+            let many = row.many() - first.before;
+            work::look(1);
+            if many < min {
                 break;
             }
-            let mut give = |left_out: usize, from: usize| {
-                if (min..=max).contains(&(many - left_out)) {
-                    digits.clear();
-                    let stretch = text.get(start..end).unwrap_or_default();
-                    digits.extend(stretch.iter().filter(|b| b.is_ascii_digit()).skip(left_out));
-                    found(&digits, from..end);
-                }
-            };
-            give(0, start - usize::from(plus));
-            if zeros {
-                give(2, start);
+            let digits = row.digits.get(first.before - row.gone..).unwrap_or_default();
+            if many <= max {
+                let plus = first.start.checked_sub(1).and_then(|i| text.get(i)) == Some(&b'+');
+                found(digits, first.start - usize::from(plus)..end);
             }
-            let gap = rest.iter().skip(run).take(SEPARATORS_MAX + 1).take_while(|b| separates(**b)).count();
-            next = Some(end + gap).filter(|at| gap <= SEPARATORS_MAX && text.get(*at).is_some_and(u8::is_ascii_digit));
+            if let Some(digits) = digits.get(2..).filter(|digits| (min..=max).contains(&digits.len()))
+                && text.get(first.start..first.start + 2) == Some(b"00")
+            {
+                found(digits, first.start..end);
+            }
         }
-        at = first_end.unwrap_or(start + 1);
     }
 }
 
