@@ -218,7 +218,9 @@ impl Scan {
         self.inflate.reset()?;
         self.input_at += member.len as u64;
         (self.head_at, self.plain_from) = (at, self.end());
-        (self.bit, self.cut, self.whole) = (self.input_at * 8, false, member.whole);
+        // A head that is made again is not passed before it is known to stay.
+        self.bit = 8 * if member.whole { at } else { self.input_at };
+        (self.cut, self.whole) = (false, member.whole);
         (self.crc, self.state) = (Hasher::new(), State::Body);
         self.queue.push_back(Item::Head(at, member));
         Ok(())
@@ -244,7 +246,7 @@ impl Scan {
 
     /// Decodes a block, or the member.
     fn body(&mut self, frames: &dyn Frames, outer: &mut dyn Pass) -> Result<()> {
-        let start = if self.whole && !self.cut { self.head_at * 8 } else { self.bit };
+        let start = self.bit;
         let (from, crc, begins) = (self.end(), self.crc(), !self.cut);
         let stored = begins && !self.whole && self.stored(outer)?;
         let mut unit = Unit {
