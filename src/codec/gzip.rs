@@ -13,6 +13,8 @@ mod head;
 mod offers;
 mod splice;
 #[cfg(test)]
+mod splice_tests;
+#[cfg(test)]
 mod tests;
 
 use flate2::{Compress, Compression, FlushCompress};

@@ -51,6 +51,18 @@ impl Points {
         Self { kept: Vec::new(), windows: Spool::new(space) }
     }
 
+    /// These, with their windows: for tests.
+    #[cfg(test)]
+    pub fn of(points: &[(Point, Vec<u8>)], space: &Arc<TempSpace>) -> Self {
+        let mut made = Self::none(space);
+        for (point, bytes) in points {
+            let window = made.windows.len();
+            made.windows.append(bytes).unwrap();
+            made.kept.push(Kept { point: *point, end: false, window, len: bytes.len() });
+        }
+        made
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.kept.len()
