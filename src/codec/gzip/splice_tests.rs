@@ -90,7 +90,7 @@ fn encode(n: usize, chance: &mut Chance, text: &[u8]) -> (String, Vec<u8>) {
         10 => ("pigz", vec!["-cip2".into(), "-b128".into()]),
         // Slow: a little of it.
         11 => ("pigz", vec!["-c11".into(), "-I1".into()]),
-        12 => ("zopfli", vec!["--i1".into(), "-c".into(), "/dev/stdin".into()]),
+        12 => ("zopfli", vec!["--i1".into(), "-c".into()]),
         13..17 => ("igzip", vec!["-c".into(), format!("-{}", n - 13)]),
         17..29 => ("libdeflate-gzip", vec!["-c".into(), format!("-{}", n - 16)]),
         29 => ("bgzip", vec!["-c".into()]),
@@ -100,7 +100,14 @@ fn encode(n: usize, chance: &mut Chance, text: &[u8]) -> (String, Vec<u8>) {
             ("python3", ["-c".to_owned(), PYTHON_ENCODER.to_owned()].into_iter().chain(args).collect())
         }
     };
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let mut args: Vec<&str> = args.iter().map(String::as_str).collect();
+    if name == "zopfli" {
+        // It reads files only.
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        args.push(file.path().to_str().unwrap());
+        return (format!("{name} --i1"), run(name, &args, b""));
+    }
     let shown = if name == "python3" { &args[2..] } else { &args[..] };
     (format!("{name} {}", shown.join(" ")), run(name, &args, text))
 }
