@@ -129,7 +129,8 @@ pub struct Splicer<'s> {
     fate: Fate,
     open: Option<Open>,
     writer: Writer,
-    sum: (u32, u64),
+    /// CRC-32 and length of the last member that changed.
+    sum: Option<(u32, u64)>,
 }
 
 impl<'s> Splicer<'s> {
@@ -148,13 +149,13 @@ impl<'s> Splicer<'s> {
             fate: Fate::Unknown,
             open: None,
             writer: Writer::default(),
-            sum: (0, 0),
+            sum: None,
         })
     }
 
     /// Ends the pass: makes the open member right, and keeps all that is left of the coded stream. CRC-32 and length of the last member
-    /// that changed.
-    pub fn finish(mut self, cx: &mut Cx<'_>) -> Result<(u32, u64)> {
+    /// that changed, if any did.
+    pub fn finish(mut self, cx: &mut Cx<'_>) -> Result<Option<(u32, u64)>> {
         if self.at != self.len {
             return Err(Error::new(Kind::Verify, "a lift left bytes of its stream"));
         }
@@ -324,7 +325,7 @@ impl<'s> Splicer<'s> {
         let Some(open) = self.open.take() else { return Ok(()) };
         if let Some((crc, grown)) = self.writer.close() {
             let len = (self.pos - open.plain_from).wrapping_add(grown);
-            self.sum = (crc, len);
+            self.sum = Some((crc, len));
             self.keep_coded(at)?;
             let n = self.frames.trailer();
             self.outer.write(trailer(crc, len).get(..n).unwrap_or_default())?;
