@@ -4,11 +4,16 @@
 //! by `miniz_oxide`. The encoder writes a member's header back as it was, name, time and all; the compressed part and the
 //! trailer are new. BGZF members carry their own size, so they are cut anew at 65280 plain bytes and get the right one
 //! (`bgzf`); an index beside the file (`.gzi`, `.bai`) goes stale. dictzip files are read, but not rewritten: their
-//! table of chunks would point to the wrong places. Splicing inside a member is not done here.
+//! table of chunks would point to the wrong places. A lift encodes only what changes again (`splice`); the encoder is for what comes
+//! in one pass.
 
 mod bgzf;
 mod decode;
 mod head;
+mod offers;
+mod splice;
+#[cfg(test)]
+mod splice_tests;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +21,9 @@ use flate2::{Compress, Compression, FlushCompress};
 
 use crate::error::{Error, Kind, Result};
 use crate::input::Source;
-use crate::layer::coded::{Codec, Encoder, Head, Heads, Need};
+use crate::layer::Cx;
+use crate::layer::coded::{Codec, Encoder, Head, Heads, Need, Splice};
+use crate::layer::deflate::splice::{Coded, Splicer};
 use crate::layer::deflate::squeeze;
 
 /// The codec's name.
@@ -61,6 +68,16 @@ impl Codec for Gzip {
         Ok(Box::new(Members { level, deflate: None, open: Open::None }))
     }
 
+    fn splice(&self, work: &mut Splice<'_>, cx: &mut Cx<'_>) -> Result<bool> {
+        let level = cx.search.level(NAME).map(|level| level.clamp(0, 9) as u32);
+        let frames = splice::Members { level };
+        let coded = Coded { len: work.part.len, points: work.part.points.as_ref(), masked: work.masked, level };
+        let mut splicer = Splicer::new(&frames, &coded, &mut *work.pass)?;
+        work.part.found.layer.lift(&work.part.found, &mut splicer, cx)?;
+        splicer.finish(cx)?;
+        Ok(true)
+    }
+
     fn seal(&self, head: &mut [u8]) {
         head::seal(head);
     }
@@ -87,9 +104,14 @@ impl Check {
         self.size = self.size.wrapping_add(plain.len() as u32);
     }
 
+    /// CRC-32 so far.
+    fn crc(&self) -> u32 {
+        self.crc.clone().finalize()
+    }
+
     /// The trailer of eight bytes.
     fn trailer(&self) -> [u8; 8] {
-        let word = u64::from(self.size) << 32 | u64::from(self.crc.clone().finalize());
+        let word = u64::from(self.size) << 32 | u64::from(self.crc());
         word.to_le_bytes()
     }
 }
@@ -106,11 +128,7 @@ impl Members {
     /// The level asked for, else the one that XFL tells of (RFC 1952 §2.3.1: 2 slowest, 4 fastest).
     fn level(&self, head: &Head) -> u32 {
         let [xfl, ..] = head.traits;
-        self.level.unwrap_or(match xfl {
-            2 => 9,
-            4 => 1,
-            _ => 6,
-        })
+        self.level.unwrap_or(splice::level(xfl))
     }
 
     fn start(&mut self, level: u32) -> &mut Compress {

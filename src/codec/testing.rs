@@ -2,6 +2,8 @@
 
 #[cfg(any(feature = "bzip2", feature = "xz", feature = "lz4", feature = "snappy"))]
 pub mod contract;
+#[cfg(feature = "gzip")]
+pub mod planted;
 
 use std::io::Write;
 use std::ops::Range;
@@ -80,6 +82,17 @@ impl Detect for Mute {
 
 /// Runs `job` in a context in which nothing is searched for.
 pub fn with_cx<T>(limits: &Limits, level: Option<(&str, i32)>, second: bool, job: impl FnOnce(&mut Cx<'_>) -> T) -> T {
+    with_detect(&Mute, limits, level, second, job)
+}
+
+/// As [`with_cx`], with what streams are told to be.
+pub fn with_detect<T>(
+    detect: &dyn Detect,
+    limits: &Limits,
+    level: Option<(&str, i32)>,
+    second: bool,
+    job: impl FnOnce(&mut Cx<'_>) -> T,
+) -> T {
     let (needles, policy) = (Needles::default(), Policy::default());
     let judge = Judge::new(&needles, &policy.fields, None);
     let space = TempSpace::new(std::env::temp_dir(), 1 << 30);
@@ -91,7 +104,7 @@ pub fn with_cx<T>(limits: &Limits, level: Option<(&str, i32)>, second: bool, job
         judge: &judge,
         policy: &policy,
         mask: &|name: &[u8]| name.to_vec(),
-        detect: &Mute,
+        detect,
         limits,
         space: &space,
         large: &large,

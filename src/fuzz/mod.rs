@@ -9,6 +9,8 @@ mod compiled;
 mod inputs;
 mod pipeline;
 mod scanners;
+#[cfg(feature = "gzip")]
+mod splice;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -18,6 +20,8 @@ pub use compiled::compiled;
 pub use inputs::{checksums, policy, registry_csv, registry_jsonl};
 pub use pipeline::{bzip2, divided, frames, gzip, journal, lz4, snappy, tar, utf16, whole, xz, zip, zstd};
 pub use scanners::{csv, edit_list, json, spelling, text};
+#[cfg(feature = "gzip")]
+pub use splice::splice_gzip;
 pub use stream::filter;
 pub use variants::variants;
 
@@ -51,6 +55,8 @@ pub static BODIES: &[(&str, Body)] = &[
     ("filter", filter),
     ("checksums", checksums),
     ("compiled", compiled),
+    #[cfg(feature = "gzip")]
+    ("splice_gzip", splice_gzip),
 ];
 
 /// What bytes above 0x7f stand for in [`expand`]: what scanners and matchers stumble over.

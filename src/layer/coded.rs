@@ -106,7 +106,14 @@ impl Heads {
     /// order of place, a window's length or more apart.
     pub fn offer(&self, point: Point, window: &[u8]) {
         if let Some(gather) = &self.gather {
-            gather.lock().unwrap_or_else(PoisonError::into_inner).offer(point, window);
+            gather.lock().unwrap_or_else(PoisonError::into_inner).offer(point, false, window);
+        }
+    }
+
+    /// Offers a place by which a lift comes that changes anything since the last such place, however far it is (a trailer).
+    pub fn offer_end(&self, point: Point) {
+        if let Some(gather) = &self.gather {
+            gather.lock().unwrap_or_else(PoisonError::into_inner).offer(point, true, &[]);
         }
     }
 

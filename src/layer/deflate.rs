@@ -1,4 +1,9 @@
-//! Raw deflate streams (RFC 1951), which gzip and zip have in common: two libraries that inflate, one that deflates.
+//! Raw deflate streams (RFC 1951), which gzip and zip have in common: two libraries that inflate, one that deflates, and how what
+//! stays is copied.
+
+pub mod place;
+pub mod raw;
+pub mod splice;
 
 use flate2::{Compress, Decompress, FlushCompress, FlushDecompress, Status};
 use miniz_oxide::inflate::stream::{InflateState, inflate};

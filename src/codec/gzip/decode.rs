@@ -3,11 +3,13 @@
 //! The frames are read here; what is between header and trailer by one of two libraries ([`Inflate`]). Every byte of the
 //! source is accounted for: header, deflate stream, trailer, and NULs after the last member.
 
+use super::offers::Offers;
 use super::{BC_AT, Check, NAME, SPECIAL, XFL, head};
 use crate::error::{Error, Result};
 use crate::input::{Input, Source};
 use crate::layer::coded::{Head, Heads};
 use crate::layer::deflate::Inflate;
+use crate::layer::deflate::raw::Stop;
 
 /// Bytes that one read of the source brings.
 const READ: usize = 64 * 1024;
@@ -32,6 +34,8 @@ pub struct Decoder<'a> {
     input: Input<'a>,
     heads: Heads,
     inflate: Inflate,
+    /// Inflates in its place where points are wanted.
+    offers: Option<Offers>,
     state: State,
     check: Check,
     /// Plain bytes returned so far.
@@ -42,7 +46,10 @@ impl<'a> Decoder<'a> {
     /// Decodes `source`; by `miniz_oxide` if `second`.
     pub fn new(source: Box<dyn Source + 'a>, heads: Heads, second: bool) -> Self {
         let inflate = Inflate::new(second);
-        Self { input: Input::new(source, READ), heads, inflate, state: State::Head, check: Check::default(), plain: 0 }
+        // Without memory for it a lift decodes more: no reason to fail.
+        let offers = if heads.wants_points() && !second { Offers::new().ok() } else { None };
+        let input = Input::new(source, READ);
+        Self { input, heads, inflate, offers, state: State::Head, check: Check::default(), plain: 0 }
     }
 
     fn damaged<T>(&self, what: &'static str) -> Result<T> {
@@ -65,6 +72,9 @@ impl<'a> Decoder<'a> {
             names: parsed.names,
             traits,
         })?;
+        if let Some(offers) = &mut self.offers {
+            offers.head(self.input.offset(), self.plain, parsed.special, parsed.xfl, &self.heads)?;
+        }
         self.input.consume(parsed.len);
         self.inflate.reset();
         self.check = Check::default();
@@ -98,6 +108,44 @@ impl<'a> Decoder<'a> {
         }
     }
 
+    /// Decodes into `buf` up to its end or the member's, and offers points.
+    fn stepped(&mut self, buf: &mut [u8]) -> Result<usize> {
+        let mut filled = 0;
+        while let (Some(room), Some(offers)) = (buf.get_mut(filled..), &mut self.offers) {
+            if room.is_empty() {
+                break;
+            }
+            let window = self.input.window(1)?;
+            let cut = window.is_empty();
+            let Some((made, used, stop)) = offers.step(window, room, self.plain) else {
+                return self.damaged("the compressed data is invalid");
+            };
+            self.input.consume(used);
+            self.check.update(room.get(..made).unwrap_or_default());
+            self.plain += made as u64;
+            filled += made;
+            match stop {
+                Stop::Block { unused, last } => {
+                    let bit = (self.input.offset() * 8).saturating_sub(unused);
+                    if !last {
+                        offers.block(bit, self.plain, &self.check, &self.heads)?;
+                    }
+                }
+                Stop::End => {
+                    self.trailer()?;
+                    break;
+                }
+                Stop::Inside if used + made > 0 => {}
+                Stop::Inside => {
+                    if cut || !self.input.more()? {
+                        return self.damaged("the compressed data is cut off");
+                    }
+                }
+            }
+        }
+        Ok(filled)
+    }
+
     /// Checks CRC32 and ISIZE, and looks at what follows.
     fn trailer(&mut self) -> Result<()> {
         let want = self.check.trailer();
@@ -110,6 +158,9 @@ impl<'a> Decoder<'a> {
         }
         if trailer[4..] != want[4..] {
             return self.damaged("the length does not match");
+        }
+        if let Some(offers) = &self.offers {
+            offers.trailer(self.input.offset(), self.plain, &self.check, &self.heads);
         }
         self.input.consume(TRAILER);
         self.state = match self.input.window(1)?.first() {
@@ -158,7 +209,7 @@ impl Source for Decoder<'_> {
             match self.state {
                 State::Head => self.head()?,
                 State::Body => {
-                    let n = self.body(buf)?;
+                    let n = if self.offers.is_some() { self.stepped(buf)? } else { self.body(buf)? };
                     if n > 0 {
                         return Ok(n);
                     }

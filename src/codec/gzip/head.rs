@@ -14,7 +14,7 @@ pub const MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
 /// Length of the fixed part.
 const FIXED: usize = 10;
 /// Longest header, bytes: the longest FEXTRA (64 KiB) and about a KiB of names.
-const LONGEST: usize = 65 * 1024;
+pub const LONGEST: usize = 65 * 1024;
 
 const FHCRC: u8 = 2;
 const FEXTRA: u8 = 4;

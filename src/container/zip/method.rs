@@ -9,10 +9,11 @@ use flate2::{Compress, Compression, FlushCompress};
 
 use super::NAME;
 use super::head::{self, Header};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::input::{Input, Source};
 use crate::layer::Cx;
-use crate::layer::coded::{Codec, Encoder, Head, Heads, Need};
+use crate::layer::coded::{Codec, Encoder, Head, Heads, Need, Splice};
+use crate::layer::deflate::splice::{self, Frames, Member, Recut, Splicer};
 use crate::layer::deflate::{Inflate, squeeze};
 
 /// Bytes that one read of a payload brings.
@@ -229,6 +230,47 @@ impl Codec for Summed {
     }
     fn encoder<'a>(&self, level: Option<i32>, need: Need<'a>) -> Result<Box<dyn Encoder + 'a>> {
         Ok(Box::new(Summing { encoder: self.coded.encoder(level, need)?, sum: Arc::clone(&self.sum) }))
+    }
+
+    /// Of a deflate stream only what changes is encoded again.
+    fn splice(&self, work: &mut Splice<'_>, cx: &mut Cx<'_>) -> Result<bool> {
+        let Coded::Deflate(was) = self.coded else { return Ok(false) };
+        let level = cx.search.level(self.name()).map(|level| level.clamp(0, 9) as u32);
+        let frames = Bare(was);
+        let coded =
+            splice::Coded { len: work.part.len, points: work.part.points.as_ref(), masked: work.masked, level };
+        let mut splicer = Splicer::new(&frames, &coded, &mut *work.pass)?;
+        work.part.found.layer.lift(&work.part.found, &mut splicer, cx)?;
+        let Some((crc, len)) = splicer.finish(cx)? else {
+            return Err(Error::new(Kind::Verify, "a member that was to change did not").layer(NAME));
+        };
+        let mut sum = self.sum.lock().unwrap_or_else(PoisonError::into_inner);
+        *sum = (crc32fast::Hasher::new_with_initial_len(crc, len), len);
+        Ok(true)
+    }
+}
+
+/// One deflate stream at this level, and nothing around it.
+struct Bare(u32);
+
+impl Frames for Bare {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+    fn longest(&self) -> usize {
+        1
+    }
+    fn open(&self, _: &[u8], at: u64) -> Result<Option<Member>> {
+        Ok((at == 0).then(|| self.told(0)))
+    }
+    fn told(&self, _: u64) -> Member {
+        Member { level: self.0, ..Member::default() }
+    }
+    fn trailer(&self) -> usize {
+        0
+    }
+    fn recut(&self, _: &[u8]) -> Result<Box<dyn Recut>> {
+        Err(Error::new(Kind::Verify, "a payload is no member").layer(NAME))
     }
 }
 

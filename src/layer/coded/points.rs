@@ -31,6 +31,8 @@ pub struct Point {
 #[derive(Debug, Clone, Copy)]
 struct Kept {
     point: Point,
+    /// It ends what a lift must mend: thinned last.
+    end: bool,
     /// Where its window lies in the spool, and how long it is.
     window: u64,
     len: usize,
@@ -47,6 +49,18 @@ impl Points {
     /// None.
     pub fn none(space: &Arc<TempSpace>) -> Self {
         Self { kept: Vec::new(), windows: Spool::new(space) }
+    }
+
+    /// These, with their windows: for tests.
+    #[cfg(test)]
+    pub fn of(points: &[(Point, Vec<u8>)], space: &Arc<TempSpace>) -> Self {
+        let mut made = Self::none(space);
+        for (point, bytes) in points {
+            let window = made.windows.len();
+            made.windows.append(bytes).unwrap();
+            made.kept.push(Kept { point: *point, end: false, window, len: bytes.len() });
+        }
+        made
     }
 
     /// How many there are.
@@ -94,8 +108,10 @@ pub(super) struct Gather {
     seen: u64,
     /// Offers before this decoded offset are kept.
     near: u64,
-    /// Offers that no mark came near so far, oldest first.
-    waiting: VecDeque<(Point, Vec<u8>)>,
+    /// Offers that no mark came near so far, oldest first, and whether each ends something.
+    waiting: VecDeque<(Point, bool, Vec<u8>)>,
+    /// Points kept so far, and how many of them at the last end.
+    taken: (u64, u64),
     /// Windows to be used again.
     spare: Vec<Vec<u8>>,
     /// Least distance of kept points, bytes.
@@ -112,23 +128,29 @@ impl Gather {
             marks,
             near: 0,
             waiting: VecDeque::new(),
+            taken: (0, 0),
             spare: Vec::new(),
             stride: 0,
             full: false,
         }
     }
 
-    pub(super) fn offer(&mut self, point: Point, window: &[u8]) {
+    /// Takes an offer; with `end`, of a place by which a lift comes that changes something since the last one.
+    pub(super) fn offer(&mut self, point: Point, end: bool, window: &[u8]) {
         self.settle(point.plain);
         let mut copy = self.spare.pop().unwrap_or_default();
         copy.extend_from_slice(window);
-        self.waiting.push_back((point, copy));
-        if point.plain < self.near {
+        self.waiting.push_back((point, end, copy));
+        let (all, before) = self.taken;
+        if point.plain < self.near || (end && all > before) {
             self.keep_waiting();
         }
+        if end {
+            self.taken.1 = self.taken.0;
+        }
         // One that is older than the lag stays: what changes may begin just behind it.
-        while self.waiting.get(1).is_some_and(|(next, _)| next.plain + MARK_LAG as u64 <= point.plain) {
-            if let Some((_, mut window)) = self.waiting.pop_front() {
+        while self.waiting.get(1).is_some_and(|(next, ..)| next.plain + MARK_LAG as u64 <= point.plain) {
+            if let Some((.., mut window)) = self.waiting.pop_front() {
                 window.clear();
                 self.spare.push(window);
             }
@@ -146,13 +168,16 @@ impl Gather {
     }
 
     fn keep_waiting(&mut self) {
-        for (point, mut window) in self.waiting.drain(..) {
+        for (point, end, mut window) in self.waiting.drain(..) {
             let after = self.points.kept.last().map_or(0, |last| last.point.plain + self.stride);
-            if !self.full && (self.points.kept.is_empty() || point.plain >= after) {
+            if !self.full && (end || self.points.kept.is_empty() || point.plain >= after) {
                 let at = self.points.windows.len();
                 // Without room for windows a lift decodes more: no reason to fail.
                 match self.points.windows.append(&window) {
-                    Ok(()) => self.points.kept.push(Kept { point, window: at, len: window.len() }),
+                    Ok(()) => {
+                        self.points.kept.push(Kept { point, end, window: at, len: window.len() });
+                        self.taken.0 += 1;
+                    }
                     Err(_) => self.full = true,
                 }
             }
@@ -160,10 +185,12 @@ impl Gather {
             self.spare.push(window);
         }
         if self.points.kept.len() > MAX_POINTS {
+            // Ends as well, where they are most of it.
+            let ends = self.points.kept.iter().filter(|kept| kept.end).count() <= MAX_POINTS / 2;
             let mut n = 0;
-            self.points.kept.retain(|_| {
+            self.points.kept.retain(|kept| {
                 n += 1;
-                n % 2 == 1
+                n % 2 == 1 || (ends && kept.end)
             });
             let first = self.points.kept.first().map_or(0, |kept| kept.point.plain);
             let last = self.points.kept.last().map_or(0, |kept| kept.point.plain);
@@ -198,7 +225,7 @@ mod tests {
             if n == 500 {
                 marks.mark();
             }
-            gather.offer(point(n * STEP), format!("window {n}").as_bytes());
+            gather.offer(point(n * STEP), false, format!("window {n}").as_bytes());
         }
         let points = gather.finish(&space);
         let places: Vec<u64> = (0..points.len()).map(|n| points.get(n).unwrap().plain / STEP).collect();
@@ -214,11 +241,27 @@ mod tests {
     fn a_mark_behind_a_long_stretch_without_offers_has_the_offer_before() {
         let (space, marks) = (space(), Marks::default());
         let mut gather = Gather::new(marks.clone(), &space);
-        gather.offer(point(0), b"");
-        gather.offer(point(50 << 20), b"");
+        gather.offer(point(0), false, b"");
+        gather.offer(point(50 << 20), false, b"");
         marks.mark();
         let points = gather.finish(&space);
         assert_eq!(points.len(), 2);
+    }
+
+    #[test]
+    fn the_end_of_what_changes_is_kept_however_far_it_is() {
+        let (space, marks) = (space(), Marks::default());
+        let mut gather = Gather::new(marks.clone(), &space);
+        for n in 0..400 {
+            if n == 150 {
+                marks.mark();
+            }
+            gather.offer(point(n << 17), n % 100 == 99, b"");
+        }
+        let points = gather.finish(&space);
+        let places: Vec<u64> = (0..points.len()).map(|n| points.get(n).unwrap().plain >> 17).collect();
+        assert!(places.contains(&150) && places.contains(&199), "{places:?}");
+        assert!(!places.contains(&99) && !places.contains(&299) && places.last() < Some(&200), "{places:?}");
     }
 
     #[test]
@@ -227,7 +270,7 @@ mod tests {
         let mut gather = Gather::new(marks.clone(), &space);
         for n in 0..5 * MAX_POINTS as u64 {
             marks.mark();
-            gather.offer(point(n * 1000), b"w");
+            gather.offer(point(n * 1000), false, b"w");
         }
         let points = gather.finish(&space);
         assert!(points.len() > MAX_POINTS / 4 && points.len() <= MAX_POINTS + 1, "{}", points.len());
