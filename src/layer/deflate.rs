@@ -1,12 +1,12 @@
-//! Raw deflate streams (RFC 1951), which gzip and zip have in common: two libraries that inflate, one that deflates, and how what
-//! stays is copied.
+//! Raw deflate streams (RFC 1951), which gzip and zip have in common: two decoders, one encoder, and how what stays is copied.
 
+pub mod inflate;
 pub mod place;
 pub mod raw;
 pub mod splice;
 
-use flate2::{Compress, Decompress, FlushCompress, FlushDecompress, Status};
-use miniz_oxide::inflate::stream::{InflateState, inflate};
+use flate2::{Compress, FlushCompress, Status};
+use miniz_oxide::inflate::stream::InflateState;
 use miniz_oxide::{DataFormat, MZFlush, MZStatus};
 
 use crate::error::{Error, Kind, Result};
@@ -14,10 +14,10 @@ use crate::error::{Error, Kind, Result};
 /// Room that [`squeeze`] makes in its output before each step, bytes.
 const STEP: usize = 32 * 1024;
 
-/// The two libraries.
+/// The two decoders.
 pub enum Inflate {
-    /// flate2 over zlib-rs.
-    First(Decompress),
+    /// Our own, which can stop at blocks.
+    First(Box<inflate::Inflate>),
     /// `miniz_oxide`, for the second look.
     Second(Box<InflateState>),
 }
@@ -33,37 +33,29 @@ pub struct Step {
 }
 
 impl Inflate {
-    /// At the start of a deflate stream; by the second library if `second`.
+    /// At the start of a deflate stream; by the second one if `second`.
     pub fn new(second: bool) -> Self {
-        if second {
-            Self::Second(InflateState::new_boxed(DataFormat::Raw))
-        } else {
-            Self::First(Decompress::new(false))
-        }
+        if second { Self::Second(InflateState::new_boxed(DataFormat::Raw)) } else { Self::First(Box::default()) }
     }
 
     /// Begins another deflate stream.
     pub fn reset(&mut self) {
         match self {
-            Inflate::First(state) => state.reset(false),
+            Inflate::First(state) => state.reset(),
             Inflate::Second(state) => state.reset(DataFormat::Raw),
         }
     }
 
-    /// Inflates from `input` into `out`, which is not empty; `None` if the data is invalid.
+    /// Inflates from `input` into `out`, which is not empty; `None` if the data is invalid. Where nothing is used and nothing made, more
+    /// input is wanted.
     pub fn step(&mut self, input: &[u8], out: &mut [u8]) -> Option<Step> {
         match self {
             Inflate::First(state) => {
-                let (taken, made) = (state.total_in(), state.total_out());
-                let status = state.decompress(input, out, FlushDecompress::None).ok()?;
-                Some(Step {
-                    used: (state.total_in() - taken) as usize,
-                    made: (state.total_out() - made) as usize,
-                    done: status == Status::StreamEnd,
-                })
+                let step = state.step(input, out)?;
+                Some(Step { used: step.used, made: step.made, done: step.stop == inflate::Stop::End })
             }
             Inflate::Second(state) => {
-                let step = inflate(state, input, out, MZFlush::None);
+                let step = miniz_oxide::inflate::stream::inflate(state, input, out, MZFlush::None);
                 let done = match step.status {
                     Ok(status) => status == MZStatus::StreamEnd,
                     // Only that it could not go on with what it was given.

@@ -15,8 +15,6 @@ pub mod cx;
 pub mod deflate;
 #[cfg(any(feature = "bzip2", feature = "xz", feature = "lz4", feature = "snappy"))]
 pub mod feed;
-#[cfg(any(feature = "gzip", feature = "zip"))]
-pub mod inflate;
 pub mod lines;
 pub mod pass;
 pub mod raw;

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::input::{Input, Source};
 use crate::layer::coded::{Head, Heads};
 use crate::layer::deflate::Inflate;
-use crate::layer::deflate::raw::Stop;
+use crate::layer::deflate::raw::{Step, Stop};
 
 /// Bytes that one read of the source brings.
 const READ: usize = 64 * 1024;
@@ -47,13 +47,17 @@ impl<'a> Decoder<'a> {
     pub fn new(source: Box<dyn Source + 'a>, heads: Heads, second: bool) -> Self {
         let inflate = Inflate::new(second);
         // Without memory for it a lift decodes more: no reason to fail.
-        let offers = if heads.wants_points() && !second { Offers::new().ok() } else { None };
+        let offers = (heads.wants_points() && !second).then(Offers::new);
         let input = Input::new(source, READ);
         Self { input, heads, inflate, offers, state: State::Head, check: Check::default(), plain: 0 }
     }
 
     fn damaged<T>(&self, what: &'static str) -> Result<T> {
         Err(Error::damaged(NAME, self.input.offset(), what))
+    }
+
+    fn cut_off<T>(&self, what: &'static str) -> Result<T> {
+        Err(Error::damaged(NAME, self.input.offset() + self.input.unread().len() as u64, what))
     }
 
     /// Reads a member's header and announces it.
@@ -100,10 +104,10 @@ impl<'a> Decoder<'a> {
                 return Ok(step.made);
             }
             if cut {
-                return self.damaged("the compressed data is cut off");
+                return self.cut_off("the compressed data is cut off");
             }
             if step.used == 0 && !self.input.more()? {
-                return self.damaged("the compressed data is cut off");
+                return self.cut_off("the compressed data is cut off");
             }
         }
     }
@@ -117,7 +121,7 @@ impl<'a> Decoder<'a> {
             }
             let window = self.input.window(1)?;
             let cut = window.is_empty();
-            let Some((made, used, stop)) = offers.step(window, room, self.plain) else {
+            let Some(Step { made, used, stop }) = offers.step(window, room) else {
                 return self.damaged("the compressed data is invalid");
             };
             self.input.consume(used);
@@ -128,7 +132,7 @@ impl<'a> Decoder<'a> {
                 Stop::Block { unused, last } => {
                     let bit = (self.input.offset() * 8).saturating_sub(unused);
                     if !last {
-                        offers.block(bit, self.plain, &self.check, &self.heads)?;
+                        offers.block(bit, self.plain, &self.check, &self.heads);
                     }
                 }
                 Stop::End => {
@@ -138,7 +142,7 @@ impl<'a> Decoder<'a> {
                 Stop::Inside if used + made > 0 => {}
                 Stop::Inside => {
                     if cut || !self.input.more()? {
-                        return self.damaged("the compressed data is cut off");
+                        return self.cut_off("the compressed data is cut off");
                     }
                 }
             }
@@ -150,8 +154,7 @@ impl<'a> Decoder<'a> {
     fn trailer(&mut self) -> Result<()> {
         let want = self.check.trailer();
         let Some(trailer) = self.input.window(TRAILER)?.first_chunk::<TRAILER>() else {
-            let end = self.input.offset() + self.input.unread().len() as u64;
-            return Err(Error::damaged(NAME, end, "the trailer is cut off"));
+            return self.cut_off("the trailer is cut off");
         };
         if trailer[..4] != want[..4] {
             return self.damaged("the checksum does not match");

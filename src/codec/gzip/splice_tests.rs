@@ -193,7 +193,8 @@ fn case(seed: u64) -> String {
         by.push(name);
     }
     let edits = edits(&mut chance, &all, &ends);
-    let (want, told) = (model(&all, &edits), format!("seed {seed}: {by:?}, {} bytes, {} edits", all.len(), edits.len()));
+    let (want, told) =
+        (model(&all, &edits), format!("seed {seed}: {by:?}, {} bytes, {} edits", all.len(), edits.len()));
     let one = lifted(&bytes, &edits, true, chance.pick(&[1 << 18, 1 << 16, 5000, 333]));
     let other = lifted(&bytes, &edits, false, chance.pick(&[1 << 18, 4096]));
     assert!(one.bytes == other.bytes, "{told}: points or read sizes matter");
@@ -215,10 +216,10 @@ fn blocks(bytes: &[u8]) -> Vec<(Range<u64>, Range<usize>, usize)> {
     let mut found = Vec::new();
     for head in heads.iter().filter(|head| !head.verbatim) {
         let (mut at, from) = (head.at as usize + head.bytes.len(), head.plain_at as usize);
-        let (mut inflate, mut out, mut plain, mut bit) = (Blocks::new().unwrap(), vec![0; 1 << 16], from, at as u64 * 8);
+        let (mut inflate, mut out, mut plain, mut bit) = (Blocks::new(), vec![0; 1 << 16], from, at as u64 * 8);
         let mut start = plain;
         loop {
-            let step = inflate.step(&bytes[at..], &mut out, true).unwrap();
+            let step = inflate.step(&bytes[at..], &mut out).unwrap();
             at += step.used;
             plain += step.made;
             if let Stop::Block { unused, last } = step.stop {
@@ -247,11 +248,13 @@ fn refers_to_nothing(bytes: &[u8], all: &[u8], dropped: &[Range<usize>], gone: &
         }
         let window = &other[from.max(plain.start.saturating_sub(32_768))..plain.start];
         let (byte, phase) = ((bits.start / 8) as usize, (bits.start % 8) as u32);
-        let mut inflate = Blocks::new().unwrap();
-        inflate.begin(window, (8 - phase) % 8, bytes[byte].checked_shr(phase).unwrap_or(0)).unwrap();
-        let mut out = vec![0; plain.len()];
-        let step = inflate.step(&bytes[byte + usize::from(phase > 0)..], &mut out, true).unwrap();
-        assert_eq!(step.made, out.len());
+        let mut inflate = Blocks::new();
+        inflate.begin(window, (8 - phase) % 8, bytes[byte].checked_shr(phase).unwrap_or(0));
+        let (mut at, mut filled, mut out) = (byte + usize::from(phase > 0), 0, vec![0; plain.len()]);
+        while filled < out.len() {
+            let step = inflate.step(&bytes[at..], &mut out[filled..]).unwrap();
+            (at, filled) = (at + step.used, filled + step.made);
+        }
         assert!(out == all[plain.clone()], "{told}: block of {plain:?} refers to what was dropped");
     }
 }

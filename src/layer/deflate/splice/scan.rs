@@ -108,7 +108,7 @@ impl Scan {
     /// At the start of a stream.
     pub fn new() -> Result<Self> {
         Ok(Self {
-            inflate: Blocks::new()?,
+            inflate: Blocks::new(),
             state: State::Frame,
             input_at: 0,
             bit: 0,
@@ -215,7 +215,7 @@ impl Scan {
             self.state = State::End;
             return Ok(());
         };
-        self.inflate.reset()?;
+        self.inflate.reset();
         self.input_at += member.len as u64;
         (self.head_at, self.plain_from) = (at, self.end());
         // A head that is made again is not passed before it is known to stay.
@@ -231,7 +231,7 @@ impl Scan {
         let phase = (self.bit % 8) as u32;
         let byte = Self::ahead(outer, self.input_at, 1)?.first().copied();
         let byte = byte.ok_or_else(|| self.damaged(frames, "the compressed data is cut off"))?;
-        self.inflate.begin(&self.old, (8 - phase) % 8, byte.checked_shr(phase).unwrap_or_default())?;
+        self.inflate.begin(&self.old, (8 - phase) % 8, byte.checked_shr(phase).unwrap_or_default());
         self.input_at += u64::from(phase > 0);
         self.state = State::Body;
         Ok(())
@@ -282,11 +282,13 @@ impl Scan {
 
     /// Decodes into `unit` up to its end; whether that is inside of a block.
     fn decode(&mut self, unit: &mut Unit, frames: &dyn Frames, outer: &mut dyn Pass) -> Result<bool> {
+        let mut want = 1;
         while unit.len < MAX_UNIT {
             let filled = self.old.len();
             self.old.resize(filled + CHUNK, 0);
-            let input = Self::ahead(outer, self.input_at, 1)?;
-            let step = self.inflate.step(input, self.old.get_mut(filled..).unwrap_or_default(), true);
+            let input = Self::ahead(outer, self.input_at, want)?;
+            let have = input.len();
+            let step = self.inflate.step(input, self.old.get_mut(filled..).unwrap_or_default());
             self.old.truncate(filled + step.map_or(0, |step| step.made));
             let Some(step) = step else { return Err(self.damaged(frames, "the compressed data is invalid")) };
             self.input_at += step.used as u64;
@@ -298,7 +300,9 @@ impl Scan {
                     (unit.end, unit.last) = (Some(end), last);
                     return Ok(false);
                 }
-                Stop::Inside if step.used + step.made > 0 => {}
+                Stop::Inside if step.used + step.made > 0 => want = 1,
+                // A code, or a block's head, that is longer than what is there.
+                Stop::Inside if have >= want => want = have + 1,
                 Stop::Inside | Stop::End => return Err(self.damaged(frames, "the compressed data is cut off")),
             }
         }

@@ -1,8 +1,9 @@
 //! A decoder of deflate streams (RFC 1951) that stops at blocks, and can begin at one.
 //!
-//! Why our own: a splice must know the bit at which a block ends, and begin behind it; and this decoder takes part of the time of the
-//! one in flate2 (`benches/inflate.rs`, figures in `benches/runs/`). It accepts what zlib accepts, which tests and a fuzz target hold it to. Verification
-//! decodes by another one (`miniz_oxide`).
+//! Why our own: a splice must know the bit at which a block ends, and begin behind it. The safe interfaces of zlib-rs, flate2 and
+//! miniz_oxide tell neither, and the C-shaped one of zlib-rs takes `unsafe` for it; this one is safe, and a little faster
+//! (`benches/inflate.rs`, figures in `benches/runs/`). It accepts what zlib accepts, which tests and a fuzz target hold it to.
+//! Verification decodes by another one (`miniz_oxide`).
 //!
 //! Memory: the text of 160 KiB of which the last 32 KiB are history, and tables of 20 KiB, whatever comes.
 
@@ -97,11 +98,10 @@ pub struct Inflate {
     /// The tables are of the fixed code.
     fixed: bool,
     codes: Codes,
-    /// The stop at a block was told.
-    blocks: bool,
 }
 
 impl Default for Inflate {
+    /// At the start of a stream.
     fn default() -> Self {
         Self {
             text: vec![0; DEFLATE_WINDOW + MADE + MATCH + SLACK].into_boxed_slice(),
@@ -116,17 +116,11 @@ impl Default for Inflate {
             distances: Distances::default(),
             fixed: false,
             codes: Codes::default(),
-            blocks: false,
         }
     }
 }
 
 impl Inflate {
-    /// At the start of a stream; `blocks`: stops at the end of every block.
-    pub fn new(blocks: bool) -> Self {
-        Self { blocks, ..Self::default() }
-    }
-
     /// Begins another stream.
     pub fn reset(&mut self) {
         self.begin(0, 0, &[]);
@@ -151,11 +145,6 @@ impl Inflate {
     /// The bytes before the next one that is given: at most 32 KiB.
     pub fn window(&self) -> &[u8] {
         &self.text[self.start.max(self.given.saturating_sub(DEFLATE_WINDOW))..self.given]
-    }
-
-    /// Whether the block at hand is the last one.
-    pub fn is_last(&self) -> bool {
-        self.last
     }
 
     /// Decodes from `input` into `out`; `None` if the stream is invalid. Input is used up to the last byte of which a bit was needed; of
@@ -389,11 +378,7 @@ impl Inflate {
     }
 
     fn block_ended(&mut self) {
-        self.state = match (self.last, self.blocks) {
-            (true, _) => State::Done,
-            (false, true) => State::Ended,
-            (false, false) => State::Head,
-        };
+        self.state = if self.last { State::Done } else { State::Ended };
     }
 
     /// Symbols, as long as there are input and room for some turns. Stops before a block's end.

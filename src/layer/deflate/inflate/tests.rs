@@ -50,8 +50,8 @@ fn zlib(stream: &[u8]) -> Option<(Vec<u8>, usize)> {
 }
 
 /// What this decoder makes of it, given `read` bytes at a time and room for `room`; with the places of the blocks.
-fn ours(stream: &[u8], read: usize, room: usize, blocks: bool) -> Option<(Vec<u8>, usize, Vec<(u64, usize)>)> {
-    let mut inflate = Inflate::new(blocks);
+fn ours(stream: &[u8], read: usize, room: usize) -> Option<(Vec<u8>, usize, Vec<(u64, usize)>)> {
+    let mut inflate = Inflate::default();
     let (mut at, mut have, mut out, mut ends) = (0, 0, Vec::new(), Vec::new());
     let mut buf = vec![0; room];
     loop {
@@ -90,18 +90,17 @@ proptest! {
 
     #[test]
     fn same_text_and_end_as_zlib(plain in text(), level in 0u32..10, flushes in prop::collection::vec((0usize..40_000, any::<u8>()), 0..4),
-                                 read in 1usize..5000, room in 1usize..70_000, blocks in any::<bool>()) {
+                                 read in 1usize..5000, room in 1usize..70_000) {
         let mut stream = deflate(&plain, level, &flushes);
         let len = stream.len();
         stream.extend_from_slice(b"what follows");
-        let (text, used, ends) = ours(&stream, read, room, blocks).unwrap();
+        let (text, used, ends) = ours(&stream, read, room).unwrap();
         prop_assert!(text == plain);
         prop_assert_eq!(used, len);
-        prop_assert!(blocks || ends.is_empty());
         // From each block on, with its window, the rest comes out.
         for (bit, plain_at) in ends.iter().take(4) {
             let (byte, shift) = ((bit / 8) as usize, (bit % 8) as u32);
-            let mut inflate = Inflate::new(false);
+            let mut inflate = Inflate::default();
             let count = (8 - shift) % 8;
             let first = if count > 0 { stream[byte] >> shift } else { 0 };
             inflate.begin(first, count, &plain[..*plain_at]);
@@ -125,7 +124,7 @@ proptest! {
         let i = at.index(stream.len());
         stream[i] = to;
         for end in [stream.len(), cut.index(stream.len())] {
-            let (theirs, ours) = (zlib(&stream[..end]), ours(&stream[..end], read, 9000, false));
+            let (theirs, ours) = (zlib(&stream[..end]), ours(&stream[..end], read, 9000));
             prop_assert_eq!(theirs.is_some(), ours.is_some());
             if let (Some((text, used)), Some((mine, taken, _))) = (theirs, ours) {
                 prop_assert!(text == mine && used == taken);
@@ -135,7 +134,7 @@ proptest! {
 
     #[test]
     fn same_verdict_on_wild_bytes(stream in prop::collection::vec(any::<u8>(), 0..200), read in 1usize..50) {
-        let (theirs, ours) = (zlib(&stream), ours(&stream, read, 9000, false));
+        let (theirs, ours) = (zlib(&stream), ours(&stream, read, 9000));
         prop_assert_eq!(theirs.is_some(), ours.is_some());
         if let (Some((text, used)), Some((mine, taken, _))) = (theirs, ours) {
             prop_assert!(text == mine && used == taken);
@@ -160,7 +159,7 @@ fn codes_of_all_lengths_are_read() {
     }
     for level in [1, 6, 9] {
         let stream = deflate(&plain, level, &[]);
-        let (text, used, _) = ours(&stream, 1000, 5000, true).unwrap();
+        let (text, used, _) = ours(&stream, 1000, 5000).unwrap();
         assert!(text == plain && used == stream.len());
     }
 }
@@ -169,6 +168,6 @@ fn codes_of_all_lengths_are_read() {
 fn what_zlib_refuses() {
     // Reserved block type; a stored block whose lengths differ; a distance before the start (fixed code: length 3, distance 1).
     for stream in [&[0x07, 0, 0, 0, 0][..], &[0x01, 1, 0, 0, 0, 0], &[0x03 | 0x00, 0x02, 0, 0, 0]] {
-        assert_eq!(zlib(stream).is_some(), ours(stream, 1, 10, false).is_some(), "{stream:?}");
+        assert_eq!(zlib(stream).is_some(), ours(stream, 1, 10).is_some(), "{stream:?}");
     }
 }
