@@ -2,6 +2,8 @@
 
 #[cfg(any(feature = "bzip2", feature = "xz", feature = "lz4", feature = "snappy"))]
 pub mod contract;
+#[cfg(any(feature = "zstd", feature = "bzip2", feature = "xz", feature = "lz4", feature = "snappy"))]
+pub mod splice;
 
 use std::io::Write;
 use std::ops::Range;
@@ -74,6 +76,10 @@ impl Engine for Mute {
 
 impl Detect for Mute {
     fn detect(&self, _: &[u8], _: bool, _: &Hint<'_>) -> Fit {
+        #[cfg(any(feature = "zstd", feature = "bzip2", feature = "xz", feature = "lz4", feature = "snappy"))]
+        if let Some(planned) = splice::planned() {
+            return Fit::Layer(planned);
+        }
         Fit::Layer(&RAW)
     }
 }

@@ -11,6 +11,8 @@ mod encode;
 mod head;
 mod seek;
 mod splice;
+#[cfg(test)]
+mod splice_tests;
 mod table;
 #[cfg(test)]
 mod tests;

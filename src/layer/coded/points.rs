@@ -49,6 +49,13 @@ impl Points {
         Self { kept: Vec::new(), windows: Spool::new(space) }
     }
 
+    /// These, without windows.
+    #[cfg(test)]
+    pub fn of(points: &[Point], space: &Arc<TempSpace>) -> Self {
+        let kept = points.iter().map(|point| Kept { point: *point, window: 0, len: 0 }).collect();
+        Self { kept, windows: Spool::new(space) }
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.kept.len()

@@ -68,17 +68,15 @@ pub fn prepare<'s>(codec: &dyn Codec, work: &'s mut Splice<'_>, cx: &mut Cx<'_>)
     Ok(Some(Job { coded, edits, len: part.len, points }))
 }
 
-/// The last point of which `good` says so and that stands before the plain offset `before`, or at 0.
+/// Points that are looked at for a good one.
+const LOOKED_AT: usize = 256;
+
+/// The last point of which `good` says so and that stands before the plain offset `before`, or at 0. Only the last 256 are
+/// looked at.
 pub fn last_before(points: Option<&Points>, before: u64, good: impl Fn(&Point) -> bool) -> Option<Point> {
     let points = points?;
-    let mut n = points.until(before.saturating_sub(1));
-    while n > 0 {
-        n -= 1;
-        if let Some(point) = points.get(n).filter(&good) {
-            return Some(point);
-        }
-    }
-    None
+    let n = points.until(before.saturating_sub(1));
+    (0..n).rev().take(LOOKED_AT).filter_map(|n| points.get(n)).find(good)
 }
 
 /// The coded stream: read at any offset, played once in order. Offsets count from its first byte. Clones play together.

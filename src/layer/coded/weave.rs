@@ -105,7 +105,7 @@ mod tests {
             }
             let mut weave = Weave::new(&list).unwrap();
             prop_assert_eq!(weave.len_after(0, base.len() as u64).unwrap(), model.len() as u64);
-            let (mut at, mut got) = (0, Vec::new());
+            let (mut at, mut got) = (0_usize, Vec::new());
             for size in sizes.iter().copied().chain([usize::MAX]) {
                 let end = at.saturating_add(size).min(base.len());
                 let old = &base[at.min(end)..end];
