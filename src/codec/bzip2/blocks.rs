@@ -27,11 +27,27 @@ pub struct Scan {
     seen: u64,
 }
 
+/// Which bytes can stand three before a magic number's last one, at any of the eight shifts: nearly none.
+static SHIFTS: [bool; 256] = {
+    let mut shifts = [false; 256];
+    let mut shift = 0;
+    while shift < 8 {
+        shifts[(BLOCK << shift >> 24 & 0xff) as usize] = true;
+        shifts[(END << shift >> 24 & 0xff) as usize] = true;
+        shift += 1;
+    }
+    shifts
+};
+
 impl Scan {
     /// Takes the next byte; gives where a magic number begins that ends in it, in bits from the first byte taken, and which.
     pub fn next(&mut self, byte: u8) -> Option<(u64, u64)> {
         self.word = self.word << 8 | u64::from(byte);
         self.seen += 8;
+        let [.., third, _, _, _] = self.word.to_be_bytes();
+        if SHIFTS.get(usize::from(third)).is_none_or(|shifts| !shifts) {
+            return None;
+        }
         for shift in 0..8 {
             let magic = self.word >> shift & ((1 << MAGIC_BITS) - 1);
             if magic == BLOCK || magic == END {
@@ -158,9 +174,7 @@ impl Bits {
 
 /// The `n` bits, at most 32, of `bytes` from bit `at` on; zeros where it ends.
 pub fn bits(bytes: &[u8], at: usize, n: usize) -> u32 {
-    (at..at + n).fold(0, |sum, at| {
-        sum << 1 | bytes.get(at / 8).map_or(0, |byte| u32::from(byte >> (7 - at % 8) & 1))
-    })
+    (at..at + n).fold(0, |sum, at| sum << 1 | bytes.get(at / 8).map_or(0, |byte| u32::from(byte >> (7 - at % 8) & 1)))
 }
 
 /// A stream's checksum after a block with `checksum`.

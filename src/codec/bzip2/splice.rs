@@ -145,7 +145,8 @@ impl Splicer<'_, '_, '_, '_> {
 
     /// Decodes one block, as a stream of its own.
     fn decode(&mut self, n: usize, block: usize) -> Result<Vec<u8>> {
-        let Some((stream, &(from, checksum))) = self.streams.get(n).and_then(|s| Some((s, s.blocks.get(block)?))) else {
+        let Some((stream, &(from, checksum))) = self.streams.get(n).and_then(|s| Some((s, s.blocks.get(block)?)))
+        else {
             return Err(damaged(self.coded.len()));
         };
         let memory = decoding(stream.level) + encoding(stream.level);
@@ -157,7 +158,8 @@ impl Splicer<'_, '_, '_, '_> {
         alone.push(END, MAGIC_BITS as u32);
         alone.push(u64::from(checksum), 32);
         alone.finish();
-        let (mut decoder, mut plain) = (Decompress::new(false), Vec::with_capacity((STEP * u64::from(stream.level)) as usize));
+        let (mut decoder, mut plain) =
+            (Decompress::new(false), Vec::with_capacity((STEP * u64::from(stream.level)) as usize));
         loop {
             let (taken, made) = (decoder.total_in() as usize, plain.len());
             if made == plain.capacity() {

@@ -28,7 +28,7 @@ fn splice_tools_agree() {
 fn splice_keeps_blocks() {
     let text = [log(15_000), noise(200_000), vec![7; 400_000], log(15_000)].concat();
     let one = run(("bzip2", &["-zc1"]), &text);
-    let at = 950_000;
+    let at = 1_200_000;
     for way in [WAY, Way { points: false, ..WAY }, Way { looks: true, ..WAY }] {
         let got = lifted(&LAYER, &one, &vec![(at..at + 70, vec![])], way);
         let share = got.kept() as f64 / one.len() as f64;

@@ -4,10 +4,10 @@
 
 use super::{CHECKSUM, Chunks, HEADER, NAME, PLAIN, first};
 use crate::error::{Error, Result};
+use crate::layer::coded::Encoder;
 use crate::layer::coded::points::Points;
 use crate::layer::coded::units::{Coded, Job, last_before};
 use crate::layer::coded::weave::Weave;
-use crate::layer::coded::Encoder;
 
 /// Longest number that a compressed chunk begins with, bytes (`format_description.txt` §1).
 const NUMBER: usize = 5;

@@ -20,7 +20,8 @@ fn chunks<'c>(parts: impl IntoIterator<Item = &'c [u8]>) -> Vec<Vec<u8>> {
 
 /// What the format's own library in another language makes of it; Python has it in `cramjam`, where that is installed.
 fn other(code: &str, input: &[u8]) -> Option<Vec<u8>> {
-    let program = format!("import sys, cramjam; sys.stdout.buffer.write(bytes(cramjam.snappy.{code}(sys.stdin.buffer.read())))");
+    let program =
+        format!("import sys, cramjam; sys.stdout.buffer.write(bytes(cramjam.snappy.{code}(sys.stdin.buffer.read())))");
     crate::codec::testing::tool("python3", &["-c", &program], input)?.ok()
 }
 

@@ -186,11 +186,11 @@ impl Rng {
             let room = len - out.len();
             match self.below(8) {
                 0 => {
-                    let n = self.scale(room.min(200_000));
+                    let n = self.scale(room.min(200_000)) + 1;
                     out.extend((0..n).map(|_| self.next() as u8));
                 }
                 1 => {
-                    let (byte, n) = (self.next() as u8, self.scale(room.min(400_000)));
+                    let (byte, n) = (self.next() as u8, self.scale(room.min(400_000)) + 1);
                     out.resize(out.len() + n, byte);
                 }
                 2 => {
@@ -201,7 +201,8 @@ impl Rng {
                 _ => {
                     for _ in 0..self.scale(room / 60 + 1) {
                         let (host, user, key) = (self.below(250), self.below(5000), self.next());
-                        let line = format!("10.0.0.{host} - user{user} \"GET /item/{key:x} HTTP/1.1\" 200 {}\n", key % 90_000);
+                        let line =
+                            format!("10.0.0.{host} - user{user} \"GET /item/{key:x} HTTP/1.1\" 200 {}\n", key % 90_000);
                         out.extend_from_slice(line.as_bytes());
                     }
                 }
@@ -288,7 +289,8 @@ pub fn agree(
             looks: rng.below(4) == 0,
         };
         let name = layer.0.name();
-        let case = format!("{name}: UNWRITE_SPLICE_SEED={seed} UNWRITE_SPLICE_CASES=1:{what}, {} edits, {way:?}", edits.len());
+        let case =
+            format!("{name}: UNWRITE_SPLICE_SEED={seed} UNWRITE_SPLICE_CASES=1:{what}, {} edits, {way:?}", edits.len());
         let lifted = lift(layer, &bytes, &edits, way).unwrap_or_else(|error| panic!("{case}: {error}"));
         let want = model(&text, &edits);
         for second in [false, true] {
@@ -320,7 +322,7 @@ pub fn lifted(layer: &'static CodecLayer, bytes: &[u8], edits: &Edits, way: Way)
 pub fn hostile(layer: &'static CodecLayer, bytes: &[u8]) {
     let (len, space) = (plain(layer.0, bytes).unwrap().len(), TempSpace::new(std::env::temp_dir(), 1 << 20));
     let mut rng = Rng(7);
-    for _ in 0..60 {
+    for _ in 0..40 {
         let edits = rng.edits(len);
         let mut point = || Point {
             coded: rng.scale(bytes.len() * 9) as u64 / 8 * 8,

@@ -27,7 +27,8 @@ impl Old {
         };
         let footer: [u8; table::FOOTER] = coded.array(last + head::SKIPPABLE as u64)?;
         let payload = table::payload(&footer);
-        let (Some(start), Some(checksums)) = ((last + table::FOOTER as u64).checked_sub(payload), table::closes(&footer, payload))
+        let (Some(start), Some(checksums)) =
+            ((last + table::FOOTER as u64).checked_sub(payload), table::closes(&footer, payload))
         else {
             return Ok(Some(Self::default()));
         };

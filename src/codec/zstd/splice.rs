@@ -14,9 +14,9 @@ use super::encode::Frames;
 use super::head::{self, Frame, Start};
 use super::seek::Old;
 use crate::error::{Error, Kind, Result};
+use crate::layer::coded::points::Points;
 use crate::layer::coded::units::{Coded, Job, last_before};
 use crate::layer::coded::weave::Weave;
-use crate::layer::coded::points::Points;
 use crate::layer::coded::{Encoder, Need};
 
 /// Plain bytes of a new frame, unless its window is larger: what the next lift encodes again for one record.
@@ -43,8 +43,19 @@ pub fn splice(job: Job<'_>, frames: Frames<'_>, need: Need<'_>) -> Result<bool> 
     let Job { mut coded, edits, points, .. } = job;
     let Some(old) = Old::read(&mut coded)? else { return Ok(false) };
     let weave = Weave::new(&edits)?;
-    let splicer =
-        Splicer { coded, weave, points, frames, need, old, context: None, at: 0, plain: 0, size: None, out: Vec::new() };
+    let splicer = Splicer {
+        coded,
+        weave,
+        points,
+        frames,
+        need,
+        old,
+        context: None,
+        at: 0,
+        plain: 0,
+        size: None,
+        out: Vec::new(),
+    };
     splicer.run()?;
     Ok(true)
 }

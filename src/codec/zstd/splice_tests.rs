@@ -12,7 +12,12 @@ static LAYER: CodecLayer = CodecLayer(&Zstd);
 /// The frames' heads and content sizes.
 fn heads(bytes: &[u8]) -> Vec<(bool, Option<u64>)> {
     let (_, heads) = decode(&Zstd, bytes, 1 << 16, 1 << 16, true).unwrap();
-    heads.iter().filter(|head| !head.verbatim).map(head::Frame::of).map(|frame| (frame.checksum, frame.content)).collect()
+    heads
+        .iter()
+        .filter(|head| !head.verbatim)
+        .map(head::Frame::of)
+        .map(|frame| (frame.checksum, frame.content))
+        .collect()
 }
 
 #[test]
@@ -27,7 +32,7 @@ fn splice_tools_agree() {
                 return ("seekable".to_owned(), seekable(&parts, rng.below(2) == 0));
             }
             2 => {
-                let parts = text.chunks(1000 + rng.below(300_000));
+                let parts = text.chunks(1000 + rng.below(300_000)).chain([&b""[..]]);
                 let bytes = parts.flat_map(|part| frame(part, 3, rng.below(2) == 0, rng.below(2) == 0, 17));
                 return ("frames".to_owned(), bytes.collect());
             }
@@ -47,7 +52,13 @@ fn splice_tools_agree() {
 fn splice_keeps_frames_byte_for_byte() {
     let parts: Vec<Vec<u8>> = (0..40).map(|n| [log(3000), noise(n)].concat()).collect();
     let frames: Vec<Vec<u8>> = parts.iter().map(|part| frame(part, 3, true, part.len() % 2 == 0, 17)).collect();
-    let ends: Vec<usize> = frames.iter().scan(0, |at, frame| { *at += frame.len(); Some(*at) }).collect();
+    let ends: Vec<usize> = frames
+        .iter()
+        .scan(0, |at, frame| {
+            *at += frame.len();
+            Some(*at)
+        })
+        .collect();
     let (bytes, len) = (frames.concat(), parts[0].len());
     let mid = parts[..7].concat().len() + len / 2;
     for points in [false, true] {
@@ -66,7 +77,7 @@ fn splice_keeps_frames_byte_for_byte() {
 #[test]
 fn splice_keeps_the_front_of_a_frame() {
     let text = [log(60_000), noise(30_000)].concat();
-    let at = 3 << 20;
+    let at = (3 << 20) + 1000;
     let edits = vec![(at..at + 77, vec![]), (at + 400..at + 500, b"new".to_vec())];
     let tool = |args: &'static [&'static str]| run(("zstd", args), &text);
     let size: &'static str = Box::leak(format!("--stream-size={}", text.len()).into_boxed_str());
@@ -86,7 +97,6 @@ fn splice_keeps_the_front_of_a_frame() {
         assert_eq!(frames.len(), 2);
         assert!(frames.iter().all(|frame| frame.0 == checksum && frame.1.is_some() == content), "{frames:?}");
         assert!(frames.iter().all(|frame| frame.1.is_none_or(|content| content > 1 << 20)));
-        assert!(got.bytes.len() as f64 <= bytes.len() as f64 * 1.03);
         // The next lift leaves the first frame alone.
         let again = lifted(&LAYER, &got.bytes, &vec![(at + 9..at + 10, vec![])], WAY);
         assert!(again.kept[0].len() >= got.kept[0].len());
@@ -100,7 +110,7 @@ fn splice_keeps_the_front_of_a_frame() {
 #[test]
 fn splice_cuts_what_it_encodes() {
     let text = [log(200_000), noise(3000)].concat();
-    let bytes = frame(&text, 1, true, true, 20);
+    let bytes = frame(&text, 3, true, true, 21);
     let got = lifted(&LAYER, &bytes, &vec![(0..61, vec![])], WAY);
     let sizes: Vec<u64> = heads(&got.bytes).iter().map(|head| head.1.unwrap()).collect();
     assert!(sizes.len() >= 2 && sizes.iter().all(|size| *size <= 10 << 20), "{sizes:?}");

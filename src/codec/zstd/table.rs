@@ -38,7 +38,8 @@ pub fn payload(footer: &[u8; FOOTER]) -> u64 {
 /// Whether `header` opens a seek table of `len` payload bytes.
 pub fn opens(header: &[u8], len: u64) -> bool {
     header.split_first_chunk::<4>().is_some_and(|(magic, rest)| {
-        *magic == OPEN.to_le_bytes() && rest.first_chunk().is_some_and(|told| u64::from(u32::from_le_bytes(*told)) == len)
+        *magic == OPEN.to_le_bytes()
+            && rest.first_chunk().is_some_and(|told| u64::from(u32::from_le_bytes(*told)) == len)
     })
 }
 
