@@ -142,8 +142,8 @@ fn put_entry(out: &mut Vec<u8>, gap: u64, dropped: u64, payload: &[u8]) {
     out.extend_from_slice(payload);
 }
 
-/// Reads an [`EditList`] forward.
-#[derive(Debug)]
+/// Reads an [`EditList`] forward; a clone reads on from the same place.
+#[derive(Debug, Clone)]
 pub struct EditReader<'l> {
     list: &'l EditList,
     at: u64,

@@ -3,17 +3,23 @@
 //! Streams are decoded by libbz2 (its Rust port) and for the second look by a decoder of our own (`second`); both check the
 //! CRC of each block and of each stream. A stream is a frame: it is written again as one, with the block size that its header
 //! tells of, unless the option says another. There is nothing else in a header, and no name. Blocks stand at bit offsets;
-//! splicing at them is not done here. Blocks that bzip2 before 0.9.5 randomised are read, but not by the second decoder.
+//! a lift encodes only touched ones (`splice`). Blocks that bzip2 before 0.9.5 randomised are read, but not by the second decoder.
 
+mod blocks;
 mod second;
+mod splice;
+#[cfg(test)]
+mod splice_tests;
 #[cfg(test)]
 mod tests;
 
 use bzip2::{Action, Compress, Compression, Decompress, Status};
 
+use self::blocks::Bounds;
 use crate::error::{Error, Kind, Result};
 use crate::input::Source;
-use crate::layer::coded::{Codec, Encoder, Head, Heads, Need};
+use crate::layer::Cx;
+use crate::layer::coded::{Codec, Encoder, Head, Heads, Need, Splice, units};
 use crate::layer::feed::Feed;
 
 /// The codec's name.
@@ -54,13 +60,20 @@ impl Codec for Bzip2 {
         need: Need<'a>,
     ) -> Result<Box<dyn Source + 'a>> {
         let library = if second { Library::Second(Box::default()) } else { Library::First(None) };
+        let bounds = (heads.wants_points() && !second).then(Bounds::default);
         let feed = Feed::new(NAME, source, heads);
-        Ok(Box::new(Decoder { feed, library, need, asked: 0, state: State::Start }))
+        Ok(Box::new(Decoder { feed, library, bounds, need, asked: 0, state: State::Start }))
     }
 
     fn encoder<'a>(&self, level: Option<i32>, need: Need<'a>) -> Result<Box<dyn Encoder + 'a>> {
         let level = level.map(|level| level.clamp(1, 9) as u32);
         Ok(Box::new(Streams { level, need, asked: 0, open: None }))
+    }
+
+    fn splice(&self, work: &mut Splice<'_>, cx: &mut Cx<'_>) -> Result<bool> {
+        let Some(job) = units::prepare(self, work, cx)? else { return Ok(false) };
+        let (memory, level) = (cx.memory(), cx.search.level(NAME).map(|level| level.clamp(1, 9) as u32));
+        splice::splice(job, level, Box::new(move |bytes| memory.need(bytes)))
     }
 }
 
@@ -94,6 +107,8 @@ enum State {
 struct Decoder<'a> {
     feed: Feed<'a>,
     library: Library,
+    /// Where blocks begin, if somebody wants to know.
+    bounds: Option<Bounds>,
     need: Need<'a>,
     /// The most memory asked for so far.
     asked: u64,
@@ -124,6 +139,7 @@ impl Decoder<'_> {
             (self.need)(decoding(level))?;
             self.asked = decoding(level);
         }
+        self.feed.offer(units::FRAME);
         match &mut self.library {
             Library::First(slot) => {
                 // libbz2 reads the header itself.
@@ -137,6 +153,9 @@ impl Decoder<'_> {
             Library::Second(second) => second.begin(level),
         }
         self.feed.announce(HEADER, false, [u64::from(level), 0, 0, 0])?;
+        if let Some(bounds) = &mut self.bounds {
+            *bounds = Bounds::new(self.feed.input.offset(), self.feed.plain);
+        }
         self.state = State::Body;
         Ok(())
     }
@@ -144,7 +163,7 @@ impl Decoder<'_> {
     /// Decodes into `buf`; 0 at the stream's end.
     fn body(&mut self, buf: &mut [u8]) -> Result<usize> {
         let (n, done) = match &mut self.library {
-            Library::First(Some(decoder)) => first(decoder, &mut self.feed, buf)?,
+            Library::First(Some(decoder)) => first(decoder, &mut self.feed, buf, self.bounds.as_mut())?,
             Library::Second(second) => second.read(&mut self.feed, buf)?,
             Library::First(None) => return Err(self.feed.damaged(INVALID)),
         };
@@ -157,10 +176,17 @@ impl Decoder<'_> {
 }
 
 /// libbz2's step; the flag tells that the stream ended.
-fn first(decoder: &mut Decompress, feed: &mut Feed<'_>, buf: &mut [u8]) -> Result<(usize, bool)> {
+fn first(
+    decoder: &mut Decompress,
+    feed: &mut Feed<'_>,
+    buf: &mut [u8],
+    mut bounds: Option<&mut Bounds>,
+) -> Result<(usize, bool)> {
     loop {
+        let most = bounds.as_mut().map_or(Ok(usize::MAX), |bounds| bounds.allow(feed))?;
         let window = feed.input.window(1)?;
         let cut = window.is_empty();
+        let window = window.get(..most.min(window.len())).unwrap_or_default();
         let (taken, made) = (decoder.total_in(), decoder.total_out());
         let status = decoder.decompress(window, buf);
         let (used, made) = ((decoder.total_in() - taken) as usize, (decoder.total_out() - made) as usize);
@@ -171,6 +197,7 @@ fn first(decoder: &mut Decompress, feed: &mut Feed<'_>, buf: &mut [u8]) -> Resul
             Ok(_) if made > 0 => return Ok((made, false)),
             Ok(_) if cut => return Err(feed.damaged(CUT)),
             Ok(_) if used > 0 => {}
+            Ok(_) if most == 0 && bounds.as_mut().is_some_and(|bounds| bounds.reached(feed)) => {}
             // Never so: libbz2 takes what it is given until its output is full.
             _ => return Err(feed.damaged(INVALID)),
         }

@@ -2,10 +2,13 @@
 //!
 //! Chunks are read here; what is in a compressed one by `snap`, and for the second look by a decoder of our own (`second`).
 //! A stream identifier begins a frame. Padding and skippable chunks stay where they are, byte for byte; data is cut anew into
-//! chunks of 64 KiB, each with its masked CRC-32C. The format has no end: a stream that is cut off between two chunks cannot be
+//! chunks of 64 KiB, each with its masked CRC-32C; a lift does so only with touched chunks (`splice`). The format has no end: a stream that is cut off between two chunks cannot be
 //! told from a whole one. Raw Snappy has no magic number and no checksum, and is not known.
 
 mod second;
+mod splice;
+#[cfg(test)]
+mod splice_tests;
 #[cfg(test)]
 mod tests;
 
@@ -13,7 +16,8 @@ use crc::{CRC_32_ISCSI, Crc, Table};
 
 use crate::error::{Error, Kind, Result};
 use crate::input::Source;
-use crate::layer::coded::{Codec, Encoder, Head, Heads, Need};
+use crate::layer::Cx;
+use crate::layer::coded::{Codec, Encoder, Head, Heads, Need, Splice, units};
 use crate::layer::feed::Feed;
 
 /// The codec's name.
@@ -64,6 +68,11 @@ impl Codec for Snappy {
     fn encoder<'a>(&self, _level: Option<i32>, _need: Need<'a>) -> Result<Box<dyn Encoder + 'a>> {
         Ok(Box::new(Chunks { library: snap::raw::Encoder::new(), plain: Vec::new(), begun: false }))
     }
+
+    fn splice(&self, work: &mut Splice<'_>, cx: &mut Cx<'_>) -> Result<bool> {
+        let Some(job) = units::prepare(self, work, cx)? else { return Ok(false) };
+        splice::splice(job)
+    }
 }
 
 /// The checksum of plain bytes as it is written (§3).
@@ -91,6 +100,7 @@ impl Decoder<'_> {
         if at == 0 && !feed.exact(IDENTIFIER.len(), CUT)?.starts_with(&IDENTIFIER) {
             return Err(feed.damaged("no stream identifier where one must be"));
         }
+        feed.offer(if at == 0 { units::FRAME } else { units::UNIT });
         let word = feed.word(CUT)?;
         let (kind, len) = (word as u8, (word >> 8) as usize);
         match kind {

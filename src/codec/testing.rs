@@ -4,6 +4,8 @@
 pub mod contract;
 #[cfg(feature = "gzip")]
 pub mod planted;
+#[cfg(any(feature = "zstd", feature = "bzip2", feature = "xz", feature = "lz4", feature = "snappy"))]
+pub mod splice;
 
 use std::io::Write;
 use std::ops::Range;
@@ -76,6 +78,10 @@ impl Engine for Mute {
 
 impl Detect for Mute {
     fn detect(&self, _: &[u8], _: bool, _: &Hint<'_>) -> Fit {
+        #[cfg(any(feature = "zstd", feature = "bzip2", feature = "xz", feature = "lz4", feature = "snappy"))]
+        if let Some(planned) = splice::planned() {
+            return Fit::Layer(planned);
+        }
         Fit::Layer(&RAW)
     }
 }

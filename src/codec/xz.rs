@@ -3,12 +3,16 @@
 //! Stream headers, block headers, checks, indexes and footers are read here (`head`, `decode`); the LZMA2 data of a block
 //! by liblzma, and for the second look by `lzma-rust2`. Memory for the dictionary is asked for before a block is decoded. The
 //! encoder (`encode`) writes each stream with the same check and each block as a block, with its sizes in its header where it
-//! had them, so that what was made for parallel or random access stays so. Filters for machine code are read and not written
+//! had them, so that what was made for parallel or random access stays so; a lift
+//! does so only with touched blocks (`splice`). Filters for machine code are read and not written
 //! again: data is LZMA2 alone. The older `.lzma` format is refused by name, as are chains of several filters before LZMA2.
 
 mod decode;
 mod encode;
 mod head;
+mod splice;
+#[cfg(test)]
+mod splice_tests;
 #[cfg(test)]
 mod tests;
 
@@ -17,7 +21,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::Result;
 use crate::input::Source;
-use crate::layer::coded::{Codec, Encoder, Heads, Need};
+use crate::layer::Cx;
+use crate::layer::coded::{Codec, Encoder, Heads, Need, Splice, units};
 
 /// The codec's name.
 const NAME: &str = "xz";
@@ -52,6 +57,17 @@ impl Codec for Xz {
 
     fn encoder<'a>(&self, level: Option<i32>, need: Need<'a>) -> Result<Box<dyn Encoder + 'a>> {
         Ok(Box::new(encode::Streams::new(level, need)))
+    }
+
+    fn splice(&self, work: &mut Splice<'_>, cx: &mut Cx<'_>) -> Result<bool> {
+        let Some(job) = units::prepare(self, work, cx)? else { return Ok(false) };
+        let (decoding, encoding) = (cx.memory(), cx.memory());
+        let encoder = encode::Streams::new(cx.search.level(NAME), Box::new(move |bytes| encoding.need(bytes)));
+        let need = || -> Need<'_> {
+            let memory = decoding.clone();
+            Box::new(move |bytes| memory.need(bytes))
+        };
+        splice::splice(job, encoder, &need)
     }
 }
 

@@ -8,6 +8,10 @@
 
 mod again;
 pub mod points;
+#[cfg(any(feature = "zstd", feature = "bzip2", feature = "xz", feature = "lz4", feature = "snappy"))]
+pub mod units;
+#[cfg(any(feature = "zstd", feature = "bzip2", feature = "xz", feature = "lz4", feature = "snappy"))]
+pub mod weave;
 
 use std::collections::VecDeque;
 use std::ops::Range;

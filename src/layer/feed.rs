@@ -5,6 +5,7 @@
 
 use crate::error::{Error, Result};
 use crate::input::{Input, Source};
+use crate::layer::coded::points::Point;
 use crate::layer::coded::{Head, Heads};
 
 /// Bytes that one read of the source brings.
@@ -21,12 +22,30 @@ pub struct Feed<'a> {
     pub plain: u64,
     heads: Heads,
     name: &'static str,
+    /// The plain offset from which on the next point is offered.
+    point: u64,
 }
+
+/// Least plain bytes between two points at which a lift may begin.
+const POINTS: u64 = 64 * 1024;
 
 impl<'a> Feed<'a> {
     /// The bytes of `source`, for the codec `name`.
     pub fn new(name: &'static str, source: Box<dyn Source + 'a>, heads: Heads) -> Self {
-        Self { input: Input::new(source, READ), plain: 0, heads, name }
+        Self { input: Input::new(source, READ), plain: 0, heads, name, point: 0 }
+    }
+
+    /// Offers the first unread byte as a place of this kind (`Point::state[0]`) at which a lift may begin.
+    pub fn offer(&mut self, kind: u64) {
+        self.offer_bits(self.input.offset() * 8, [kind, 0, 0, 0]);
+    }
+
+    /// As [`Self::offer`], for a place inside a byte; all of `plain` is before it.
+    pub fn offer_bits(&mut self, coded: u64, state: [u64; 4]) {
+        if self.plain >= self.point && self.heads.wants_points() {
+            self.point = self.plain + POINTS;
+            self.heads.offer(Point { coded, plain: self.plain, state }, &[]);
+        }
     }
 
     /// Damage at the first unread byte.

@@ -25,6 +25,10 @@ pub trait Pass {
     fn write(&mut self, bytes: &[u8]) -> Result<()>;
     /// All that is left stays.
     fn keep_rest(&mut self) -> Result<()>;
+    /// The old stream, where it is a stretch of a blob: whoever looks ahead of the pass, or twice, reads there.
+    fn old(&self) -> Option<(&dyn Blob, Span)> {
+        None
+    }
 }
 
 /// Plays an edit list, whose offsets count from where `pass` stood at offset 0, and keeps the rest.
@@ -184,6 +188,10 @@ impl Pass for BlobPass<'_> {
     fn keep_rest(&mut self) -> Result<()> {
         self.step(self.blob.len() - self.at)
     }
+
+    fn old(&self) -> Option<(&dyn Blob, Span)> {
+        Some((self.blob, Span::new(0, self.blob.len())))
+    }
 }
 
 /// A pass over the next `len` bytes of another one, whose new bytes go to a spool: how a member is re-made before its header
@@ -254,6 +262,12 @@ impl Pass for SpoolPass<'_> {
 
     fn keep_rest(&mut self) -> Result<()> {
         self.keep(self.left())
+    }
+
+    fn old(&self) -> Option<(&dyn Blob, Span)> {
+        let (blob, outer) = self.outer.old()?;
+        let start = outer.start + self.start;
+        Some((blob, Span::new(start, (start + self.len).min(outer.end))))
     }
 }
 

@@ -8,13 +8,13 @@ use super::head::{self, Frame};
 use super::{NAME, WINDOW, second};
 use crate::error::{Error, Result};
 use crate::input::Source;
-use crate::layer::coded::{Heads, Need};
+use crate::layer::coded::{Heads, Need, units};
 use crate::layer::feed::Feed;
 
 /// The bit of a block's size that says that it is not compressed.
-const RAW: u32 = 1 << 31;
+pub const RAW: u32 = 1 << 31;
 /// Length of a block's size, and of a checksum.
-const WORD: usize = 4;
+pub const WORD: usize = 4;
 
 const INVALID: &str = "the compressed data is invalid";
 const CUT: &str = "a frame is cut off";
@@ -53,6 +53,7 @@ impl<'a> Decoder<'a> {
         if at > 0 && self.feed.is_end()? {
             return Ok(false);
         }
+        self.feed.offer(units::FRAME);
         match self.feed.word("a magic number is cut off")? {
             head::MAGIC => self.frame(at)?,
             head::LEGACY => return Err(Error::unsupported("lz4 legacy")),
@@ -149,7 +150,7 @@ pub fn memory(frame: &Frame) -> u64 {
 }
 
 /// `lz4_flex`'s decoder: appends at most `most` bytes; `None` if the data is invalid.
-fn first(coded: &[u8], most: usize, plain: &mut Vec<u8>) -> Option<()> {
+pub fn first(coded: &[u8], most: usize, plain: &mut Vec<u8>) -> Option<()> {
     let before = plain.len();
     // The longest that so many bytes can become: 255 bytes for each that tells of a length.
     let room = most.min(coded.len().saturating_mul(255));

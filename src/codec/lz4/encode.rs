@@ -27,12 +27,13 @@ pub struct Frames<'a> {
 }
 
 /// The frame that is being written.
-struct Open {
+pub struct Open {
     frame: Frame,
     hash: Xxh32,
-    /// Plain bytes so far, and how many the header tells of.
+    /// Plain bytes so far.
     made: u64,
-    told: Option<u64>,
+    /// How many the header tells of.
+    pub told: Option<u64>,
     /// Content that waits for its size to be known.
     held: Option<Vec<u8>>,
     /// Up to [`WINDOW`] bytes before the block, then the block as far as it is known.
@@ -55,18 +56,47 @@ impl<'a> Frames<'a> {
         let Some(mut open) = self.open.take() else { return Ok(()) };
         open.release(true, out)?;
         open.block(out)?;
-        if open.told.is_some_and(|told| told != open.made) {
-            return Err(failed("a frame has not the length that was foretold"));
-        }
-        out.extend_from_slice(&0_u32.to_le_bytes());
-        if open.frame.content_checksum {
-            out.extend_from_slice(&open.hash.digest().to_le_bytes());
-        }
-        Ok(())
+        open.tail(out)
     }
 }
 
 impl Open {
+    /// A frame like `frame`, at its first block.
+    pub fn new(frame: Frame) -> Self {
+        Self { frame, hash: Xxh32::new(0), made: 0, told: None, held: None, plain: Vec::new(), start: 0 }
+    }
+
+    /// Writes what stands behind the last block.
+    pub fn tail(&self, out: &mut Vec<u8>) -> Result<()> {
+        if self.told.is_some_and(|told| told != self.made) {
+            return Err(failed("a frame has not the length that was foretold"));
+        }
+        out.extend_from_slice(&0_u32.to_le_bytes());
+        if self.frame.content_checksum {
+            out.extend_from_slice(&self.hash.digest().to_le_bytes());
+        }
+        Ok(())
+    }
+
+    /// Whether a block that stood behind `old` may follow as it is coded: it reaches only what is the same.
+    pub fn follows(&self, old: &[u8]) -> bool {
+        let tail = |bytes: &[u8]| bytes.len().saturating_sub(WINDOW);
+        self.frame.independent || self.plain.get(tail(&self.plain)..) == old.get(tail(old)..)
+    }
+
+    /// A block of these plain bytes stays as it is coded. All before it was written.
+    pub fn keep(&mut self, plain: &[u8]) {
+        self.made += plain.len() as u64;
+        if self.frame.content_checksum {
+            self.hash.update(plain);
+        }
+        if !self.frame.independent {
+            self.plain.extend_from_slice(plain);
+            self.plain.drain(..self.plain.len().saturating_sub(WINDOW));
+            self.start = self.plain.len();
+        }
+    }
+
     /// Writes the header, and what was held back; `whole` if that is all there is.
     fn release(&mut self, whole: bool, out: &mut Vec<u8>) -> Result<()> {
         let Some(held) = self.held.take() else { return Ok(()) };
@@ -76,7 +106,7 @@ impl Open {
     }
 
     /// Takes content; whole blocks go to `out`.
-    fn take(&mut self, mut plain: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    pub fn take(&mut self, mut plain: &[u8], out: &mut Vec<u8>) -> Result<()> {
         self.made += plain.len() as u64;
         if self.frame.content_checksum {
             self.hash.update(plain);
@@ -94,7 +124,7 @@ impl Open {
     }
 
     /// Writes what has come in as one block.
-    fn block(&mut self, out: &mut Vec<u8>) -> Result<()> {
+    pub fn block(&mut self, out: &mut Vec<u8>) -> Result<()> {
         let (history, new) = self.plain.split_at(self.start);
         if new.is_empty() {
             return Ok(());
@@ -146,8 +176,7 @@ impl Encoder for Frames<'_> {
             (self.need)(all)?;
             self.asked = all;
         }
-        let mut open =
-            Open { frame, hash: Xxh32::new(0), made: 0, told: None, held: None, plain: Vec::new(), start: 0 };
+        let mut open = Open::new(frame);
         match (frame.content, self.foretold) {
             (None, _) => frame.write(None, out),
             (Some(old), Some((before, after))) if old == before && old > 0 => {

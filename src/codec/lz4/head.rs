@@ -17,6 +17,9 @@ pub const SKIPPABLE_HEADER: usize = 8;
 /// Longest frame header: magic number, FLG, BD, content size, dictionary id, checksum.
 pub const LONGEST: usize = 4 + 1 + 1 + 8 + 4 + 1;
 
+/// Length of a frame header with a content size.
+pub const SIZED: usize = 4 + 1 + 1 + 8 + 1;
+
 const VERSION: u8 = 0b0100_0000;
 const INDEPENDENT: u8 = 1 << 5;
 const BLOCK_CHECKSUMS: u8 = 1 << 4;
@@ -117,6 +120,11 @@ impl Frame {
         out.extend_from_slice(&[flags, (id << 4) as u8]);
         out.extend(content.iter().flat_map(|size| size.to_le_bytes()));
         out.push(descriptor_checksum(out.get(start..).unwrap_or_default()));
+    }
+
+    /// Length of what stands behind its blocks: the end mark and the content's checksum, bytes.
+    pub fn tail(&self) -> u64 {
+        if self.content_checksum { 8 } else { 4 }
     }
 
     /// As a head carries it.

@@ -23,7 +23,7 @@ fn frame(plain: &[u8], flags: u64, id: u32, sized: bool) -> Vec<u8> {
     out
 }
 
-fn skippable(low: u8, payload: &[u8]) -> Vec<u8> {
+pub(super) fn skippable(low: u8, payload: &[u8]) -> Vec<u8> {
     [&[0x50 | low, 0x2a, 0x4d, 0x18], &(payload.len() as u32).to_le_bytes()[..], payload].concat()
 }
 

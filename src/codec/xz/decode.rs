@@ -14,7 +14,7 @@ use super::head::{self, Block, Role, STREAM};
 use super::{Check, NAME, padding};
 use crate::error::{Error, Kind, Result};
 use crate::input::Source;
-use crate::layer::coded::{Heads, Need};
+use crate::layer::coded::{Heads, Need, units};
 use crate::layer::feed::Feed;
 
 /// Bytes that the libraries keep besides the dictionary.
@@ -84,6 +84,11 @@ impl<'a> Decoder<'a> {
         Self { feed, need, asked: 0, second, state: State::Stream, check: 0, blocks: Blocks::default() }
     }
 
+    /// Decodes from the header of a block on, in a stream whose check has this id.
+    pub fn at_block(source: Box<dyn Source + 'a>, heads: Heads, need: Need<'a>, check: u8) -> Self {
+        Self { state: State::Block, check, ..Self::new(source, heads, false, need) }
+    }
+
     /// Reads a stream's header, behind padding if a stream was before.
     fn stream(&mut self) -> Result<State> {
         if self.feed.input.offset() > 0 {
@@ -92,6 +97,7 @@ impl<'a> Decoder<'a> {
                 return Ok(State::End);
             }
         }
+        self.feed.offer(units::FRAME);
         let window = self.feed.input.window(STREAM)?;
         let magic = window.get(..window.len().min(head::MAGIC.len())).unwrap_or_default();
         if !head::MAGIC.starts_with(magic) {

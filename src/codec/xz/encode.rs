@@ -97,6 +97,25 @@ impl<'a> Streams<'a> {
         Self { preset, need, asked: 0, foretold: None, stream: None, block: None, like: UNLIKE }
     }
 
+    /// Goes on behind the header of a stream whose check has this id.
+    pub fn resume(&mut self, check: u8) {
+        self.stream = Some(Open { check, blocks: 0, records: Vec::new() });
+    }
+
+    /// A block stays as it is coded; it has these sizes in the index.
+    pub fn keep(&mut self, unpadded: u64, plain: u64) -> Result<()> {
+        let Some(stream) = &mut self.stream else { return Err(failed("a block outside a stream")) };
+        stream.note(unpadded, plain)
+    }
+
+    /// Ends the block before, if one is open; the next will be like the one with this header.
+    pub fn begin_block(&mut self, header: &Block, out: &mut Vec<u8>) -> Result<()> {
+        self.end_block(out)?;
+        let compressed = header.compressed.filter(|_| header.plain.is_some());
+        self.like = Like { dictionary: header.dictionary(), compressed };
+        Ok(())
+    }
+
     /// The dictionary of the next block, bytes; memory for it is asked for.
     fn dictionary(&mut self) -> Result<u64> {
         let preset = self.preset.unwrap_or(PRESET);
@@ -134,7 +153,8 @@ impl<'a> Streams<'a> {
         Ok(Coding { library, property, check, plain: 0, compressed: 0, header: 0, held, hold: self.like.hold() })
     }
 
-    fn end_block(&mut self, out: &mut Vec<u8>) -> Result<()> {
+    /// Ends the open block.
+    pub fn end_block(&mut self, out: &mut Vec<u8>) -> Result<()> {
         self.like = UNLIKE;
         let (Some(mut block), Some(stream)) = (self.block.take(), &mut self.stream) else { return Ok(()) };
         block.squeeze(&[], out, Action::Finish)?;
@@ -145,13 +165,7 @@ impl<'a> Streams<'a> {
         out.resize(out.len() + padding(block.compressed), 0);
         let check = block.check.finish();
         out.extend_from_slice(&check);
-        stream.blocks += 1;
-        head::push_number(block.header + block.compressed + check.len() as u64, &mut stream.records);
-        head::push_number(block.plain, &mut stream.records);
-        if stream.records.len() > INDEX {
-            return Err(Error::limit("an xz index (32 MiB)"));
-        }
-        Ok(())
+        stream.note(block.header + block.compressed + check.len() as u64, block.plain)
     }
 
     fn end_stream(&mut self, out: &mut Vec<u8>) -> Result<()> {
@@ -166,6 +180,19 @@ impl<'a> Streams<'a> {
         out.extend_from_slice(&crc.to_le_bytes());
         let footer = head::footer((out.len() - start) as u64, open.check);
         out.extend_from_slice(&footer);
+        Ok(())
+    }
+}
+
+impl Open {
+    /// Notes a block for the index.
+    fn note(&mut self, unpadded: u64, plain: u64) -> Result<()> {
+        self.blocks += 1;
+        head::push_number(unpadded, &mut self.records);
+        head::push_number(plain, &mut self.records);
+        if self.records.len() > INDEX {
+            return Err(Error::limit("an xz index (32 MiB)"));
+        }
         Ok(())
     }
 }

@@ -15,12 +15,15 @@ use super::head::{self, Frame, Role, Start};
 use super::{NAME, table};
 use crate::error::{Error, Kind, Result};
 use crate::input::{Input, Source};
-use crate::layer::coded::{Head, Heads, Need};
+use crate::layer::coded::points::Point;
+use crate::layer::coded::{Head, Heads, Need, units};
 
 /// Bytes that one read of the source brings.
 const READ: usize = 64 * 1024;
 /// Longest piece of a skippable frame that is announced as one head.
 const PIECE: u64 = 64 * 1024;
+/// Least plain bytes between two points at which a lift may begin.
+const POINTS: u64 = 64 * 1024;
 /// log2 of the largest window, bytes; what a run has memory for is asked for frame by frame.
 const WINDOW_LOG: u32 = 31;
 
@@ -44,6 +47,8 @@ pub struct Decoder<'a> {
     state: State,
     /// Plain bytes returned so far.
     plain: u64,
+    /// The plain offset from which on the next point is offered.
+    point: u64,
 }
 
 impl<'a> Decoder<'a> {
@@ -57,12 +62,17 @@ impl<'a> Decoder<'a> {
             library: if second { Library::Second(None) } else { Library::First(None) },
             state: State::Start,
             plain: 0,
+            point: 0,
         }
     }
 
     /// Looks at what stands next, and begins or announces it.
     fn start(&mut self) -> Result<()> {
         let at = self.feed.input.offset();
+        if self.plain >= self.point && self.heads.wants_points() {
+            self.point = self.plain + POINTS;
+            self.heads.offer(Point { coded: at * 8, plain: self.plain, state: [units::FRAME; 4] }, &[]);
+        }
         let window = self.feed.input.window(head::LONGEST)?;
         match head::start(window) {
             Start::Cut if window.is_empty() && at > 0 => {

@@ -66,6 +66,8 @@ struct Open {
     held: Option<Vec<u8>>,
     /// Output held back for the size frame before it.
     sized: Option<Vec<u8>>,
+    /// Length at which such output is cut, bytes.
+    bound: usize,
 }
 
 /// The encoder.
@@ -78,9 +80,17 @@ pub struct Frames<'a> {
     open: Option<Open>,
     /// A size frame whose frame has not come yet.
     size: Option<Vec<u8>>,
-    table: Table,
+    /// The frames that were written.
+    pub table: Table,
     /// Length of the plain stream before and after.
     foretold: Option<(u64, u64)>,
+}
+
+impl Open {
+    fn new(frame: Frame, sized: bool) -> Self {
+        let sized = sized.then(Vec::new);
+        Self { frame, plain: 0, hash: Xxh64::new(0), coded: 0, held: None, sized, bound: SIZED }
+    }
 }
 
 fn failed(what: &'static str) -> Error {
@@ -104,7 +114,7 @@ impl<'a> Frames<'a> {
     }
 
     fn open(&mut self, frame: Frame, sized: bool) -> Result<()> {
-        let mut open = Open { frame, plain: 0, hash: Xxh64::new(0), coded: 0, held: None, sized: sized.then(Vec::new) };
+        let mut open = Open::new(frame, sized);
         match (frame.content, self.foretold) {
             (None, _) => self.start(&frame, None)?,
             (Some(old), Some((before, after))) if old == before && !sized => {
@@ -113,6 +123,22 @@ impl<'a> Frames<'a> {
             (Some(_), _) => open.held = Some(Vec::new()),
         }
         self.open = Some(open);
+        Ok(())
+    }
+
+    /// Begins a frame with the traits of `frame` that holds `pledge` plain bytes, if that is known; behind its size if `sized`.
+    pub fn begin_piece(&mut self, frame: &Frame, pledge: Option<u64>, sized: bool) -> Result<()> {
+        self.start(frame, pledge)?;
+        self.open = Some(Open { bound: usize::MAX, ..Open::new(*frame, sized) });
+        Ok(())
+    }
+
+    /// Writes the size of a frame that comes behind it.
+    pub fn sized(&mut self, len: u64, out: &mut Vec<u8>) -> Result<()> {
+        let size = u32::try_from(len).map_err(|_| failed("a frame is too long for its size"))?;
+        let mut frame = SIZE.to_vec();
+        frame.extend_from_slice(&size.to_le_bytes());
+        self.copy(&frame, frame.len() as u64, out);
         Ok(())
     }
 
@@ -209,10 +235,7 @@ impl<'a> Frames<'a> {
             }
         }
         if let Some(coded) = open.sized {
-            let size = u32::try_from(coded.len()).map_err(|_| failed("a frame is too long for its size"))?;
-            let mut frame = SIZE.to_vec();
-            frame.extend_from_slice(&size.to_le_bytes());
-            self.copy(&frame, frame.len() as u64, out);
+            self.sized(coded.len() as u64, out)?;
             out.extend_from_slice(&coded);
         }
         self.table.note(open.coded, open.plain, open.hash.digest());
@@ -273,7 +296,7 @@ impl Encoder for Frames<'_> {
             self.release(&mut open, false, out)?;
         }
         self.squeeze(&mut open, plain, out)?;
-        let (frame, cut) = (open.frame, open.sized.as_ref().is_some_and(|coded| coded.len() >= SIZED));
+        let (frame, cut) = (open.frame, open.sized.as_ref().is_some_and(|coded| coded.len() >= open.bound));
         self.open = Some(open);
         if cut {
             self.end(out)?;

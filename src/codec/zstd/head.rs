@@ -157,6 +157,24 @@ impl Frame {
         self.window.min(self.content.unwrap_or(u64::MAX))
     }
 
+    /// `header`, its bytes, with `content` for the content size if it has one. `None` if there is no room for so small a
+    /// one: two bytes hold no less than 256 (RFC 8878 §3.1.1.1.4).
+    pub fn with_content(&self, header: &[u8], content: u64) -> Option<Vec<u8>> {
+        let mut header = header.to_vec();
+        let (Some(_), descriptor) = (self.content, *header.get(4)?) else { return Some(header) };
+        let (len, less) = match descriptor >> 6 {
+            0 => (1, 0),
+            1 => (2, 256),
+            2 => (4, 0),
+            _ => (8, 0),
+        };
+        let content = content.checked_sub(less)?.to_le_bytes();
+        let (field, beyond) = content.split_at(len);
+        let at = header.len().checked_sub(len)?;
+        header.get_mut(at..)?.copy_from_slice(field);
+        beyond.iter().all(|byte| *byte == 0).then_some(header)
+    }
+
     /// As a head carries it.
     pub fn traits(&self) -> [u64; 4] {
         let flags =

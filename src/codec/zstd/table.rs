@@ -28,12 +28,42 @@ pub fn closes(footer: &[u8], len: u64) -> Option<bool> {
     (*magic == CLOSE.to_le_bytes() && descriptor & 0x7c == 0 && fits).then_some(checksums)
 }
 
-/// What is noted of each frame that was written.
+/// Length of the payload that `footer` tells of.
+pub fn payload(footer: &[u8; FOOTER]) -> u64 {
+    let &[a, b, c, d, descriptor, ..] = footer;
+    let entry = if descriptor & 0x80 != 0 { 12 } else { 8 };
+    u64::from(u32::from_le_bytes([a, b, c, d])) * entry + FOOTER as u64
+}
+
+/// Whether `header` opens a seek table of `len` payload bytes.
+pub fn opens(header: &[u8], len: u64) -> bool {
+    header.split_first_chunk::<4>().is_some_and(|(magic, rest)| {
+        *magic == OPEN.to_le_bytes()
+            && rest.first_chunk().is_some_and(|told| u64::from(u32::from_le_bytes(*told)) == len)
+    })
+}
+
+/// What is noted of each frame.
 #[derive(Debug, Clone, Copy)]
-struct Entry {
-    coded: u32,
-    plain: u32,
-    hash: u32,
+pub struct Entry {
+    /// Length of the frame, bytes.
+    pub coded: u32,
+    /// Length of its content, bytes.
+    pub plain: u32,
+    /// Low half of the content's XXH64; 0 where the table has none.
+    pub hash: u32,
+}
+
+impl Entry {
+    /// The entries in the payload of a table.
+    pub fn read(payload: &[u8], checksums: bool) -> Vec<Self> {
+        let word = |entry: &[u8], at: usize| {
+            entry.get(at..).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u32::from_le_bytes(*bytes))
+        };
+        let entries = payload.get(..payload.len().saturating_sub(FOOTER)).unwrap_or_default();
+        let entries = entries.chunks_exact(if checksums { 12 } else { 8 });
+        entries.map(|e| Self { coded: word(e, 0), plain: word(e, 4), hash: word(e, 8) }).collect()
+    }
 }
 
 /// The frames that were written, for a table that may come.
@@ -48,14 +78,23 @@ impl Table {
     /// Notes a frame of `coded` bytes that holds `plain` bytes, with the XXH64 of these.
     pub fn note(&mut self, coded: u64, plain: u64, hash: u64) {
         match (u32::try_from(coded), u32::try_from(plain)) {
-            (Ok(coded), Ok(plain)) if self.entries.len() < ENTRIES => {
-                self.entries.push(Entry { coded, plain, hash: hash as u32 });
-            }
-            _ => {
-                self.broken = true;
-                self.entries = Vec::new();
-            }
+            (Ok(coded), Ok(plain)) => self.push(Entry { coded, plain, hash: hash as u32 }),
+            _ => self.fail(),
         }
+    }
+
+    /// Notes a frame.
+    pub fn push(&mut self, entry: Entry) {
+        if self.entries.len() < ENTRIES && !self.broken {
+            self.entries.push(entry);
+        } else {
+            self.fail();
+        }
+    }
+
+    fn fail(&mut self) {
+        self.broken = true;
+        self.entries = Vec::new();
     }
 
     /// Writes the table.

@@ -11,7 +11,7 @@ use crate::limits::Limits;
 static LAYER: CodecLayer = CodecLayer(&Zstd);
 
 /// A frame by libzstd itself.
-fn frame(plain: &[u8], level: i32, checksum: bool, size: bool, log: u32) -> Vec<u8> {
+pub(super) fn frame(plain: &[u8], level: i32, checksum: bool, size: bool, log: u32) -> Vec<u8> {
     let mut context = zstd_safe::CCtx::create();
     for parameter in [
         zstd_safe::CParameter::CompressionLevel(level),
@@ -32,7 +32,7 @@ fn frame(plain: &[u8], level: i32, checksum: bool, size: bool, log: u32) -> Vec<
     out
 }
 
-fn skippable(low: u8, payload: &[u8]) -> Vec<u8> {
+pub(super) fn skippable(low: u8, payload: &[u8]) -> Vec<u8> {
     [&[0x50 | low, 0x2a, 0x4d, 0x18], &(payload.len() as u32).to_le_bytes()[..], payload].concat()
 }
 
@@ -52,7 +52,7 @@ fn mixed() -> (Vec<u8>, Vec<u8>) {
 }
 
 /// The frames of a seekable file with its table.
-fn seekable(parts: &[Vec<u8>], checksums: bool) -> Vec<u8> {
+pub(super) fn seekable(parts: &[Vec<u8>], checksums: bool) -> Vec<u8> {
     let (mut out, mut table) = (Vec::new(), table::Table::default());
     for part in parts {
         let frame = frame(part, 3, false, true, 17);
@@ -64,7 +64,7 @@ fn seekable(parts: &[Vec<u8>], checksums: bool) -> Vec<u8> {
 }
 
 /// Checks a seek table against the frames before it, by hand; gives the number of entries.
-fn check_table(bytes: &[u8]) -> usize {
+pub(super) fn check_table(bytes: &[u8]) -> usize {
     let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
     let end = bytes.len();
     assert_eq!(word(end - 4), 0x8F92_EAB1);
