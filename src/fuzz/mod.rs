@@ -6,6 +6,8 @@
 #![expect(clippy::panic, clippy::indexing_slicing, reason = "a body says what is wrong by a panic")]
 
 mod compiled;
+#[cfg(feature = "gzip")]
+mod inflate;
 mod inputs;
 mod pipeline;
 mod scanners;
@@ -17,6 +19,8 @@ mod tests;
 mod variants;
 
 pub use compiled::compiled;
+#[cfg(feature = "gzip")]
+pub use inflate::inflate;
 pub use inputs::{checksums, policy, registry_csv, registry_jsonl};
 pub use pipeline::{bzip2, divided, frames, gzip, journal, lz4, snappy, tar, utf16, whole, xz, zip, zstd};
 pub use scanners::{csv, edit_list, json, spelling, text};
@@ -57,6 +61,8 @@ pub static BODIES: &[(&str, Body)] = &[
     ("compiled", compiled),
     #[cfg(feature = "gzip")]
     ("splice_gzip", splice_gzip),
+    #[cfg(feature = "gzip")]
+    ("inflate", inflate),
 ];
 
 /// What bytes above 0x7f stand for in [`expand`]: what scanners and matchers stumble over.

@@ -1,8 +1,8 @@
 //! Raw deflate streams (RFC 1951), which gzip and zip have in common: two decoders, one encoder, and how what stays is copied.
 
+pub mod blocks;
 pub mod inflate;
 pub mod place;
-pub mod raw;
 pub mod splice;
 
 use flate2::{Compress, FlushCompress, Status};

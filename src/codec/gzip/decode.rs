@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::input::{Input, Source};
 use crate::layer::coded::{Head, Heads};
 use crate::layer::deflate::Inflate;
-use crate::layer::deflate::raw::{Step, Stop};
+use crate::layer::deflate::blocks::{Step, Stop};
 
 /// Bytes that one read of the source brings.
 const READ: usize = 64 * 1024;

@@ -6,8 +6,8 @@ use super::{Check, head, splice};
 use crate::error::Result;
 use crate::layer::coded::Heads;
 use crate::layer::coded::points::Point;
+use crate::layer::deflate::blocks::{Blocks, Step};
 use crate::layer::deflate::place::{Kind, Place};
-use crate::layer::deflate::raw::{Blocks, Step};
 
 /// Distance of places, plain bytes.
 const STRIDE: u64 = 128 << 10;

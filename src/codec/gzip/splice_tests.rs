@@ -12,7 +12,7 @@ use crate::blob::Blob;
 use crate::codec::testing::planted::{Lifted, find_and_lift};
 use crate::codec::testing::{Edits, decode, log, model, noise, tool};
 use crate::layer::coded::CodecLayer;
-use crate::layer::deflate::raw::{Blocks, Stop};
+use crate::layer::deflate::blocks::{Blocks, Stop};
 use crate::limits::Limits;
 use crate::span::Span;
 

@@ -142,7 +142,7 @@ fn failed() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::raw::{Blocks, Stop};
+    use super::super::super::blocks::{Blocks, Stop};
     use super::*;
     use flate2::Compression;
 

@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 
 use crc32fast::Hasher;
 
+use super::super::blocks::{Blocks, Stop};
 use super::super::place::{Kind as At, Place};
-use super::super::raw::{Blocks, Stop};
 use super::{CHUNK, Frames, Member};
 use crate::error::{Error, Kind, Result};
 use crate::layer::coded::points::Point;

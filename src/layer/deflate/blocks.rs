@@ -1,4 +1,4 @@
-//! Inflating block by block, from the middle of a stream: what a splice asks of [`inflate`].
+//! Inflating block by block, from the middle of a stream: what a splice asks of [`super::inflate`].
 
 use super::inflate::{self, Inflate};
 
