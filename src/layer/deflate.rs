@@ -4,6 +4,7 @@
 pub mod place;
 pub mod raw;
 pub mod splice;
+pub mod symbols;
 
 use flate2::{Compress, Decompress, FlushCompress, FlushDecompress, Status};
 use miniz_oxide::inflate::stream::{InflateState, inflate};
