@@ -193,7 +193,8 @@ fn case(seed: u64) -> String {
         by.push(name);
     }
     let edits = edits(&mut chance, &all, &ends);
-    let (want, told) = (model(&all, &edits), format!("seed {seed}: {by:?}, {} bytes, {} edits", all.len(), edits.len()));
+    let (want, told) =
+        (model(&all, &edits), format!("seed {seed}: {by:?}, {} bytes, {} edits", all.len(), edits.len()));
     if number("SPLICE_TELL").is_some_and(|n| n > 1) {
         println!("{told}: members end at {ends:?}, {:?}", edits.iter().map(|(r, p)| (r, p.len())).collect::<Vec<_>>());
     }
@@ -219,7 +220,8 @@ fn blocks(bytes: &[u8]) -> Vec<(Range<u64>, Range<usize>, usize)> {
     let mut found = Vec::new();
     for head in heads.iter().filter(|head| !head.verbatim) {
         let (mut at, from) = (head.at as usize + head.bytes.len(), head.plain_at as usize);
-        let (mut inflate, mut out, mut plain, mut bit) = (Blocks::new().unwrap(), vec![0; 1 << 16], from, at as u64 * 8);
+        let (mut inflate, mut out, mut plain, mut bit) =
+            (Blocks::new().unwrap(), vec![0; 1 << 16], from, at as u64 * 8);
         let mut start = plain;
         loop {
             let step = inflate.step(&bytes[at..], &mut out, true).unwrap();

@@ -237,8 +237,7 @@ impl Codec for Summed {
         let Coded::Deflate(was) = self.coded else { return Ok(false) };
         let level = cx.search.level(self.name()).map(|level| level.clamp(0, 9) as u32);
         let frames = Bare(was);
-        let coded =
-            splice::Coded { len: work.part.len, points: work.part.points.as_ref(), masked: work.masked, level };
+        let coded = splice::Coded { len: work.part.len, points: work.part.points.as_ref(), masked: work.masked, level };
         let mut splicer = Splicer::new(&frames, &coded, &mut *work.pass)?;
         work.part.found.layer.lift(&work.part.found, &mut splicer, cx)?;
         let Some((crc, len)) = splicer.finish(cx)? else {

@@ -5,8 +5,8 @@
 //! nothing else: memory belongs to the stream, buffers are borrowed for one call, and no pointer outlives it.
 
 use libz_rs_sys::{
-    Z_BLOCK, Z_BUF_ERROR, Z_NO_FLUSH, Z_OK, Z_STREAM_END, inflate, inflateEnd, inflateGetDictionary, inflateInit2_, inflatePrime,
-    inflateReset, inflateSetDictionary, z_stream, zlibVersion,
+    Z_BLOCK, Z_BUF_ERROR, Z_NO_FLUSH, Z_OK, Z_STREAM_END, inflate, inflateEnd, inflateGetDictionary, inflateInit2_,
+    inflatePrime, inflateReset, inflateSetDictionary, z_stream, zlibVersion,
 };
 
 use crate::error::{Error, Kind, Result};
@@ -136,7 +136,9 @@ mod tests {
     fn stream() -> (Vec<u8>, Vec<u8>) {
         let (mut out, mut plain) = (Vec::new(), Vec::new());
         let mut deflate = Compress::new(Compression::new(6), false);
-        for (n, flush) in [FlushCompress::Partial, FlushCompress::Partial, FlushCompress::Finish].into_iter().enumerate() {
+        for (n, flush) in
+            [FlushCompress::Partial, FlushCompress::Partial, FlushCompress::Finish].into_iter().enumerate()
+        {
             let text: Vec<u8> = (0..400).flat_map(|i| format!("line {} of {n}\n", i % 37).into_bytes()).collect();
             out.reserve(1 << 16);
             deflate.compress_vec(&text, &mut out, flush).unwrap();

@@ -244,7 +244,8 @@ mod tests {
         for (bit, bits, from, len) in found {
             let (byte, phase) = ((bit / 8) as usize, (bit % 8) as u32);
             let wanted = wanted % (len + 2);
-            let stored = coded[byte..].iter().take(2).rev().fold(0, |w, b| w << 8 | u32::from(*b)) >> phase >> 1 & 3 == 0;
+            let stored =
+                coded[byte..].iter().take(2).rev().fold(0, |w, b| w << 8 | u32::from(*b)) >> phase >> 1 & 3 == 0;
             let walked = walk(&coded[byte..], phase, bits, len, wanted);
             assert_eq!(walked.is_none(), stored);
             assert_eq!(walk(&coded[byte..], phase, bits, len + 1, wanted), None);
