@@ -4,6 +4,7 @@ pub mod blocks;
 pub mod inflate;
 pub mod place;
 pub mod splice;
+pub mod symbols;
 
 use flate2::{Compress, FlushCompress, Status};
 use miniz_oxide::inflate::stream::InflateState;

@@ -195,12 +195,16 @@ fn case(seed: u64) -> String {
     let edits = edits(&mut chance, &all, &ends);
     let (want, told) =
         (model(&all, &edits), format!("seed {seed}: {by:?}, {} bytes, {} edits", all.len(), edits.len()));
+    if number("SPLICE_TELL").is_some_and(|n| n > 1) {
+        println!("{told}: members end at {ends:?}, {:?}", edits.iter().map(|(r, p)| (r, p.len())).collect::<Vec<_>>());
+    }
     let one = lifted(&bytes, &edits, true, chance.pick(&[1 << 18, 1 << 16, 5000, 333]));
     let other = lifted(&bytes, &edits, false, chance.pick(&[1 << 18, 4096]));
     assert!(one.bytes == other.bytes, "{told}: points or read sizes matter");
     for second in [false, true] {
         let (got, _) = decode(&Gzip, &one.bytes, 1 << 16, 1 << 16, second).unwrap_or_else(|e| panic!("{told}: {e}"));
-        assert!(got == want, "{told}: second {second}");
+        let differs = got.iter().zip(&want).position(|(a, b)| a != b);
+        assert!(got == want, "{told}: second {second}: at {differs:?}, {} of {}", got.len(), want.len());
     }
     for (name, args) in DECODERS {
         assert!(run(name, args, &one.bytes) == want, "{told}: {name}");

@@ -8,11 +8,16 @@
 //! is the bit and the history only, and each of its references finds the same byte in both. So nothing that was dropped is
 //! referred to either. A stored block reaches back 0, every other is taken to reach 32 KiB.
 //!
+//! *Cut.* A block with an edit, or of which only the beginning must be encoded again, is cut between two symbols ([`cut`]): the symbols
+//! before the edit stay, closed by the block's own code for its end; those that lie 32 KiB or more behind it stay as well, behind
+//! a copy of the block's header.
+//!
 //! *Aligned.* A region that is encoded again ends on the same bit of a byte on which the block behind it began ([`region`]), so that
 //! what is copied is the original's bytes, not only its bits: the outer pass keeps them without reading them.
 //!
 //! What stands around the streams (members of gzip, nothing in a zip) is [`Frames`]. Memory: see [`scan`], and 128 KiB of new text.
 
+mod cut;
 mod region;
 mod scan;
 mod write;
@@ -171,7 +176,7 @@ impl<'s> Splicer<'s> {
     /// The unit at which the pass stands.
     fn unit(&self) -> Option<Unit> {
         match self.scan.queue.front() {
-            Some(Item::Unit(unit)) if self.fate != Fate::Unknown => Some(*unit),
+            Some(Item::Unit(unit)) if self.fate != Fate::Unknown => Some(unit.clone()),
             _ => None,
         }
     }
@@ -207,7 +212,7 @@ impl<'s> Splicer<'s> {
         };
         match item {
             Item::Unit(unit) => {
-                let unit = *unit;
+                let unit = unit.clone();
                 if self.fate == Fate::Unknown { self.look(&unit) } else { self.decide(&unit) }
             }
             Item::Head(at, member) => {
@@ -249,15 +254,28 @@ impl<'s> Splicer<'s> {
     fn look(&mut self, unit: &Unit) -> Result<()> {
         self.fate = Fate::Kept;
         let whole_block = unit.begins && unit.end.is_some();
-        if !whole_block || !self.writer.may_copy(unit) { self.dirty() } else { Ok(()) }
+        if whole_block && self.writer.may_copy(unit) {
+            return Ok(());
+        }
+        // Only so much of it as what is behind may refer to.
+        self.cut_behind(unit.from + self.writer.lacks() as u64)?;
+        self.encode((0, 0))
     }
 
-    /// The unit at which the pass stands must be encoded again: what of it was kept so far is the first of it.
+    /// The unit at which the pass stands changes here: what of it lies before may stay, and what is far behind.
     fn dirty(&mut self) -> Result<()> {
-        let (Some(unit), Some(open)) = (self.unit(), self.open) else { return Err(behind()) };
         if self.fate == Fate::Dirty {
             return Ok(());
         }
+        let code = self.cut_before()?;
+        self.cut_behind(self.pos + DEFLATE_WINDOW as u64)?;
+        self.encode(code)
+    }
+
+    /// The unit at which the pass stands is encoded again: what of it was kept so far is the first of it. `code` ends the block before,
+    /// where that was cut.
+    fn encode(&mut self, code: (u64, u32)) -> Result<()> {
+        let (Some(unit), Some(open)) = (self.unit(), self.open) else { return Err(behind()) };
         if let Some(why) = open.member.refused {
             return Err(Error::unsupported(why).layer(self.frames.name()));
         }
@@ -270,10 +288,10 @@ impl<'s> Splicer<'s> {
         } else {
             self.writer.change(&unit);
             if !self.writer.in_region() {
-                self.keep_coded(unit.start / 8)?;
-                let byte = self.outer.window(1)?.first().copied().unwrap_or_default();
+                let byte = self.first_byte(unit.start / 8)?;
                 let from = unit.from.saturating_sub(DEFLATE_WINDOW as u64).max(open.plain_from);
-                self.writer.begin((unit.start % 8) as u32, byte, self.scan.old(from, unit.from), open.member.level)?;
+                let place = ((unit.start % 8) as u32, byte);
+                self.writer.begin(place, code, self.scan.old(from, unit.from), open.member.level)?;
             }
         }
         self.writer.feed(self.scan.old(unit.from, self.pos))
@@ -297,15 +315,8 @@ impl<'s> Splicer<'s> {
             }
             self.writer.send(self.outer)?;
             self.drop_coded(unit.free)?;
-        } else if self.writer.in_region() {
-            if self.outer.offset() != unit.start / 8 {
-                return Err(behind());
-            }
-            let phase = (unit.start % 8) as u32;
-            let byte = self.outer.window(1)?.first().copied().unwrap_or_default();
-            self.writer.end(phase, byte)?;
-            self.writer.send(self.outer)?;
-            self.outer.drop(u64::from(phase > 0))?;
+        } else if self.writer.in_region() || unit.unlast {
+            self.join(unit)?;
         }
         if !unit.whole {
             let from = unit.to().saturating_sub(DEFLATE_WINDOW as u64).max(plain_from);
@@ -316,8 +327,42 @@ impl<'s> Splicer<'s> {
         }
         self.fate = Fate::Unknown;
         self.scan.queue.pop_front();
-        self.scan.forget(self.pos);
+        self.scan.forget(unit.to());
         Ok(())
+    }
+
+    /// Ends the region before a unit that is copied, and writes what of it is not copied as it is: its first byte, and the header of its
+    /// block.
+    fn join(&mut self, unit: &Unit) -> Result<()> {
+        let (phase, at) = ((unit.start % 8) as u32, unit.start / 8);
+        let mut byte = [self.first_byte(at)?];
+        let mut header = unit.header.as_ref().map_or_else(Vec::new, |header| header.bytes.clone());
+        if unit.unlast {
+            // The first bit of a block says whether it is the last (RFC 1951 §3.2.3).
+            let (first, bit) = if header.is_empty() { (byte.first_mut(), phase) } else { (header.first_mut(), 0) };
+            first.into_iter().for_each(|byte| *byte &= !(1 << bit));
+        }
+        let whole = unit.unlast && header.is_empty();
+        if self.writer.in_region() {
+            let bits = unit.header.as_ref().map_or(0, |header| header.bits);
+            let [byte] = byte;
+            self.writer.end(&region::Behind { header: (&header, bits), phase, byte, whole })?;
+            self.writer.send(self.outer)?;
+        } else {
+            self.outer.write(&byte)?;
+        }
+        self.outer.drop(u64::from(phase > 0 || whole))
+    }
+
+    /// The first coded byte of what comes, which stands at `at`.
+    fn first_byte(&mut self, at: u64) -> Result<u8> {
+        if !self.writer.in_region() {
+            self.keep_coded(at)?;
+        }
+        if self.outer.offset() != at {
+            return Err(behind());
+        }
+        self.outer.window(1)?.first().copied().ok_or_else(ended)
     }
 
     /// Goes past the trailer at `at`, which is written anew if the member changed.
@@ -410,13 +455,13 @@ impl Pass for Splicer<'_> {
         let to = self.behind(n)?;
         self.settle()?;
         while self.pos < to {
-            match self.unit().filter(|unit| self.pos < unit.to()) {
-                Some(unit) => {
-                    self.dirty()?;
-                    self.pos = unit.to().min(to);
-                }
-                None => self.step(self.pos)?,
+            if self.unit().is_none_or(|unit| self.pos >= unit.to()) {
+                self.step(self.pos)?;
+                continue;
             }
+            self.dirty()?;
+            // As far as it reaches now: it may have been cut.
+            self.pos = self.unit().map_or(self.pos, |unit| unit.to()).min(to);
         }
         self.at = to;
         Ok(())

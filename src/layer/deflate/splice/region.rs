@@ -2,7 +2,7 @@
 //!
 //! It begins and ends at a bit. Before it, blocks without content bring the writer to a whole byte; the compressor ends it on a whole
 //! byte by an empty stored block; then empty blocks bring the writer to where in its byte the next block of the original begins. So
-//! every byte behind it can be the original's. That costs 11 to 28 bytes a region.
+//! every byte behind it can be the original's. That costs at most 28 bytes a region.
 
 use flate2::{Compress, FlushCompress};
 
@@ -24,6 +24,17 @@ impl Bits<'_> {
             self.out.push(self.held as u8);
             self.held >>= 8;
             self.len -= 8;
+        }
+    }
+
+    /// Bits `from` to `from + len` of `coded`; behind its end stand zeros.
+    fn copy(&mut self, coded: &[u8], from: u64, len: u64) {
+        let (mut at, end) = (from, from + len);
+        while at < end {
+            let byte = coded.get((at / 8) as usize).copied().unwrap_or_default();
+            let n = (8 - at % 8).min(end - at) as u32;
+            self.put(u64::from(byte) >> (at % 8) & ((1 << n) - 1), n);
+            at += u64::from(n);
         }
     }
 
@@ -90,32 +101,72 @@ fn low(byte: u8, bits: u32) -> u64 {
     u64::from(byte) & ((1 << bits) - 1)
 }
 
-/// Begins a region behind bit `phase` of `byte`, which is the next of the original: writes the bits before, and goes to a whole byte.
-pub fn begin(phase: u32, byte: u8, out: &mut Vec<u8>) {
+/// Begins a region behind bit `phase` of `byte`, which is the next of the original: writes the bits before, the code that ends a block
+/// (`code`, its first bit lowest, and its length) where one is cut, and goes to a whole byte.
+pub fn begin(phase: u32, byte: u8, code: (u64, u32), out: &mut Vec<u8>) {
     let mut bits = Bits { out, held: 0, len: 0 };
     bits.put(low(byte, phase), phase);
-    match phase {
+    bits.put(code.0, code.1);
+    match bits.len {
         0 => {}
-        2 | 4 | 6 => (0..4 - phase / 2).for_each(|_| bits.fixed()),
+        2 | 4 | 6 => (0..4 - bits.len / 2).for_each(|_| bits.fixed()),
         _ => bits.stored(),
     }
 }
 
-/// Ends the compressor's blocks on a whole byte, and goes on to bit `phase` of `byte`, in which the next block of the original begins;
-/// writes that byte, unless `phase` is 0.
-pub fn end(deflate: &mut Compress, phase: u32, byte: u8, out: &mut Vec<u8>) -> Result<()> {
+/// What is copied behind a region.
+pub struct Behind<'h> {
+    /// The header that is repeated before it, where a block is cut: bits, lowest first, and how many.
+    pub header: (&'h [u8], u64),
+    /// Bit of `byte` at which it begins.
+    pub phase: u32,
+    /// The first byte in which it stands, or less than that.
+    pub byte: u8,
+    /// `byte` is written even if it is all of what comes.
+    pub whole: bool,
+}
+
+/// Ends the compressor's blocks on a whole byte, and goes on to the bit of a byte on which `behind` begins; writes that byte, unless it
+/// begins with it.
+pub fn end(deflate: &mut Compress, behind: &Behind<'_>, out: &mut Vec<u8>) -> Result<()> {
     if deflate.total_in() > 0 {
         sync(deflate, out)?;
     }
-    let (long, short, fixed) = padding(phase);
+    let (header, len) = behind.header;
+    let (long, short, fixed) = padding((behind.phase + 8 - (len % 8) as u32) % 8);
     let mut bits = Bits { out, held: 0, len: 0 };
     (0..long).for_each(|_| bits.dynamic(true));
     (0..short).for_each(|_| bits.dynamic(false));
     (0..fixed).for_each(|_| bits.fixed());
-    if phase > 0 {
-        bits.put(u64::from(byte) >> phase, 8 - phase);
+    bits.copy(header, 0, len);
+    if behind.phase > 0 || behind.whole {
+        bits.put(u64::from(behind.byte) >> behind.phase, 8 - behind.phase);
     }
     Ok(())
+}
+
+/// Bits `from` to `from + len` of `coded`, as bytes, and their number.
+pub fn take(coded: &[u8], from: u64, len: u64) -> Vec<u8> {
+    let mut out = Vec::with_capacity(len as usize / 8 + 2);
+    let mut bits = Bits { out: &mut out, held: 0, len: 0 };
+    bits.copy(coded, from, len);
+    let rest = (8 - bits.len) % 8;
+    bits.put(0, rest);
+    out
+}
+
+/// A block of which only the end is left: its header (`header`), and behind that the bits of `coded` from bit `phase` on. What comes of it begins
+/// at the bit that is given as well.
+pub fn rejoin(header: (&[u8], u64), coded: &[u8], phase: u32) -> (Vec<u8>, u32) {
+    let skip = (phase + 8 - (header.1 % 8) as u32) % 8;
+    let mut out = Vec::with_capacity(coded.len() + header.0.len() + 2);
+    let mut bits = Bits { out: &mut out, held: 0, len: 0 };
+    bits.put(0, skip);
+    bits.copy(header.0, 0, header.1);
+    let (first, rest) = coded.split_first().map_or((0, coded), |(first, rest)| (*first, rest));
+    bits.put(u64::from(first) >> phase, 8 - phase);
+    out.extend_from_slice(rest);
+    (out, skip)
 }
 
 /// Ends the compressor's stream.
@@ -161,12 +212,14 @@ mod tests {
                 bits.put(0, 7);
                 let (byte, phase) = (bits.held as u8, bits.len);
                 assert_eq!(phase, from);
-                begin(phase, byte | (0xff << phase), &mut out);
+                begin(phase, byte | (0xff << phase), (0, 0), &mut out);
                 let mut deflate = Compress::new(Compression::new(6), false);
                 squeeze(&mut deflate, text, &mut out, FlushCompress::None).unwrap();
                 // Behind it: the last block, empty.
                 let tail = (0b011_u32 << to).to_le_bytes();
-                end(&mut deflate, to, tail[0] | ((1 << to) - 1) as u8, &mut out).unwrap();
+                let byte = tail[0] | ((1 << to) - 1) as u8;
+                let behind = Behind { header: (&[], 0), phase: to, byte, whole: false };
+                end(&mut deflate, &behind, &mut out).unwrap();
                 out.extend_from_slice(&tail[usize::from(to > 0)..]);
                 let mut blocks = Blocks::new();
                 let (mut plain, mut at, mut made, mut buf) = (Vec::new(), 0, 0, [0; 100]);

@@ -5,6 +5,7 @@
 //! bytes of both.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use crc32fast::Hasher;
 
@@ -32,7 +33,7 @@ pub enum Item {
 }
 
 /// What is copied or encoded again as a whole: a block, empty blocks one after another, a piece of a long block, or a member.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Unit {
     /// Offset in the decoded stream.
     pub from: u64,
@@ -42,8 +43,12 @@ pub struct Unit {
     pub start: u64,
     /// Where it ends, bits; `None` inside of a block.
     pub end: Option<u64>,
-    /// Whether it begins with a block.
+    /// Whether it begins with a block, or with a part of one whose header is known.
     pub begins: bool,
+    /// It begins between two symbols of a block: the header of that, which must be repeated before it.
+    pub header: Option<Rc<Header>>,
+    /// It is to be copied as a block that is not the last, though it is.
+    pub unlast: bool,
     /// A stored block: it refers to nothing before it.
     pub stored: bool,
     /// The last of its member.
@@ -54,6 +59,15 @@ pub struct Unit {
     pub crc: u32,
     /// Offset in the coded stream of the first byte that is not, or not only, this unit's.
     pub free: u64,
+}
+
+/// The header of a block that is cut.
+#[derive(Debug)]
+pub struct Header {
+    /// Its bits, lowest first.
+    pub bytes: Vec<u8>,
+    /// How many bits.
+    pub bits: u64,
 }
 
 impl Unit {
@@ -255,6 +269,8 @@ impl Scan {
             start,
             end: None,
             begins,
+            header: None,
+            unlast: false,
             stored,
             last: false,
             whole: self.whole,

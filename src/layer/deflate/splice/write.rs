@@ -57,13 +57,18 @@ impl Writer {
 
     /// Whether the new text's end is not the old one's, or something is being encoded: what comes must be decoded.
     pub fn bound(&self) -> bool {
-        self.in_region() || self.changed.as_ref().is_some_and(|changed| changed.common < DEFLATE_WINDOW)
+        self.in_region() || self.lacks() > 0
+    }
+
+    /// How much of the text before a unit must be encoded again before it may refer to it, bytes.
+    pub fn lacks(&self) -> usize {
+        self.changed.as_ref().map_or(0, |changed| DEFLATE_WINDOW.saturating_sub(changed.common))
     }
 
     /// Whether the copy rule allows that a unit that stays is copied, and it is worth it: an empty one is none in a region.
     pub fn may_copy(&self, unit: &Unit) -> bool {
         let near = unit.stored || unit.len == 0;
-        let rule = near || self.changed.as_ref().is_none_or(|changed| changed.common >= DEFLATE_WINDOW);
+        let rule = near || self.lacks() == 0;
         rule && !(self.in_region() && unit.len == 0)
     }
 
@@ -77,14 +82,14 @@ impl Writer {
         });
     }
 
-    /// Begins a region behind bit `phase` of `byte`; `old` is the old text before it, as much as a reference may reach.
-    pub fn begin(&mut self, phase: u32, byte: u8, old: &[u8], level: u32) -> Result<()> {
+    /// Begins a region behind bit `phase` of `byte` and the code `code`; `old` is the old text before it, as much as a reference may reach.
+    pub fn begin(&mut self, (phase, byte): (u32, u8), code: (u64, u32), old: &[u8], level: u32) -> Result<()> {
         let Some(changed) = &mut self.changed else { return Err(failed()) };
         if changed.common >= DEFLATE_WINDOW {
             changed.tail.clear();
             changed.tail.extend_from_slice(old);
         }
-        region::begin(phase, byte, &mut self.out);
+        region::begin(phase, byte, code, &mut self.out);
         let deflate = match &mut self.deflate {
             Some((is, deflate)) if *is == level => {
                 deflate.reset();
@@ -130,10 +135,10 @@ impl Writer {
         Ok(())
     }
 
-    /// Ends the region before a block that begins at bit `phase` of `byte`.
-    pub fn end(&mut self, phase: u32, byte: u8) -> Result<()> {
+    /// Ends the region before what is copied.
+    pub fn end(&mut self, behind: &region::Behind<'_>) -> Result<()> {
         match (std::mem::take(&mut self.region), &mut self.deflate) {
-            (Region::Blocks, Some((_, deflate))) => region::end(deflate, phase, byte, &mut self.out),
+            (Region::Blocks, Some((_, deflate))) => region::end(deflate, behind, &mut self.out),
             _ => Err(failed()),
         }
     }
