@@ -12,6 +12,7 @@ mod scanners;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod units;
 mod variants;
 
 pub use compiled::compiled;
@@ -19,6 +20,7 @@ pub use inputs::{checksums, policy, registry_csv, registry_jsonl};
 pub use pipeline::{bzip2, divided, frames, gzip, journal, lz4, snappy, tar, utf16, whole, xz, zip, zstd};
 pub use scanners::{csv, edit_list, json, spelling, text};
 pub use stream::filter;
+pub use units::splice_units;
 pub use variants::variants;
 
 /// One body.
@@ -51,6 +53,7 @@ pub static BODIES: &[(&str, Body)] = &[
     ("filter", filter),
     ("checksums", checksums),
     ("compiled", compiled),
+    ("splice_units", splice_units),
 ];
 
 /// What bytes above 0x7f stand for in [`expand`]: what scanners and matchers stumble over.

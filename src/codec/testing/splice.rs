@@ -267,9 +267,13 @@ pub fn agree(
     code: &dyn Fn(&mut Rng, &[u8]) -> (String, Vec<u8>),
     judges: &[Tool],
 ) {
-    let number = |name| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
-    let cases = number("UNWRITE_SPLICE_CASES").unwrap_or(cases as u64);
-    let first = number("UNWRITE_SPLICE_SEED").unwrap_or(1);
+    // Without the prefix as `scripts/splice` sets them.
+    let number = |name: &str| {
+        let value = std::env::var(format!("UNWRITE_{name}")).or_else(|_| std::env::var(name)).ok()?;
+        value.parse::<u64>().ok()
+    };
+    let cases = number("SPLICE_CASES").unwrap_or(cases as u64);
+    let first = number("SPLICE_SEED").unwrap_or(1);
     let (mut kept, mut all) = (0, 0);
     for seed in first..first + cases {
         let mut rng = Rng(seed);
@@ -329,8 +333,8 @@ pub fn hostile(layer: &'static CodecLayer, bytes: &[u8]) {
             plain: rng.scale(len + 9) as u64,
             state: [rng.below(2) as u64; 4],
         };
-        let mut points: Vec<Point> = (0..4).map(|_| point()).collect();
-        points.sort_by_key(|point| point.plain);
+        let mut points: Vec<_> = (0..4).map(|_| (point(), Vec::new())).collect();
+        points.sort_by_key(|(point, _)| point.plain);
         let points = Points::of(&points, &space);
         let _failed = lift_at(layer, bytes, &edits, WAY, None, |_| Some(points)).err();
     }

@@ -49,11 +49,16 @@ impl Points {
         Self { kept: Vec::new(), windows: Spool::new(space) }
     }
 
-    /// These, without windows.
+    /// These, with their windows: for tests.
     #[cfg(test)]
-    pub fn of(points: &[Point], space: &Arc<TempSpace>) -> Self {
-        let kept = points.iter().map(|point| Kept { point: *point, window: 0, len: 0 }).collect();
-        Self { kept, windows: Spool::new(space) }
+    pub fn of(points: &[(Point, Vec<u8>)], space: &Arc<TempSpace>) -> Self {
+        let mut made = Self::none(space);
+        for (point, bytes) in points {
+            let window = made.windows.len();
+            made.windows.append(bytes).unwrap();
+            made.kept.push(Kept { point: *point, window, len: bytes.len() });
+        }
+        made
     }
 
     /// How many there are.
