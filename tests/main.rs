@@ -30,5 +30,6 @@ mod registry_verbs;
 mod settle;
 mod since;
 mod support;
+mod units;
 mod variants;
 mod zip;
