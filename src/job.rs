@@ -154,7 +154,7 @@ pub struct Job {
     pub format: Option<String>,
     /// `--codec`.
     pub codec: Option<String>,
-    /// `--level CODEC=N`.
+    /// `--level CODEC=N`; with `--zstd-seekable` also `zstd-seekable`.
     pub levels: Vec<(String, i32)>,
     /// `--since`: manifests that are relied on, as files.
     pub since: Vec<PathBuf>,

@@ -31,5 +31,6 @@ mod settle;
 mod since;
 mod splice;
 mod support;
+mod units;
 mod variants;
 mod zip;

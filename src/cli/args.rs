@@ -201,6 +201,9 @@ pub struct Scrub {
     /// Compression level of what is re-encoded, such as gzip=6 or zstd=3.
     #[arg(long, value_name = "CODEC=N", env = "UNWRITE_LEVEL", value_delimiter = ',')]
     pub level: Vec<String>,
+    /// Give a rewritten zstd file a seek table if it has none.
+    #[arg(long, env = "UNWRITE_ZSTD_SEEKABLE")]
+    pub zstd_seekable: bool,
     /// What is told to a monitoring system.
     #[command(flatten)]
     pub monitoring: Monitoring,

@@ -31,6 +31,9 @@ pub fn scrub(typed: &Scrub, source: &Typed, config: Config, meter: &mut Meter) -
     let most = typed.max_dropped.as_deref().map(MaxDropped::parse).transpose();
     job.max_dropped = most.map_err(|error| Error::usage(format!("--max-dropped: {error}")))?;
     job.levels = build::levels(&typed.level)?;
+    if typed.zstd_seekable {
+        job.levels.push(("zstd-seekable".to_owned(), 1));
+    }
     if job.verify == crate::job::Verify::None {
         say("unwrite: WARNING: --verify none: results replace originals without a second look");
     }

@@ -25,6 +25,9 @@ use crate::layer::coded::{Codec, Encoder, Heads, Need, Splice, units};
 /// The codec's name.
 const NAME: &str = "zstd";
 
+/// Among the levels: `--zstd-seekable`.
+pub const SEEKABLE: &str = "zstd-seekable";
+
 /// The Zstandard codec.
 pub struct Zstd;
 
@@ -59,6 +62,6 @@ impl Codec for Zstd {
         let Some(job) = units::prepare(self, work, cx)? else { return Ok(false) };
         let (decoding, encoding) = (cx.memory(), cx.memory());
         let frames = encode::Frames::new(cx.search.level(NAME), Box::new(move |bytes| encoding.need(bytes)));
-        splice::splice(job, frames, Box::new(move |bytes| decoding.need(bytes)))
+        splice::splice(job, frames, cx.search.level(SEEKABLE).is_some(), Box::new(move |bytes| decoding.need(bytes)))
     }
 }

@@ -16,6 +16,7 @@ mod splice;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod units;
 mod variants;
 
 pub use compiled::compiled;
@@ -27,6 +28,7 @@ pub use scanners::{csv, edit_list, json, spelling, text};
 #[cfg(feature = "gzip")]
 pub use splice::splice_gzip;
 pub use stream::filter;
+pub use units::splice_units;
 pub use variants::variants;
 
 /// One body.
@@ -63,6 +65,7 @@ pub static BODIES: &[(&str, Body)] = &[
     ("splice_gzip", splice_gzip),
     #[cfg(feature = "gzip")]
     ("inflate", inflate),
+    ("splice_units", splice_units),
 ];
 
 /// What bytes above 0x7f stand for in [`expand`]: what scanners and matchers stumble over.

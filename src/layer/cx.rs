@@ -51,7 +51,7 @@ pub struct Search<'s> {
     pub format: Option<&'s str>,
     /// `--codec`.
     pub codec: Option<&'s str>,
-    /// `--level CODEC=N`.
+    /// `--level CODEC=N`; with `--zstd-seekable` also `zstd-seekable`.
     pub levels: &'s [(String, i32)],
     /// Set by SIGINT or SIGTERM.
     pub interrupted: &'s AtomicBool,

@@ -119,7 +119,7 @@ fn content_sizes_are_checked_and_made_anew() {
     sized.extend_from_slice(&large[len..]);
     assert_eq!(frame_of(&run(&sized)), [Some(long.len() as u64 - 61)], "foretold");
     let two = [&sized[..], &one].concat();
-    assert_eq!(frame_of(&run(&two)), [None, Some(short.len() as u64)], "held back");
+    assert_eq!(frame_of(&run(&two)), [Some(long.len() as u64 - 61), Some(short.len() as u64)], "foretold, and kept");
     assert_eq!(frame_of(&run(&frame(&short, 0, 4, false))), [None]);
 }
 

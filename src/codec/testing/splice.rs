@@ -267,9 +267,13 @@ pub fn agree(
     code: &dyn Fn(&mut Rng, &[u8]) -> (String, Vec<u8>),
     judges: &[Tool],
 ) {
-    let number = |name| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
-    let cases = number("UNWRITE_SPLICE_CASES").unwrap_or(cases as u64);
-    let first = number("UNWRITE_SPLICE_SEED").unwrap_or(1);
+    // Without the prefix as `scripts/splice` sets them.
+    let number = |name: &str| {
+        let value = std::env::var(format!("UNWRITE_{name}")).or_else(|_| std::env::var(name)).ok()?;
+        value.parse::<u64>().ok()
+    };
+    let cases = number("SPLICE_CASES").unwrap_or(cases as u64);
+    let first = number("SPLICE_SEED").unwrap_or(1);
     let (mut kept, mut all) = (0, 0);
     for seed in first..first + cases {
         let mut rng = Rng(seed);

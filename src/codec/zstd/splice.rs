@@ -39,9 +39,10 @@ fn damaged(at: u64) -> Error {
 }
 
 /// Lifts `job`, encoding by `frames`. `false`, with nothing written: a seek table does not tell the truth.
-pub fn splice(job: Job<'_>, frames: Frames<'_>, need: Need<'_>) -> Result<bool> {
+/// `seekable`: a seek table is written though there was none.
+pub fn splice(job: Job<'_>, frames: Frames<'_>, seekable: bool, need: Need<'_>) -> Result<bool> {
     let Job { mut coded, edits, points, .. } = job;
-    let Some(old) = Old::read(&mut coded)? else { return Ok(false) };
+    let Some(old) = Old::read(&mut coded, seekable)? else { return Ok(false) };
     let weave = Weave::new(&edits)?;
     let splicer = Splicer {
         coded,
@@ -86,14 +87,31 @@ impl Splicer<'_, '_, '_> {
             }
             self.item()?;
         }
-        if let Some((start, checksums)) = self.old.place() {
-            self.old.keep(start, &mut self.frames.table)?;
+        let len = self.coded.len();
+        let (start, checksums) = self.old.place().unwrap_or((len, false));
+        self.keep(start)?;
+        if self.old.place().is_some() || self.old.wanted() && !self.frames.table.is_broken() {
             self.coded.keep_to(start)?;
             self.frames.table.write(checksums, &mut self.out)?;
             self.coded.send(&mut self.out)?;
-            self.coded.drop_to(self.coded.len())?;
+            self.coded.drop_to(len)?;
         }
         self.coded.keep_rest()
+    }
+
+    /// Notes for a seek table that the frames up to `to` stay.
+    fn keep(&mut self, to: u64) -> Result<()> {
+        let Self { coded, old, frames, context, need, .. } = self;
+        old.keep(coded, to, &mut frames.table, &mut |coded, at, frame| {
+            need(frame.memory())?;
+            let mut blocks = Blocks::new(context.take(), coded, at, frame)?;
+            let mut len = 0;
+            while blocks.next(coded)? {
+                len += blocks.plain.len() as u64;
+            }
+            *context = Some(blocks.context);
+            Ok(len)
+        })
     }
 
     /// Goes over one frame or skippable frame.
@@ -123,7 +141,7 @@ impl Splicer<'_, '_, '_> {
             (self.plain, self.size) = (self.plain + content, None);
             return Ok(());
         }
-        (self.need)(frame.memory() + (SHORT + BLOCK) as u64)?;
+        (self.need)(frame.memory())?;
         let mut blocks = Blocks::new(self.context.take(), &mut self.coded, self.at, frame)?;
         let (mut hash, mut held, mut plain) = (Xxh64::new(0), Vec::new(), self.plain);
         // Where the first touched block stands.
@@ -149,7 +167,7 @@ impl Splicer<'_, '_, '_> {
             } else {
                 plain = self.plain;
                 self.coded.keep_to(self.size.unwrap_or(self.at))?;
-                self.old.keep(self.size.unwrap_or(self.at), &mut self.frames.table)?;
+                self.keep(self.size.unwrap_or(self.at))?;
             }
             plain = self.rest(frame, &mut blocks, plain, &held)?;
             self.coded.drop_to(blocks.at)?;
@@ -174,7 +192,7 @@ impl Splicer<'_, '_, '_> {
         let len = header.len() as u64 + (touched - start) + tail.len() as u64;
         let first = self.size.unwrap_or(at);
         self.coded.keep_to(first)?;
-        self.old.keep(first, &mut self.frames.table)?;
+        self.keep(first)?;
         if self.size.is_some() {
             self.frames.sized(len, &mut self.out)?;
             self.coded.send(&mut self.out)?;

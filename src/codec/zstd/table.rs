@@ -97,6 +97,11 @@ impl Table {
         self.entries = Vec::new();
     }
 
+    /// Whether no table can be made.
+    pub fn is_broken(&self) -> bool {
+        self.broken
+    }
+
     /// Writes the table.
     pub fn write(&self, checksums: bool, out: &mut Vec<u8>) -> Result<()> {
         if self.broken {
