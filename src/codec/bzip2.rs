@@ -58,6 +58,12 @@ impl Codec for Bzip2 {
         Ok(Box::new(Decoder { feed, library, need, asked: 0, state: State::Start }))
     }
 
+    /// Where a stream seems to begin: ten bytes that are the same in all of them, but for the level.
+    fn cut(&self, coded: &[u8], least: usize) -> Option<usize> {
+        let places = memchr::memmem::find_iter(coded.get(least..)?, b"BZh");
+        places.map(|at| least + at).find(|at| coded.get(*at..).is_some_and(|bytes| self.sniff(bytes)))
+    }
+
     fn encoder<'a>(&self, level: Option<i32>, need: Need<'a>) -> Result<Box<dyn Encoder + 'a>> {
         let level = level.map(|level| level.clamp(1, 9) as u32);
         Ok(Box::new(Streams { level, need, asked: 0, open: None }))

@@ -7,6 +7,7 @@
 //! table of chunks would point to the wrong places. Splicing inside a member is not done here.
 
 mod bgzf;
+mod cut;
 mod decode;
 mod head;
 #[cfg(test)]
@@ -54,6 +55,10 @@ impl Codec for Gzip {
         _need: Need<'a>,
     ) -> Result<Box<dyn Source + 'a>> {
         Ok(Box::new(decode::Decoder::new(source, heads, second)))
+    }
+
+    fn cut(&self, coded: &[u8], least: usize) -> Option<usize> {
+        cut::cut(coded, least)
     }
 
     fn encoder<'a>(&self, level: Option<i32>, _need: Need<'a>) -> Result<Box<dyn Encoder + 'a>> {

@@ -95,6 +95,7 @@ pub fn with_cx<T>(limits: &Limits, level: Option<(&str, i32)>, second: bool, job
         limits,
         space: &space,
         large: &large,
+        crew: &crate::pool::Alone,
         second,
         format: None,
         codec: None,
