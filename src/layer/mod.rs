@@ -21,6 +21,7 @@ pub mod pass;
 pub mod raw;
 pub mod records;
 pub mod ruling;
+pub mod scouts;
 pub mod stream;
 
 use std::fmt;
