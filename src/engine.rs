@@ -92,7 +92,7 @@ pub fn run(job: &Job, given: &Given<'_>) -> Result<Report> {
     let mask = |name: &[u8]| masker.mask(name);
     let judge = Judge::new(&given.registry.needles, &given.policy.fields, given.key);
     let large = LargeSlot::new(stdin::share(&job.mode, job.limits.max_memory), job.jobs);
-    let (gate, crew) = (AtomicBool::new(false), Turnstile::new(job.jobs));
+    let (gate, crew) = (AtomicBool::new(false), Arc::new(Turnstile::new(job.jobs)));
     let search = Search {
         engine: &literal,
         needles: &given.registry.needles,
@@ -103,7 +103,7 @@ pub fn run(job: &Job, given: &Given<'_>) -> Result<Report> {
         limits: &job.limits,
         space: &space,
         large: &large,
-        crew: &crew,
+        crew: &*crew,
         second: false,
         format: job.format.as_deref(),
         codec: job.codec.as_deref(),
@@ -157,7 +157,7 @@ struct Fleet<'f> {
     space: &'f Arc<TempSpace>,
     uri: &'f (dyn Fn(&Path) -> String + Sync),
     plan: &'f Plan,
-    crew: &'f Turnstile,
+    crew: &'f Arc<Turnstile>,
 }
 
 impl Fleet<'_> {
@@ -195,7 +195,7 @@ impl Fleet<'_> {
             since: since.as_ref(),
             fresh: fresh.as_ref(),
             second: self.second,
-            disk: &Disk::paced(Arc::clone(self.space.pace())),
+            disk: &Disk::paced(Arc::clone(self.space.pace())).helped(Arc::<Turnstile>::clone(self.crew)),
             mode: &job.mode,
             verify: job.verify,
             overwrite: job.overwrite,

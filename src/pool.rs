@@ -28,7 +28,7 @@ impl Pool for Alone {
 ///
 /// Whoever leads a piece of work has a turn; helpers wait for one at each step, so that no more threads run than the bound says,
 /// however many there are. Who has a turn gives it away while it waits for another thread of its own.
-pub trait Crew: Sync {
+pub trait Crew: std::fmt::Debug + Send + Sync {
     /// How many helpers a piece of work that begins now may have; 0: it does without.
     fn helpers(&self) -> usize;
 

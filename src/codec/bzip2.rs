@@ -5,6 +5,7 @@
 //! tells of, unless the option says another. There is nothing else in a header, and no name. Blocks stand at bit offsets;
 //! splicing at them is not done here. Blocks that bzip2 before 0.9.5 randomised are read, but not by the second decoder.
 
+mod cut;
 mod second;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use bzip2::{Action, Compress, Compression, Decompress, Status};
 
 use crate::error::{Error, Kind, Result};
 use crate::input::Source;
+use crate::layer::ahead::Cutter;
 use crate::layer::coded::{Codec, Encoder, Head, Heads, Need};
 use crate::layer::feed::Feed;
 
@@ -58,10 +60,8 @@ impl Codec for Bzip2 {
         Ok(Box::new(Decoder { feed, library, need, asked: 0, state: State::Start }))
     }
 
-    /// Where a stream seems to begin: ten bytes that are the same in all of them, but for the level.
-    fn cut(&self, coded: &[u8], least: usize) -> Option<usize> {
-        let places = memchr::memmem::find_iter(coded.get(least..)?, b"BZh");
-        places.map(|at| least + at).find(|at| coded.get(*at..).is_some_and(|bytes| self.sniff(bytes)))
+    fn cutter(&self) -> Option<Box<dyn Cutter>> {
+        Some(Box::<cut::Blocks>::default())
     }
 
     fn encoder<'a>(&self, level: Option<i32>, need: Need<'a>) -> Result<Box<dyn Encoder + 'a>> {

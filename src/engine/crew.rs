@@ -13,6 +13,7 @@ use crate::pool::Crew;
 const MOST_HELPERS: usize = 7;
 
 /// The turns of a run.
+#[derive(Debug)]
 pub struct Turnstile {
     jobs: usize,
     state: Mutex<State>,
@@ -23,6 +24,7 @@ pub struct Turnstile {
     begun: AtomicU64,
 }
 
+#[derive(Debug)]
 struct State {
     free: usize,
     /// Threads that lead, waiting for a turn.

@@ -10,6 +10,8 @@
 
 mod desk;
 #[cfg(test)]
+mod codecs;
+#[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
@@ -20,8 +22,38 @@ use super::Search;
 use super::coded::{Codec, Heads, Rest};
 use super::cx::Memory;
 use crate::error::{Error, Kind, Result};
-use crate::input::{Input, Source};
+use crate::input::{BlobSource, Input, Source};
 use crate::limits::WINDOW;
+
+/// Cuts a stream into parts that are decoded as streams of their own, though they are none as they stand.
+///
+/// Only the first stream of an artifact is cut so: what is odd is decoded from the artifact's start.
+pub trait Cutter {
+    /// Cuts the next part off: some `least` bytes of `coded`, which begins where the last cut ended; `whole`: nothing follows it.
+    fn cut(&mut self, coded: &[u8], whole: bool, least: usize) -> Cut;
+}
+
+/// What a [`Cutter`] says.
+pub enum Cut {
+    /// More bytes are needed.
+    More,
+    /// A part.
+    Part {
+        /// How many bytes it takes.
+        used: usize,
+        /// A stream that decodes to what they hold.
+        stream: Vec<u8>,
+        /// How many bytes of it stand before those of the part.
+        before: u64,
+    },
+    /// All parts were cut, and these bytes end the stream as they should.
+    End {
+        /// How many there are.
+        used: usize,
+    },
+    /// This is no stream that can be cut.
+    Odd,
+}
 
 /// Bounds of what is decoded ahead.
 #[derive(Debug, Clone, Copy)]
@@ -88,10 +120,11 @@ fn by<'s, T>(
     if helpers == 0 || input.window(sizes.least)?.len() < sizes.least {
         return below(alone(codec, input, heads, search, memory)?);
     }
+    let cutter = codec.cutter().filter(|_| input.blob().is_some() && input.offset() == 0);
     let desk = Desk {
         codec,
         second: search.second,
-        points: heads.wants_points(),
+        points: heads.wants_points() && cutter.is_none(),
         memory: memory.clone(),
         crew: search.crew,
         sizes,
@@ -99,12 +132,16 @@ fn by<'s, T>(
         state: Mutex::new(State::default()),
         changed: Condvar::new(),
     };
-    let (mut below, mut done) = (Some(below), None);
+    let (mut below, mut done, mut cutter) = (Some(below), None, cutter);
     search.crew.run(helpers, &|| desk.work(), &mut |started| {
         done = Some(match (started, below.take()) {
             (_, None) => Err(broken()),
             (0, Some(below)) => alone(codec, &mut *input, heads, search, memory).and_then(below),
-            (_, Some(below)) => below(Box::new(Ahead::new(&desk, &mut *input, heads.clone(), started))),
+            (_, Some(below)) => {
+                let mut ahead = Ahead::new(&desk, &mut *input, heads.clone(), started);
+                ahead.cutter = cutter.take();
+                below(Box::new(ahead))
+            }
         });
     });
     done.unwrap_or_else(|| Err(broken()))
@@ -141,6 +178,7 @@ struct Ahead<'d, 's, 'a> {
     input: &'d mut Input<'a>,
     heads: Heads,
     helpers: usize,
+    cutter: Option<Box<dyn Cutter>>,
     /// What is being read, and up to where.
     piece: Option<Piece>,
     at: usize,
@@ -150,6 +188,8 @@ struct Ahead<'d, 's, 'a> {
     coded: u64,
     plain: u64,
     given: Given,
+    /// Heads of the parts before it.
+    heads_given: usize,
     /// What of it was given before it was decoded anew.
     skip: Given,
     /// The rest is decoded as it comes.
@@ -157,6 +197,8 @@ struct Ahead<'d, 's, 'a> {
     /// Coded bytes before those of the input, and an error behind those that it has.
     backlog: VecDeque<Arc<Vec<u8>>>,
     failed: Option<Error>,
+    /// The artifact, read once more from its start.
+    anew: Option<Input<'a>>,
     /// All of the input was handed on.
     ended: bool,
 }
@@ -174,16 +216,19 @@ impl<'d, 's, 'a> Ahead<'d, 's, 'a> {
             input,
             heads,
             helpers,
+            cutter: None,
             piece: None,
             at: 0,
             mine: None,
             coded: 0,
             plain: 0,
             given: Given::default(),
+            heads_given: 0,
             skip: Given::default(),
             fed: false,
             backlog: VecDeque::new(),
             failed: None,
+            anew: None,
             ended: false,
         }
     }
@@ -194,11 +239,12 @@ impl<'d, 's, 'a> Ahead<'d, 's, 'a> {
             self.hand_on();
             let mut state = self.desk.lock();
             let Some(front) = state.parts.front_mut() else { return Ok(false) };
+            let before = front.before;
             if let Some(piece) = front.pieces.pop_front() {
                 state.pieces -= 1;
                 drop(state);
                 self.desk.changed.notify_all();
-                self.open(piece);
+                self.open(piece, before);
                 return Ok(true);
             }
             let Some(end) = front.end.take() else {
@@ -211,12 +257,14 @@ impl<'d, 's, 'a> Ahead<'d, 's, 'a> {
             self.desk.changed.notify_all();
             let Some(part) = part else { return Ok(false) };
             match (end, part.whole()) {
-                (Ok(()), Some(bytes)) => {
-                    self.coded += bytes.len() as u64;
+                (Ok(()), Some(_)) => {
+                    self.coded += part.used;
                     self.plain += self.given.bytes;
+                    self.heads_given += self.given.heads;
                     self.given = Given::default();
                 }
                 (Ok(()), None) => return Ok(false),
+                (Err(_), Some(_)) if self.cutter.is_some() => self.anew(),
                 (Err(_), Some(bytes)) => self.again(Arc::clone(bytes)),
                 (Err(error), None) if part.foreign => return Err(error),
                 (Err(error), None) => return Err(error.moved(self.desk.codec.name(), self.coded)),
@@ -224,12 +272,13 @@ impl<'d, 's, 'a> Ahead<'d, 's, 'a> {
         }
     }
 
-    /// Makes a piece the one that is read.
-    fn open(&mut self, mut piece: Piece) {
+    /// Makes a piece the one that is read; `before` as that of its part.
+    fn open(&mut self, mut piece: Piece, before: u64) {
         for mut head in piece.heads.drain(..) {
             self.given.heads += 1;
             if self.given.heads > self.skip.heads {
-                (head.at, head.plain_at) = (head.at + self.coded, head.plain_at + self.plain);
+                (head.at, head.plain_at) =
+                    ((head.at + self.coded).saturating_sub(before), head.plain_at + self.plain);
                 self.heads.relayed(head);
             }
         }
@@ -256,6 +305,20 @@ impl<'d, 's, 'a> Ahead<'d, 's, 'a> {
         }
         drop(state);
         (self.skip, self.given) = (self.given, Given::default());
+        self.feed();
+    }
+
+    /// What was cut is odd: the artifact is decoded anew from its start, as it comes.
+    fn anew(&mut self) {
+        self.mine = None;
+        let mut state = self.desk.lock();
+        while state.pop().is_some() {}
+        drop(state);
+        let heads = self.heads_given + self.given.heads;
+        self.skip = Given { bytes: self.plain + self.given.bytes, heads, offers: 0 };
+        (self.coded, self.plain, self.given) = (0, 0, Given::default());
+        self.anew = self.input.blob().map(|blob| Input::new(BlobSource::new(blob), self.input.read_size()));
+        self.cutter = None;
         self.feed();
     }
 
@@ -304,6 +367,17 @@ impl<'d, 's, 'a> Ahead<'d, 's, 'a> {
         if let Some(bytes) = self.backlog.pop_front() {
             return Some(Ok(bytes));
         }
+        if let Some(anew) = &mut self.anew {
+            return match anew.window(1) {
+                Ok([]) => self.rest().err().map(Err),
+                Ok(window) => {
+                    let bytes = window.get(..window.len().min(self.desk.sizes.chunk)).unwrap_or_default().to_vec();
+                    anew.consume(bytes.len());
+                    Some(Ok(Arc::new(bytes)))
+                }
+                Err(error) => Some(Err(error)),
+            };
+        }
         if self.input.unread().is_empty()
             && let Some(error) = self.failed.take()
         {
@@ -320,11 +394,32 @@ impl<'d, 's, 'a> Ahead<'d, 's, 'a> {
         }
     }
 
+    /// Passes over what of the input is left: it was read anew.
+    fn rest(&mut self) -> Result<()> {
+        while !self.input.window(1)?.is_empty() {
+            self.input.consume(usize::MAX);
+        }
+        Ok(())
+    }
+
     /// Cuts the next part off.
     fn cut(&mut self) {
         let Sizes { part, longest, .. } = self.desk.sizes;
         let mut size = part;
         loop {
+            if self.cutter.is_some() {
+                match self.reframe(size) {
+                    Cut::More if size < longest => size = (size * 4).min(longest),
+                    Cut::More | Cut::Odd => return self.anew(),
+                    Cut::Part { .. } => return,
+                    Cut::End { used } => {
+                        self.input.consume(used);
+                        self.ended = true;
+                        return;
+                    }
+                }
+                continue;
+            }
             let window = match self.input.window(size + 1) {
                 Ok(window) => window,
                 Err(error) => {
@@ -346,6 +441,23 @@ impl<'d, 's, 'a> Ahead<'d, 's, 'a> {
             }
             size = (size * 4).min(longest);
         }
+    }
+
+    /// Asks the cutter for a part of `size` bytes at most.
+    fn reframe(&mut self, size: usize) -> Cut {
+        let Some(cutter) = &mut self.cutter else { return Cut::Odd };
+        // An error comes again when the artifact is read anew.
+        let Ok(window) = self.input.window(size + 1) else { return Cut::Odd };
+        let cut = cutter.cut(window, window.len() <= size, self.desk.sizes.part / 2);
+        if let Cut::Part { used, stream, before } = cut {
+            self.input.consume(used);
+            let mut part = Part::new(Coded::Whole(Arc::new(stream)), false);
+            (part.used, part.before) = (used as u64, before);
+            self.desk.lock().parts.push_back(part);
+            self.desk.changed.notify_all();
+            return Cut::Part { used, stream: Vec::new(), before };
+        }
+        cut
     }
 
     /// There is nothing to be read: decodes a part that nobody has, or waits.

@@ -240,6 +240,11 @@ pub trait Codec: Sync {
         None
     }
 
+    /// Who cuts streams whose parts are no streams by themselves; `None`: see [`Codec::cut`].
+    fn cutter(&self) -> Option<Box<dyn ahead::Cutter>> {
+        None
+    }
+
     /// Makes the checksums inside a head right again after its names were masked (same length).
     fn seal(&self, _head: &mut [u8]) {}
 }

@@ -6,7 +6,7 @@
 //! and the way down. The adapters [`records::RecordLayer`] and [`coded::CodecLayer`] make layers of record formats and codecs, so that
 //! a format is a [`Records`] and a codec a [`coded::Codec`]; containers implement [`Layer`] themselves.
 
-mod ahead;
+pub mod ahead;
 pub mod binary;
 #[cfg(any(feature = "tar", feature = "zip"))]
 pub mod clash;

@@ -54,6 +54,10 @@ pub struct Part {
     pub coded: Coded,
     /// Nothing of the stream follows.
     pub last: bool,
+    /// How many bytes of the stream it stands for.
+    pub used: u64,
+    /// How many bytes of its own stand before them.
+    pub before: u64,
     hands: Hands,
     pub pieces: VecDeque<Piece>,
     /// How its decoder ended.
@@ -64,7 +68,9 @@ pub struct Part {
 
 impl Part {
     pub fn new(coded: Coded, last: bool) -> Self {
-        Self { coded, last, hands: Hands::Nobody, pieces: VecDeque::new(), end: None, foreign: false }
+        let used = if let Coded::Whole(bytes) = &coded { bytes.len() as u64 } else { 0 };
+        let (hands, pieces) = (Hands::Nobody, VecDeque::new());
+        Self { coded, last, used, before: 0, hands, pieces, end: None, foreign: false }
     }
 
     /// Its coded bytes, if all are there.
@@ -282,8 +288,10 @@ impl<'s> Desk<'s> {
     /// A piece for the part, if there is room for one.
     pub fn blank(&self, state: &mut State, id: u64) -> Option<Piece> {
         let (front, all) = (id == state.first, state.pieces);
-        let pieces = state.part(id)?.pieces.len();
-        if all >= self.sizes.room && !(front && pieces < FRONT) {
+        let part = state.part(id)?;
+        // What is read next should still be in a cache: further ahead is only who has a part of his own to end.
+        let ahead = part.whole().is_some() && all < self.sizes.room;
+        if !ahead && !(front && part.pieces.len() < FRONT) {
             return None;
         }
         let bytes = state.spare.pop().unwrap_or_else(|| vec![0; self.sizes.piece]);

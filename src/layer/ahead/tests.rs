@@ -12,7 +12,8 @@ use crate::limits::Limits;
 use crate::pool::Crew;
 
 /// As many helpers as one says, without turns; each step takes a while that depends on nothing but its number.
-struct Free(usize, AtomicUsize);
+#[derive(Debug)]
+pub struct Free(pub usize, pub AtomicUsize);
 
 impl Crew for Free {
     fn helpers(&self) -> usize {
