@@ -193,10 +193,12 @@ mod tests {
 
     #[test]
     fn a_panic_lets_the_helper_go() {
-        let panics = || sha256(&One, u64::MAX, |sha| {
-            sha.update(&[1; 300_000]);
-            panic!("planted")
-        });
+        let panics = || {
+            sha256(&One, u64::MAX, |sha| {
+                sha.update(&[1; 300_000]);
+                panic!("planted")
+            })
+        };
         assert!(std::panic::catch_unwind(panics).is_err());
     }
 }

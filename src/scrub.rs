@@ -285,11 +285,8 @@ impl Work<'_> {
                 run.progress.read(bytes.len() as u64);
             })
         };
-        let (seen, sha) = if hashed {
-            sha256(search.crew, original.len(), |sha| read(Some(sha)))
-        } else {
-            (read(None), [0; 32])
-        };
+        let (seen, sha) =
+            if hashed { sha256(search.crew, original.len(), |sha| read(Some(sha))) } else { (read(None), [0; 32]) };
         let (seen, mut sha) = (seen?, sha);
         original.check()?;
         #[cfg(debug_assertions)]

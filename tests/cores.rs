@@ -13,7 +13,12 @@ fn lines(n: usize, seed: u64) -> String {
     (0..n).fold(String::new(), |mut text, at| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let who = if at % 997 == 5 { "alice" } else { "bruno" };
-        writeln!(text, "2026-11-20T09:00:00Z INFO {state:016x}{:016x} by {who}@example.com", state.rotate_left(29) ^ 77).unwrap();
+        writeln!(
+            text,
+            "2026-11-20T09:00:00Z INFO {state:016x}{:016x} by {who}@example.com",
+            state.rotate_left(29) ^ 77
+        )
+        .unwrap();
         text
     })
 }
@@ -102,7 +107,13 @@ fn damage_is_told_the_same_way_with_any_number_of_threads() {
     let mut padded = pieces(&text, 90_000, make::gz);
     padded.extend_from_slice(&[0; 20]);
     padded.extend(make::gz(b"behind the padding\n"));
-    let files = [("blocks.bz2", blocks), ("frames.zst", frames), ("members.gz", members), ("one.gz", one), ("padded.gz", padded)];
+    let files = [
+        ("blocks.bz2", blocks),
+        ("frames.zst", frames),
+        ("members.gz", members),
+        ("one.gz", one),
+        ("padded.gz", padded),
+    ];
     for (name, bytes) in files {
         let world = World::new(ALICE);
         world.put(format!("src/{name}"), bytes);

@@ -3,16 +3,17 @@
 //! Where a codec can tell parts that stand for themselves (gzip members, zstd frames), several are decoded at one time, one of them
 //! by the reader while it waits; else one helper decodes the stream as it comes. Pieces, heads, offers and errors reach the reader in
 //! their order and at their place, so that nothing depends on timing. Where a part ends may be guessed: what its decoder does
-//! not take for whole is decoded again with what follows, and what was read of it already is passed over.
+//! not take for whole is decoded again with what follows (an artifact's first stream from its start), and what was read of it
+//! already is passed over.
 //!
-//! Memory: [`Sizes`]: 32 MiB of pieces, 16 MiB of parts or 1 MiB on its way, and the decoders (as many times the memory of one as
+//! Memory: [`Sizes`]: 10 MiB of pieces, 16 MiB of parts or 1 MiB on its way, and the decoders (as many times the memory of one as
 //! fits into the worker's share; else one).
 
+#[cfg(test)]
+mod codec_tests;
 mod desk;
 #[cfg(test)]
-mod codecs;
-#[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex};
@@ -83,7 +84,7 @@ impl Default for Sizes {
         Self {
             least: WINDOW,
             piece: WINDOW,
-            room: 128,
+            room: 40,
             side: WINDOW,
             part: 512 << 10,
             longest: 8 << 20,
@@ -120,7 +121,8 @@ fn by<'s, T>(
     if helpers == 0 || input.window(sizes.least)?.len() < sizes.least {
         return below(alone(codec, input, heads, search, memory)?);
     }
-    let cutter = codec.cutter().filter(|_| input.blob().is_some() && input.offset() == 0);
+    let first = input.blob().is_some() && input.offset() == 0;
+    let cutter = codec.cutter().filter(|_| first);
     let desk = Desk {
         codec,
         second: search.second,
@@ -139,7 +141,7 @@ fn by<'s, T>(
             (0, Some(below)) => alone(codec, &mut *input, heads, search, memory).and_then(below),
             (_, Some(below)) => {
                 let mut ahead = Ahead::new(&desk, &mut *input, heads.clone(), started);
-                ahead.cutter = cutter.take();
+                (ahead.first, ahead.cutter) = (first, cutter.take());
                 below(Box::new(ahead))
             }
         });
@@ -178,6 +180,8 @@ struct Ahead<'d, 's, 'a> {
     input: &'d mut Input<'a>,
     heads: Heads,
     helpers: usize,
+    /// The stream is the whole artifact, which can be read anew.
+    first: bool,
     cutter: Option<Box<dyn Cutter>>,
     /// What is being read, and up to where.
     piece: Option<Piece>,
@@ -216,6 +220,7 @@ impl<'d, 's, 'a> Ahead<'d, 's, 'a> {
             input,
             heads,
             helpers,
+            first: false,
             cutter: None,
             piece: None,
             at: 0,
@@ -259,12 +264,15 @@ impl<'d, 's, 'a> Ahead<'d, 's, 'a> {
             match (end, part.whole()) {
                 (Ok(()), Some(_)) => {
                     self.coded += part.used;
+                    if let Coded::Whole(bytes) = part.coded {
+                        self.desk.lock().done(bytes);
+                    }
                     self.plain += self.given.bytes;
                     self.heads_given += self.given.heads;
                     self.given = Given::default();
                 }
                 (Ok(()), None) => return Ok(false),
-                (Err(_), Some(_)) if self.cutter.is_some() => self.anew(),
+                (Err(_), Some(_)) if self.first => self.anew(),
                 (Err(_), Some(bytes)) => self.again(Arc::clone(bytes)),
                 (Err(error), None) if part.foreign => return Err(error),
                 (Err(error), None) => return Err(error.moved(self.desk.codec.name(), self.coded)),
@@ -277,15 +285,20 @@ impl<'d, 's, 'a> Ahead<'d, 's, 'a> {
         for mut head in piece.heads.drain(..) {
             self.given.heads += 1;
             if self.given.heads > self.skip.heads {
-                (head.at, head.plain_at) =
-                    ((head.at + self.coded).saturating_sub(before), head.plain_at + self.plain);
+                (head.at, head.plain_at) = ((head.at + self.coded).saturating_sub(before), head.plain_at + self.plain);
                 self.heads.relayed(head);
             }
         }
         for (mut point, window) in piece.offers.drain(..) {
             self.given.offers += 1;
-            if self.given.offers > self.skip.offers {
-                (point.coded, point.plain) = (point.coded + 8 * self.coded, point.plain + self.plain);
+            (point.coded, point.plain) = (point.coded + 8 * self.coded, point.plain + self.plain);
+            let known = if self.anew.is_some() {
+                // Offers are so far apart from where a decoder began: what was offered is told by the place.
+                point.plain < self.skip.bytes
+            } else {
+                self.given.offers <= self.skip.offers
+            };
+            if !known {
                 self.heads.offer(point, &window);
             }
         }
@@ -308,7 +321,8 @@ impl<'d, 's, 'a> Ahead<'d, 's, 'a> {
         self.feed();
     }
 
-    /// What was cut is odd: the artifact is decoded anew from its start, as it comes.
+    /// What was cut is odd: the artifact is decoded anew from its start, as it comes. So an error has the place and the words that it
+    /// has without helpers.
     fn anew(&mut self) {
         self.mine = None;
         let mut state = self.desk.lock();
@@ -386,9 +400,10 @@ impl<'d, 's, 'a> Ahead<'d, 's, 'a> {
         match self.input.window(1) {
             Ok([]) => None,
             Ok(window) => {
-                let bytes = window.get(..window.len().min(self.desk.sizes.chunk)).unwrap_or_default().to_vec();
+                let window = window.get(..window.len().min(self.desk.sizes.chunk)).unwrap_or_default();
+                let bytes = self.desk.lock().copy(window);
                 self.input.consume(bytes.len());
-                Some(Ok(Arc::new(bytes)))
+                Some(Ok(bytes))
             }
             Err(error) => Some(Err(error)),
         }
@@ -430,10 +445,12 @@ impl<'d, 's, 'a> Ahead<'d, 's, 'a> {
             let (all, cut) = (window.len() <= size, self.desk.codec.cut(window, part / 2));
             let len = if all { Some(window.len()) } else { cut.filter(|n| (1..window.len()).contains(n)) };
             if let Some(len) = len {
-                let bytes = Arc::new(window.get(..len).unwrap_or_default().to_vec());
+                let mut state = self.desk.lock();
+                let bytes = state.copy(window.get(..len).unwrap_or_default());
+                state.parts.push_back(Part::new(Coded::Whole(bytes), all));
+                drop(state);
                 self.input.consume(len);
                 self.ended = all;
-                self.desk.lock().parts.push_back(Part::new(Coded::Whole(bytes), all));
                 return self.desk.changed.notify_all();
             }
             if size >= longest {

@@ -259,7 +259,8 @@ impl Run<'_> {
     /// A line's records have no ruling but that: what they hold is searched joined.
     fn lines(&self, text: &[u8], cuts: &Cuts, cx: &Cx<'_>) -> Result<Vec<Option<Ruling>>> {
         let mut out = Vec::new();
-        let record = |i: &usize| cuts.records.get(*i).and_then(|(range, _)| text.get(range.clone())).unwrap_or_default();
+        let record =
+            |i: &usize| cuts.records.get(*i).and_then(|(range, _)| text.get(range.clone())).unwrap_or_default();
         for line in &cuts.lines {
             out.resize_with(cuts.records.len(), || None);
             let records: Vec<&[u8]> = line.iter().map(record).collect();

@@ -184,3 +184,82 @@ fn claim(state: &mut State) -> Option<(u64, Arc<Vec<u8>>)> {
     window.taken = true;
     Some((state.first + at as u64, Arc::clone(&window.text)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+    use crate::codec::testing::with_cx;
+    use crate::input::BlobSource;
+    use crate::layer::Search;
+    use crate::layer::ahead::tests::Free;
+    use crate::limits::Limits;
+    use crate::matcher::{Hit, Unit};
+
+    /// Finds each `x`; on any thread but the reader's it panics, each third time.
+    struct Moody(std::thread::ThreadId, AtomicUsize);
+
+    impl Engine for Moody {
+        fn candidates(&self, window: &[u8], found: &mut Vec<Range<usize>>) {
+            let n = self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            assert!(n % 3 != 0 || std::thread::current().id() == self.0, "planted");
+            found.extend(memchr::memchr_iter(b'x', window).map(|at| at..at + 1));
+        }
+        fn hits(&self, _: &Unit<'_>, _: &mut Vec<Hit>) {}
+        fn name(&self) -> &'static str {
+            "moody"
+        }
+    }
+
+    #[test]
+    fn windows_come_back_in_order_with_their_candidates() {
+        let windows: Vec<Vec<u8>> =
+            (0..200).map(|n| [vec![b'a'; n], b"x".to_vec(), vec![b'b'; n % 7]].concat()).collect();
+        with_cx(&Limits::default(), None, false, |cx| {
+            for helpers in [0, 1, 4] {
+                let engine = Moody(std::thread::current().id(), AtomicUsize::new(0));
+                let crew = Free(helpers, AtomicUsize::new(0));
+                let search = Search { engine: &engine, crew: &crew, ..*cx.search };
+                let mut cx = Cx::new(&search, b"app.log", None);
+                let bytes = vec![0; 10];
+                let mut input = Input::new(BlobSource::new(&bytes), 10);
+                let (mut next, mut back) = (0, |scouts: &Scouts<'_>| {
+                    let (text, found) = scouts.take().unwrap();
+                    assert_eq!((&text[..], &found[..]), (&windows[next][..], &[next..next + 1][..]));
+                    next += 1;
+                    scouts.recycle(text);
+                });
+                by(1, &mut input, &mut cx, |scouts, _, _| {
+                    let Some(scouts) = scouts else { return Ok(assert_eq!(helpers, 0)) };
+                    for (n, window) in windows.iter().enumerate() {
+                        scouts.submit(window);
+                        if n >= scouts.depth {
+                            back(scouts);
+                        }
+                    }
+                    (0..scouts.depth).for_each(|_| back(scouts));
+                    assert!(scouts.take().is_none());
+                    Ok(())
+                })
+                .unwrap();
+            }
+        });
+    }
+
+    #[test]
+    fn a_reader_that_fails_lets_scouts_go() {
+        with_cx(&Limits::default(), None, false, |cx| {
+            let crew = Free(2, AtomicUsize::new(0));
+            let search = Search { crew: &crew, ..*cx.search };
+            let mut cx = Cx::new(&search, b"app.log", None);
+            let bytes = vec![0; 10];
+            let mut input = Input::new(BlobSource::new(&bytes), 10);
+            let failed = by(1, &mut input, &mut cx, |scouts, _, _| {
+                scouts.unwrap().submit(b"window");
+                Err::<(), _>(Error::new(Kind::Found, "enough"))
+            });
+            assert_eq!(failed.unwrap_err().kind(), Kind::Found);
+        });
+    }
+}

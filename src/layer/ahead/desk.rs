@@ -17,6 +17,9 @@ use crate::pool::Crew;
 /// Pieces for which the part that is being read always has room.
 const FRONT: usize = 4;
 
+/// Bytes of coded buffers that are kept to be used again.
+const SPARE: usize = 16 << 20;
+
 /// A stretch of plain bytes, and what its decoder said while it made them.
 pub struct Piece {
     pub bytes: Vec<u8>,
@@ -90,8 +93,9 @@ pub struct State {
     pub first: u64,
     /// Pieces of all parts.
     pub pieces: usize,
-    /// To be used again.
+    /// To be used again: memory that comes anew from the system costs as much as what is done with it.
     spare: Vec<Vec<u8>>,
+    coded: Vec<Vec<u8>>,
     /// The reader has gone.
     closed: bool,
 }
@@ -108,6 +112,23 @@ impl State {
         self.first += 1;
         self.pieces -= part.pieces.len();
         Some(part)
+    }
+
+    /// A copy of coded bytes.
+    pub fn copy(&mut self, bytes: &[u8]) -> Arc<Vec<u8>> {
+        let mut copy = self.coded.pop().unwrap_or_default();
+        copy.clear();
+        copy.extend_from_slice(bytes);
+        Arc::new(copy)
+    }
+
+    /// Coded bytes that are done with, if nobody else has them.
+    pub fn done(&mut self, bytes: Arc<Vec<u8>>) {
+        if let Ok(bytes) = Arc::try_unwrap(bytes)
+            && self.coded.iter().map(Vec::capacity).sum::<usize>() + bytes.capacity() <= SPARE
+        {
+            self.coded.push(bytes);
+        }
     }
 
     /// The coded bytes of the fed part, which is always the last.
@@ -301,7 +322,7 @@ impl<'s> Desk<'s> {
     /// Gives a piece back.
     pub fn recycle(&self, piece: Piece) {
         let mut state = self.lock();
-        if state.spare.len() < FRONT {
+        if state.spare.len() < self.sizes.room {
             state.spare.push(piece.bytes);
         }
     }
@@ -353,7 +374,10 @@ struct Fed<'d, 's> {
 
 impl Fed<'_, '_> {
     /// The next chunk; `None` at the end.
-    fn next(&self) -> Result<Option<Arc<Vec<u8>>>> {
+    fn next(&mut self) -> Result<Option<Arc<Vec<u8>>>> {
+        let last = std::mem::take(&mut self.chunk);
+        self.desk.lock().done(last);
+        self.at = 0;
         let gone = || Error::new(Kind::Interrupted, "interrupted");
         loop {
             let mut state = self.desk.lock();

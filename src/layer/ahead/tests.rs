@@ -119,7 +119,13 @@ impl Codec for Toy {
     fn extensions(&self) -> &'static [(&'static str, &'static str)] {
         &[]
     }
-    fn decoder<'a>(&self, source: Box<dyn Source + 'a>, heads: Heads, _: bool, mut need: Need<'a>) -> Result<Box<dyn Source + 'a>> {
+    fn decoder<'a>(
+        &self,
+        source: Box<dyn Source + 'a>,
+        heads: Heads,
+        _: bool,
+        mut need: Need<'a>,
+    ) -> Result<Box<dyn Source + 'a>> {
         need(1)?;
         Ok(Box::new(Toys { input: Input::new(source, 13), heads, plain: 0 }))
     }

@@ -16,11 +16,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{Advice, AtFlags, FlockOperation, Mode, OFlags, StatxAttributes, StatxFlags};
 use rustix::io::{Errno, retry_on_intr};
 
-use super::{Disk, Means};
 use super::draft::DiskDraft;
 use super::folder::errno;
 use super::lease::{self, Taken};
 use super::writers::{self, Look};
+use super::{Disk, Means};
 use crate::blob::Blob;
 use crate::error::{Error, Kind, Result};
 use crate::pace::Pace;

