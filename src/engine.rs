@@ -7,6 +7,7 @@
 mod books;
 mod bucket;
 mod count;
+mod crew;
 mod night;
 mod stdin;
 mod threads;
@@ -51,6 +52,7 @@ use books::{Books, summary};
 pub use bucket::pace;
 pub use count::Bytes;
 use count::Counted;
+use crew::Turnstile;
 pub use threads::Threads;
 use turns::Turns;
 use unclean::Unclean;
@@ -90,7 +92,7 @@ pub fn run(job: &Job, given: &Given<'_>) -> Result<Report> {
     let mask = |name: &[u8]| masker.mask(name);
     let judge = Judge::new(&given.registry.needles, &given.policy.fields, given.key);
     let large = LargeSlot::new(stdin::share(&job.mode, job.limits.max_memory), job.jobs);
-    let gate = AtomicBool::new(false);
+    let (gate, crew) = (AtomicBool::new(false), Arc::new(Turnstile::new(job.jobs)));
     let search = Search {
         engine: &literal,
         needles: &given.registry.needles,
@@ -101,6 +103,7 @@ pub fn run(job: &Job, given: &Given<'_>) -> Result<Report> {
         limits: &job.limits,
         space: &space,
         large: &large,
+        crew: &*crew,
         second: false,
         format: job.format.as_deref(),
         codec: job.codec.as_deref(),
@@ -131,6 +134,7 @@ pub fn run(job: &Job, given: &Given<'_>) -> Result<Report> {
         space: &space,
         uri: &|path| masked(&search, path),
         plan: &plan,
+        crew: &crew,
     }
     .go()
 }
@@ -153,6 +157,7 @@ struct Fleet<'f> {
     space: &'f Arc<TempSpace>,
     uri: &'f (dyn Fn(&Path) -> String + Sync),
     plan: &'f Plan,
+    crew: &'f Arc<Turnstile>,
 }
 
 impl Fleet<'_> {
@@ -190,7 +195,7 @@ impl Fleet<'_> {
             since: since.as_ref(),
             fresh: fresh.as_ref(),
             second: self.second,
-            disk: &Disk::paced(Arc::clone(self.space.pace())),
+            disk: &Disk::paced(Arc::clone(self.space.pace())).helped(Arc::<Turnstile>::clone(self.crew)),
             mode: &job.mode,
             verify: job.verify,
             overwrite: job.overwrite,
@@ -489,7 +494,7 @@ impl Fleet<'_> {
         let known = linked.get(&key).cloned();
         let Some((mut line, hit)) = known.filter(|_| self.job.mode != Mode::InPlace) else {
             return match self.task(object, dest, watch) {
-                Ok(task) => scrub::scrub(&task, run),
+                Ok(task) => self.crew.lead(task.object.identity.size, || scrub::scrub(&task, run)),
                 Err(line) => Outcome { line: *line, hit: false, locked: false, interrupted: false },
             };
         };
@@ -520,13 +525,14 @@ impl Fleet<'_> {
             .num_threads(self.job.jobs)
             .build()
             .map_err(|_| Error::new(Kind::Io, "threads cannot be started"))?;
+        self.crew.expect(tasks.iter().map(|task| task.object.identity.size).sum());
         let next = AtomicUsize::new(0);
         let taker = Mutex::new((take, None::<Error>));
         let stop = AtomicBool::new(false);
         let work = || {
             while !stop.load(Ordering::Relaxed) && !self.halted() {
                 let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
-                let outcome = scrub::scrub(task, run);
+                let outcome = self.crew.lead(task.object.identity.size, || scrub::scrub(task, run));
                 run.progress.done();
                 let mut taker = taker.lock().unwrap_or_else(PoisonError::into_inner);
                 let (take, failed) = &mut *taker;

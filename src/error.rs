@@ -103,6 +103,15 @@ impl Error {
         self
     }
 
+    /// The same failure, told of a stream in which that of `layer` begins `by` bytes later.
+    #[must_use]
+    pub fn moved(mut self, layer: &str, by: u64) -> Self {
+        if let (true, Some(At::Byte(at))) = (self.layer == Some(layer), &mut self.at) {
+            *at += by;
+        }
+        self
+    }
+
     /// Says what the user can do.
     #[must_use]
     pub fn help(mut self, help: &'static str) -> Self {

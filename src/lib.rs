@@ -9,6 +9,7 @@ pub mod codec;
 pub mod config;
 pub mod container;
 pub mod detect;
+pub mod digest;
 pub mod edit;
 pub mod engine;
 pub mod error;

@@ -149,6 +149,11 @@ pub trait Cursor: Send {
         false
     }
 
+    /// Whether what this says of a record depends on nothing that is cut later: then records may be judged while the next are cut.
+    fn settled(&self) -> bool {
+        false
+    }
+
     /// Whether records may follow each other without a separator, so that what stands beside a value may be another record's.
     fn abuts(&self) -> bool {
         false

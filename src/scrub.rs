@@ -14,10 +14,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
 
 use crate::blob::Blob;
 use crate::detect::beside::{Beside, Sum};
+use crate::digest::{Sha256Of, sha256};
 use crate::edit::Patch;
 use crate::error::{Error, Kind, Result};
 use crate::job::{MaxDropped, Mode, Verify};
@@ -26,6 +26,7 @@ use crate::layer::cx::NameHits;
 use crate::layer::{BlobPass, Cx, Search, Tally};
 use crate::manifest::writer::Writer;
 use crate::manifest::{Artifact, Digest, Identity, Intent, Line, Member, Records, Status};
+use crate::pool::Crew;
 use crate::progress::Progress;
 use crate::since::{Known, Since};
 use crate::store::{self, Object, Original, Purpose, To};
@@ -277,13 +278,16 @@ impl Work<'_> {
         let relative = object.relative.as_os_str().as_bytes();
         let mtime = time(original.identity().mtime);
         let hashed = !run.mode.is_dry();
-        let mut sha = Sha256::new();
-        let seen = verify::read(original, search, relative, mtime, &mut |bytes| {
-            if hashed {
-                sha.update(bytes);
-            }
-            run.progress.read(bytes.len() as u64);
-        })?;
+        let read = |sha: Option<&mut Sha256Of<'_>>| {
+            let mut sha = sha;
+            verify::read(original, search, relative, mtime, &mut |bytes| {
+                sha.iter_mut().for_each(|sha| sha.update(bytes));
+                run.progress.read(bytes.len() as u64);
+            })
+        };
+        let (seen, sha) =
+            if hashed { sha256(search.crew, original.len(), |sha| read(Some(sha))) } else { (read(None), [0; 32]) };
+        let (seen, mut sha) = (seen?, sha);
         original.check()?;
         #[cfg(debug_assertions)]
         test_panic(original);
@@ -299,11 +303,10 @@ impl Work<'_> {
             return Ok(Outcome { line, hit: *holds, locked: false, interrupted: false });
         }
         if hit && !hashed {
-            sha = Sha256::new();
-            hash_all(original, &mut sha)?;
+            sha = hash_all(original, search.crew)?;
         }
         if hit || hashed {
-            line.before = Some(Digest { bytes: original.len(), sha256: hex(&sha.finalize()) });
+            line.before = Some(Digest { bytes: original.len(), sha256: hex(&sha) });
         }
         line.identity = Some(identity(&original.identity()));
         if hit && self.sums().iter().any(|sum| sum.summed) {
@@ -534,17 +537,20 @@ fn members(tally: &Tally) -> Vec<Member> {
     listed.chain(more).collect()
 }
 
-fn hash_all(blob: &dyn Blob, sha: &mut Sha256) -> Result<()> {
-    let (mut at, mut buf) = (0, vec![0; crate::limits::WINDOW]);
-    while at < blob.len() {
-        let n = blob.read_at(at, &mut buf).map_err(|e| Error::io("reading", &e))?;
-        if n == 0 {
-            return Err(Error::new(Kind::Io, "the file ended early"));
+fn hash_all(blob: &dyn Blob, crew: &dyn Crew) -> Result<[u8; 32]> {
+    let (read, sha) = sha256(crew, blob.len(), |sha| {
+        let (mut at, mut buf) = (0, vec![0; crate::limits::WINDOW]);
+        while at < blob.len() {
+            let n = blob.read_at(at, &mut buf).map_err(|e| Error::io("reading", &e))?;
+            if n == 0 {
+                return Err(Error::new(Kind::Io, "the file ended early"));
+            }
+            sha.update(buf.get(..n).unwrap_or_default());
+            at += n as u64;
         }
-        sha.update(buf.get(..n).unwrap_or_default());
-        at += n as u64;
-    }
-    Ok(())
+        Ok(())
+    });
+    read.map(|()| sha)
 }
 
 /// A panic with data in its message, for the test that nothing of it gets out (debug builds only).

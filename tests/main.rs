@@ -7,6 +7,7 @@
 
 mod bad;
 mod compiled;
+mod cores;
 mod differential;
 mod differential_records;
 mod differential_variants;
@@ -24,6 +25,7 @@ mod operation;
 mod policy;
 mod readme;
 mod records;
+mod reflink;
 mod refused;
 mod registry;
 mod registry_verbs;

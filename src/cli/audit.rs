@@ -144,6 +144,7 @@ impl Eyes {
             limits: &self.limits,
             space,
             large: &large,
+            crew: &crate::pool::Alone,
             second: true,
             format: self.format.as_deref(),
             codec: self.codec.as_deref(),

@@ -20,6 +20,10 @@ pub fn text(report: &Report, job: &Job) -> String {
     row(&mut out, verb, report.records.dropped, "records");
     row(&mut out, edit, report.records.edited, "records");
     row(&mut out, "of", report.subjects as u64, if report.subjects == 1 { "subject" } else { "subjects" });
+    if report.bytes.kept + report.bytes.encoded > 0 {
+        row(&mut out, "kept", report.bytes.kept, "bytes");
+        row(&mut out, "encoded", report.bytes.encoded, "bytes");
+    }
     for (uri, status, reason) in &report.attention {
         let _infallible = writeln!(out, "{}: {uri}: {reason}", status.name());
     }

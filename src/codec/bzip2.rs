@@ -6,6 +6,7 @@
 //! a lift encodes only touched ones (`splice`). Blocks that bzip2 before 0.9.5 randomised are read, but not by the second decoder.
 
 mod blocks;
+mod cut;
 mod second;
 mod splice;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use self::blocks::Bounds;
 use crate::error::{Error, Kind, Result};
 use crate::input::Source;
 use crate::layer::Cx;
+use crate::layer::ahead::Cutter;
 use crate::layer::coded::{Codec, Encoder, Head, Heads, Need, Splice, units};
 use crate::layer::feed::Feed;
 
@@ -63,6 +65,10 @@ impl Codec for Bzip2 {
         let bounds = (heads.wants_points() && !second).then(Bounds::default);
         let feed = Feed::new(NAME, source, heads);
         Ok(Box::new(Decoder { feed, library, bounds, need, asked: 0, state: State::Start }))
+    }
+
+    fn cutter(&self) -> Option<Box<dyn Cutter>> {
+        Some(Box::<cut::Blocks>::default())
     }
 
     fn encoder<'a>(&self, level: Option<i32>, need: Need<'a>) -> Result<Box<dyn Encoder + 'a>> {

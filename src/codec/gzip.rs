@@ -8,6 +8,7 @@
 //! in one pass.
 
 mod bgzf;
+mod cut;
 mod decode;
 mod head;
 mod offers;
@@ -61,6 +62,10 @@ impl Codec for Gzip {
         _need: Need<'a>,
     ) -> Result<Box<dyn Source + 'a>> {
         Ok(Box::new(decode::Decoder::new(source, heads, second)))
+    }
+
+    fn cut(&self, coded: &[u8], least: usize) -> Option<usize> {
+        cut::cut(coded, least)
     }
 
     fn encoder<'a>(&self, level: Option<i32>, _need: Need<'a>) -> Result<Box<dyn Encoder + 'a>> {

@@ -13,7 +13,7 @@ pub mod lz4;
 #[cfg(feature = "snappy")]
 pub mod snappy;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod utf16;
 #[cfg(feature = "xz")]
 pub mod xz;

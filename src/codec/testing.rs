@@ -114,6 +114,7 @@ pub fn with_detect<T>(
         limits,
         space: &space,
         large: &large,
+        crew: &crate::pool::Alone,
         second,
         format: None,
         codec: None,

@@ -7,6 +7,7 @@
 //! does so only with touched blocks (`splice`). Filters for machine code are read and not written
 //! again: data is LZMA2 alone. The older `.lzma` format is refused by name, as are chains of several filters before LZMA2.
 
+mod cut;
 mod decode;
 mod encode;
 mod head;
@@ -22,6 +23,7 @@ use sha2::{Digest as _, Sha256};
 use crate::error::Result;
 use crate::input::Source;
 use crate::layer::Cx;
+use crate::layer::ahead::Cutter;
 use crate::layer::coded::{Codec, Encoder, Heads, Need, Splice, units};
 
 /// The codec's name.
@@ -53,6 +55,10 @@ impl Codec for Xz {
         need: Need<'a>,
     ) -> Result<Box<dyn Source + 'a>> {
         Ok(Box::new(decode::Decoder::new(source, heads, second, need)))
+    }
+
+    fn cutter(&self) -> Option<Box<dyn Cutter>> {
+        Some(Box::<cut::Blocks>::default())
     }
 
     fn encoder<'a>(&self, level: Option<i32>, need: Need<'a>) -> Result<Box<dyn Encoder + 'a>> {

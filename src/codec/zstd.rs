@@ -6,6 +6,7 @@
 //! the length is known, content size; a lift encodes only what it must (`splice`). Skippable frames stay as they are, but for the two that tell of their neighbours: the
 //! seek table at the end and pzstd's sizes, which are made anew. Dictionaries and the formats before v0.8 are refused by name.
 
+mod cut;
 mod decode;
 mod encode;
 mod head;
@@ -52,6 +53,10 @@ impl Codec for Zstd {
         need: Need<'a>,
     ) -> Result<Box<dyn Source + 'a>> {
         Ok(Box::new(decode::Decoder::new(source, heads, second, need)))
+    }
+
+    fn cut(&self, coded: &[u8], least: usize) -> Option<usize> {
+        cut::cut(coded, least)
     }
 
     fn encoder<'a>(&self, level: Option<i32>, need: Need<'a>) -> Result<Box<dyn Encoder + 'a>> {

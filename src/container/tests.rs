@@ -131,6 +131,7 @@ pub fn with_search<T>(limits: &Limits, second: bool, play: impl FnOnce(&Search<'
         limits,
         space: &space(),
         large: &LargeSlot::new(1 << 28, 1),
+        crew: &crate::pool::Alone,
         second,
         format: None,
         codec: None,

@@ -8,6 +8,7 @@ use crate::job::{Mode, Verify};
 use crate::layer::{LargeSlot, Search};
 use crate::limits::{Limits, VERIFY_WINDOW};
 use crate::pace::Pace;
+use crate::pool::Alone;
 use crate::scrub::{self, Outcome};
 use crate::store::stdio::{self, Sink, Stdin};
 use crate::verify::Blind;
@@ -41,6 +42,9 @@ impl Fleet<'_> {
 
     /// Filters stdin to stdout, or looks at it.
     pub(super) fn stdin(&self, name: &[u8], run: &scrub::Run<'_>) -> Result<Outcome> {
+        // What a pipe brings is looked at as it comes, by the thread that reads it.
+        let search = Search { crew: &Alone, ..super::copy(self.search) };
+        let run = &scrub::Run { search: &search, ..super::copy_run(run) };
         let (job, stop, pace) = (self.job, self.given.interrupted, &**self.space.pace());
         let mut stream = Stream { name, mtime: None, max_dropped: job.max_dropped, no_spool: job.no_spool };
         if job.mode == Mode::Gate {
@@ -57,7 +61,7 @@ impl Fleet<'_> {
         // The second decoder has memory of its own, so that neither waits for the other: `share` leaves it that.
         let large = LargeSlot::new(job.limits.max_memory / 3, 1);
         let limits = Limits { window: VERIFY_WINDOW, ..job.limits.clone() };
-        let blind = Search { engine: &Blind, large: &large, limits: &limits, second: true, ..super::copy(self.search) };
+        let blind = Search { engine: &Blind, large: &large, limits: &limits, second: true, ..super::copy(&search) };
         let (echo, ear) = filter::echo();
         Ok(std::thread::scope(|scope| {
             scope.spawn(|| filter::listen(ear, &blind, &stream));

@@ -69,7 +69,7 @@ impl Fleet<'_> {
     /// The turn of checksum files whose own files are done.
     pub(super) fn sums(&self, tasks: &[Task], run: &scrub::Run<'_>, books: &mut Books) -> Result<()> {
         for task in tasks.iter().take_while(|_| !self.given.interrupted.load(Ordering::Relaxed)) {
-            let outcome = scrub::sums::turn(task, run);
+            let outcome = self.crew.lead(task.object.identity.size, || scrub::sums::turn(task, run));
             if !outcome.interrupted {
                 books.enter(run, outcome.line, outcome.hit, outcome.locked)?;
             }

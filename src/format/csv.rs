@@ -396,6 +396,11 @@ impl Cursor for Rows {
     fn doubles_quotes(&self) -> bool {
         true
     }
+
+    /// Once the columns have their names.
+    fn settled(&self) -> bool {
+        !self.first
+    }
 }
 
 /// Whether a trimmed cell of the first row may be a column's name (SPEC "CSV/TSV"): it is not empty, a number, or of the shape of

@@ -41,6 +41,10 @@ impl Cursor for Texts {
     fn may_hide(&self, record: &[u8]) -> bool {
         json::may_hold_bytes(record)
     }
+
+    fn settled(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

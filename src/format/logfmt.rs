@@ -55,6 +55,10 @@ impl Cursor for Pairs {
         }
         Ok(())
     }
+
+    fn settled(&self) -> bool {
+        true
+    }
 }
 
 /// Gives the name and the value of `token`; `before` is where the token before it ends.

@@ -220,6 +220,10 @@ impl Cursor for Lines {
     fn fragment(&self, record: &[u8]) -> Option<Fragment> {
         cri::fragment(record)
     }
+
+    fn settled(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

@@ -238,6 +238,7 @@ pub(super) fn through(name: &[u8], data: &[u8], first: u8, fast: &Literal, slow:
         limits,
         space: &space,
         large: &large,
+        crew: &crate::pool::Alone,
         second,
         format: None,
         codec: None,

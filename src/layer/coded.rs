@@ -16,11 +16,12 @@ pub mod weave;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use self::points::{Gather, Point, Points};
 use super::pass::{self, Pass};
-use super::{Cx, Found, Layer, Outlet, PartFound, Streamed};
+use super::{Cx, Found, Layer, Outlet, PartFound, Streamed, ahead};
 use crate::blob::TempSpace;
 use crate::edit::{EditList, EditReader, Marks};
 use crate::error::{Error, Kind, Result};
@@ -55,6 +56,21 @@ pub struct Heads {
     names_only: bool,
     /// Where a lift could begin, if one may follow.
     gather: Option<Arc<Mutex<Gather>>>,
+    /// Of a decoder that works ahead of its reader.
+    relay: Option<Arc<Relay>>,
+}
+
+/// An offer of a point, whether it ends something, and its window.
+pub(super) type Offer = (Point, bool, Vec<u8>);
+
+/// What a decoder says before its reader is there.
+#[derive(Debug, Default)]
+struct Relay {
+    /// Whether points are wanted, and those that were offered.
+    points: bool,
+    offers: Mutex<Vec<Offer>>,
+    /// Whether the last head began no frame.
+    verbatim: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -65,7 +81,7 @@ struct Queue {
 
 impl Head {
     /// What it takes in the queue, bytes.
-    fn weight(&self) -> usize {
+    pub(super) fn weight(&self) -> usize {
         size_of::<Self>() + self.bytes.len()
     }
 }
@@ -95,6 +111,29 @@ impl Heads {
         Self { names_only: true, ..Self::default() }
     }
 
+    /// As [`Self::names_only`], for a decoder that works ahead of its reader: what it offers waits to be taken.
+    pub(super) fn relay(points: bool) -> Self {
+        Self { relay: Some(Arc::new(Relay { points, ..Relay::default() })), ..Self::names_only() }
+    }
+
+    /// What was offered since the last call.
+    pub(super) fn take_offers(&self) -> Vec<Offer> {
+        let offers = self.relay.as_ref().map(|relay| relay.offers.lock().unwrap_or_else(PoisonError::into_inner));
+        offers.map(|mut offers| std::mem::take(&mut *offers)).unwrap_or_default()
+    }
+
+    /// Whether the last head that was announced to a relay began no frame.
+    pub(super) fn ends_verbatim(&self) -> bool {
+        self.relay.as_ref().is_some_and(|relay| relay.verbatim.load(Ordering::Relaxed))
+    }
+
+    /// Announces a head that was announced to a relay: its bound was held there.
+    pub(super) fn relayed(&self, head: Head) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.bytes += head.weight();
+        queue.heads.push_back(head);
+    }
+
     /// Points are wanted as well: a lift may follow.
     fn with_points(mut self, marks: &Marks, space: &Arc<TempSpace>) -> Self {
         self.gather = Some(Arc::new(Mutex::new(Gather::new(marks.clone(), space))));
@@ -103,21 +142,27 @@ impl Heads {
 
     /// Whether points are wanted: offers are worth their while.
     pub fn wants_points(&self) -> bool {
-        self.gather.is_some()
+        self.gather.is_some() || self.relay.as_ref().is_some_and(|relay| relay.points)
     }
 
     /// Offers a place at which a lift could begin to decode, with the plain bytes that a decoder must know there; offers come in
     /// order of place, a window's length or more apart.
     pub fn offer(&self, point: Point, window: &[u8]) {
-        if let Some(gather) = &self.gather {
-            gather.lock().unwrap_or_else(PoisonError::into_inner).offer(point, false, window);
-        }
+        self.offered(point, false, window);
     }
 
     /// Offers a place by which a lift comes that changes anything since the last such place, however far it is (a trailer).
     pub fn offer_end(&self, point: Point) {
+        self.offered(point, true, &[]);
+    }
+
+    /// As [`Self::offer`], or with `end` as [`Self::offer_end`].
+    pub(super) fn offered(&self, point: Point, end: bool, window: &[u8]) {
         if let Some(gather) = &self.gather {
-            gather.lock().unwrap_or_else(PoisonError::into_inner).offer(point, true, &[]);
+            gather.lock().unwrap_or_else(PoisonError::into_inner).offer(point, end, window);
+        }
+        if let Some(relay) = self.relay.as_ref().filter(|relay| relay.points) {
+            relay.offers.lock().unwrap_or_else(PoisonError::into_inner).push((point, end, window.to_vec()));
         }
     }
 
@@ -132,6 +177,9 @@ impl Heads {
     /// Announces a head; called before the first decoded byte after it is returned. A limit error if more than 16 MiB of them
     /// wait.
     pub fn push(&self, head: Head) -> Result<()> {
+        if let Some(relay) = &self.relay {
+            relay.verbatim.store(head.verbatim, Ordering::Relaxed);
+        }
         if self.names_only && head.names.is_empty() && !head.has_side() {
             return Ok(());
         }
@@ -196,6 +244,19 @@ pub trait Codec: Sync {
     fn splice(&self, work: &mut Splice<'_>, cx: &mut Cx<'_>) -> Result<bool> {
         let _ = (work, cx);
         Ok(false)
+    }
+
+    /// Where `coded`, which begins with a frame, can be cut at or after `least`: so that what stands before is a stream of its own
+    /// that ends with a frame, and what stands behind is one, too. A guess is enough: a part whose decoder finds that it does not
+    /// end there is decoded again with what follows. `None`: not in these bytes.
+    fn cut(&self, coded: &[u8], least: usize) -> Option<usize> {
+        let _ = (coded, least);
+        None
+    }
+
+    /// Who cuts streams whose parts are no streams by themselves; `None`: see [`Codec::cut`].
+    fn cutter(&self) -> Option<Box<dyn ahead::Cutter>> {
+        None
     }
 
     /// Makes the checksums inside a head right again after its names were masked (same length).
@@ -276,10 +337,11 @@ impl Layer for CodecLayer {
 
     fn find(&'static self, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found> {
         let size = input.read_size();
-        let heads = Heads::names_only().with_points(cx.marks(), cx.search.space);
-        let (second, memory) = (cx.search.second, cx.memory());
-        let need: Need<'_> = Box::new(move |bytes| memory.need(bytes));
-        let decoder = self.0.decoder(Box::new(Rest(input)), heads.clone(), second, need)?;
+        let mut heads = Heads::names_only();
+        if !cx.search.second {
+            heads = heads.with_points(cx.marks(), cx.search.space);
+        }
+        let memory = cx.memory();
         let (mut masked, mut name_hits) = (Vec::new(), super::cx::NameHits::default());
         let search = cx.search;
         let mut held_aside = None;
@@ -304,16 +366,16 @@ impl Layer for CodecLayer {
             }
             Ok(())
         };
-        let watch = Watch { inner: decoder, heads: heads.clone(), budget: cx.budget(), names: &mut names };
-        let mut below = Input::new(watch, size);
-        let inner_name = self.inner_name(&cx.hint_name());
-        let found = cx.below_codec(self.0, inner_name, |cx| cx.descend(&mut below))?;
-        // The layer below has read to its end; the decoder's own end holds its checks of trailers and trailing bytes.
-        if !below.window(1)?.is_empty() {
-            return Err(Error::new(Kind::Damaged, "bytes were left unread").layer(self.0.name()));
-        }
-        let len = below.offset();
-        drop(below);
+        let (budget, inner_name) = (cx.budget(), self.inner_name(&cx.hint_name()));
+        let (found, len) = ahead::decode(self.0, input, &heads, search, &memory, |inner| {
+            let mut below = Input::new(Watch { inner, heads: heads.clone(), budget, names: &mut names }, size);
+            let found = cx.below_codec(self.0, inner_name, |cx| cx.descend(&mut below))?;
+            // The layer below has read to its end; the decoder's own end holds its checks of trailers and trailing bytes.
+            if !below.window(1)?.is_empty() {
+                return Err(Error::new(Kind::Damaged, "bytes were left unread").layer(self.0.name()));
+            }
+            Ok((found, below.offset()))
+        })?;
         cx.name_hits(name_hits);
         if let Some(at) = held_aside {
             cx.strange(format!("side data of {} at byte {at}", self.0.name()), true);
@@ -381,7 +443,7 @@ pub fn encode_again(
 }
 
 /// All that is left of an input, as a source.
-struct Rest<'i, 'a>(&'i mut Input<'a>);
+pub(super) struct Rest<'i, 'a>(pub(super) &'i mut Input<'a>);
 
 impl Source for Rest<'_, '_> {
     fn read(&mut self, buf: &mut [u8]) -> Result<usize> {

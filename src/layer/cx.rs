@@ -21,6 +21,7 @@ use crate::judge::{self, Judge};
 use crate::limits::{DEPTH, Limits, MAX_MEMBERS, SNIFF};
 use crate::matcher::{Engine, Hit, Needles, SubjectId, Unit};
 use crate::policy::{Glob, Policy, Rule};
+use crate::pool::Crew;
 
 /// Reason of what nothing reads.
 const UNKNOWN: &str = "unknown format";
@@ -45,6 +46,8 @@ pub struct Search<'s> {
     pub space: &'s Arc<TempSpace>,
     /// The one large slot.
     pub large: &'s LargeSlot,
+    /// Threads that help with one artifact.
+    pub crew: &'s dyn Crew,
     /// Decode by the second library (verification).
     pub second: bool,
     /// `--format`.
@@ -252,6 +255,11 @@ pub struct Memory<'s> {
 }
 
 impl Memory<'_> {
+    /// Whether so many bytes are within the worker's share.
+    pub fn fits(&self, bytes: u64) -> bool {
+        bytes <= self.slot.share
+    }
+
     /// As [`Cx::need`].
     pub fn need(&self, bytes: u64) -> Result<()> {
         let large = self.large.load(Ordering::Relaxed);

@@ -6,6 +6,7 @@
 //! and the way down. The adapters [`records::RecordLayer`] and [`coded::CodecLayer`] make layers of record formats and codecs, so that
 //! a format is a [`Records`] and a codec a [`coded::Codec`]; containers implement [`Layer`] themselves.
 
+pub mod ahead;
 pub mod binary;
 #[cfg(any(feature = "tar", feature = "zip"))]
 pub mod clash;
@@ -20,6 +21,7 @@ pub mod pass;
 pub mod raw;
 pub mod records;
 pub mod ruling;
+pub mod scouts;
 pub mod stream;
 
 use std::fmt;

@@ -5,13 +5,14 @@
 //! soft break joins are searched together (a *unit*); each is judged by itself. What it has in common with formats that are
 //! layers of their own is [`super::ruling`].
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::cx::Cx;
 use super::ruling::{self, Batch, Candidates, Edits, Parse, Sheet};
 use super::stream::{Outlet, Streamed};
-use super::{Found, Hint, Layer, Records, binary, lines, raw};
-use crate::error::{Error, Result};
+use super::{Found, Hint, Layer, Records, binary, lines, raw, scouts};
+use crate::error::{Error, Kind, Result};
 use crate::input::Input;
 use crate::judge::{Ruling, Verdict};
 use crate::policy::Rule;
@@ -29,7 +30,7 @@ impl Layer for RecordLayer {
     }
 
     fn find(&'static self, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found> {
-        ruling::find(self, input, cx)
+        scouts::with(input, cx, |scouts, input, cx| ruling::find_by(self, input, cx, scouts))
     }
 
     fn stream(&'static self, input: &mut Input<'_>, cx: &mut Cx<'_>, out: &mut dyn Outlet) -> Result<Streamed> {
@@ -47,8 +48,18 @@ impl Layer for RecordLayer {
         let name = cx.hint_name();
         let hint = Hint { name: &name, rule, format: cx.search.format, codec: None };
         let cursor = Fields(self.0.open(head, whole, &hint)?);
-        let (cuts, fragments) = (Vec::new(), Vec::new());
-        Ok(Some(Box::new(Run { name: self.0.name(), cursor, rule, sheet, cuts, fragments, base: 0, binary: None })))
+        Ok(Some(Box::new(Run {
+            name: self.0.name(),
+            cursor,
+            rule,
+            sheet,
+            cuts: Vec::new(),
+            fragments: Vec::new(),
+            waiting: VecDeque::new(),
+            next: 0,
+            base: 0,
+            binary: None,
+        })))
     }
 }
 
@@ -88,54 +99,53 @@ struct Run<'c> {
     cuts: Vec<(Range<usize>, Part)>,
     /// What each of those holds of a line that may be divided.
     fragments: Vec<Option<Fragment>>,
-    /// Offset in the stream of the window's first byte.
+    /// Windows whose candidates are searched for.
+    waiting: VecDeque<Cuts>,
+    /// Offset in the stream of the next window's first byte.
+    next: u64,
+    /// Offset in the stream of the first byte of the window that is judged.
     base: u64,
     /// Offset of the first record that is binary, and whether a value was found in one.
     binary: Option<(u64, bool)>,
 }
 
+/// The whole records of a window.
+struct Cuts {
+    records: Vec<(Range<usize>, Part)>,
+    /// Which of them are no fragments of lines.
+    whole: Vec<bool>,
+    /// Those that hold one line, by their ordinals.
+    lines: Vec<Vec<usize>>,
+    /// Offset in the stream of the window's first byte.
+    base: u64,
+}
+
 impl Batch for Run<'_> {
     fn batch(&mut self, window: &[u8], eof: bool, cx: &mut Cx<'_>) -> Result<usize> {
-        let most = cx.search.limits.max_record;
-        self.cut(window, eof, most)?;
-        let full = self.cuts.len() >= MAX_CUTS;
-        let ready = if eof && !full { self.cuts.len() } else { self.unjoined(window) };
-        let divided = self.divided(eof && !full, most)?;
-        let ready = ready.min(divided.hold);
-        if ready == 0 && full {
-            return Err(Error::limit(format!("records joined by soft line breaks or by one line ({MAX_CUTS})")));
-        }
-        let Some((last, _)) = ready.checked_sub(1).and_then(|i| self.cuts.get(i)) else { return Ok(0) };
-        let done = last.end;
+        let Some(cuts) = self.cuts(window, eof, cx.search.limits.max_record)? else { return Ok(0) };
+        let done = cuts.records.last().map_or(0, |(last, _)| last.end);
         let text = window.get(..done).unwrap_or_default();
-        let mut rulings = self.lines(text, &divided.lines, cx)?;
-        let mut candidates = Candidates::of(text, cx);
-        let cuts: Vec<_> = self.cuts.drain(..ready).collect();
-        let whole: Vec<_> = self.fragments.drain(..ready).map(|fragment| fragment.is_none()).collect();
-        cx.tally.read += cuts.iter().filter(|(_, part)| *part != Part::Structure).count() as u64;
-        let suspect = binary::suspect(text);
-        let (mut kept, mut at) = (0, 0);
-        while let Some((first, _)) = cuts.get(at) {
-            let size = unit_size(cuts.get(at..).unwrap_or_default(), whole.get(at..).unwrap_or_default(), text);
-            let unit = cuts.get(at..at + size).unwrap_or_default();
-            let range = first.start..unit.last().map_or(first.end, |(last, _)| last.end);
-            let touched = candidates.touch(&range) || self.abutted(text, &range, cx);
-            if suspect && self.is_strange(text, &range, cx)? {
-                self.strange(text, &range, cx)?;
-            } else if let Some(ruling) = rulings.get_mut(at).and_then(Option::take) {
-                cx.tally.count(&ruling);
-                self.note(text, &range, range.start, ruling, &mut kept)?;
-            } else if touched || self.doubled(text, &range) || self.hides(text, unit, cx)? {
-                self.judge(text, &range, unit, &mut kept, cx)?;
+        match self.sheet.scouts.filter(|_| self.cursor.0.settled()) {
+            Some(scouts) => {
+                scouts.submit(text);
+                self.waiting.push_back(cuts);
+                while self.waiting.len() > scouts.depth {
+                    self.first(cx)?;
+                }
             }
-            at += size;
+            None => {
+                self.settle(cx)?;
+                self.rule(text, &cuts, Candidates::of(text, cx), cx)?;
+            }
         }
-        self.sheet.keep(text.get(kept..).unwrap_or_default())?;
-        for (range, _) in &mut self.cuts {
-            *range = range.start - done..range.end - done;
-        }
-        self.base += done as u64;
         Ok(done)
+    }
+
+    fn settle(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        while !self.waiting.is_empty() {
+            self.first(cx)?;
+        }
+        Ok(())
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -152,6 +162,64 @@ impl Batch for Run<'_> {
 }
 
 impl Run<'_> {
+    /// Cuts the whole records off `window`; `None` if it is too short.
+    fn cuts(&mut self, window: &[u8], eof: bool, most: u64) -> Result<Option<Cuts>> {
+        self.cut(window, eof, most)?;
+        let full = self.cuts.len() >= MAX_CUTS;
+        let ready = if eof && !full { self.cuts.len() } else { self.unjoined(window) };
+        let divided = self.divided(eof && !full, most)?;
+        let ready = ready.min(divided.hold);
+        if ready == 0 && full {
+            return Err(Error::limit(format!("records joined by soft line breaks or by one line ({MAX_CUTS})")));
+        }
+        let Some((last, _)) = ready.checked_sub(1).and_then(|i| self.cuts.get(i)) else { return Ok(None) };
+        let done = last.end;
+        let records: Vec<_> = self.cuts.drain(..ready).collect();
+        let whole: Vec<_> = self.fragments.drain(..ready).map(|fragment| fragment.is_none()).collect();
+        for (range, _) in &mut self.cuts {
+            *range = range.start - done..range.end - done;
+        }
+        let base = self.next;
+        self.next += done as u64;
+        Ok(Some(Cuts { records, whole, lines: divided.lines, base }))
+    }
+
+    /// Judges the first window that waits.
+    fn first(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        let lost = || Error::new(Kind::Verify, "a window was lost");
+        let (scouts, cuts) = self.sheet.scouts.zip(self.waiting.pop_front()).ok_or_else(lost)?;
+        let (text, found) = scouts.take().ok_or_else(lost)?;
+        self.rule(&text, &cuts, Candidates::found(found), cx)?;
+        scouts.recycle(text);
+        Ok(())
+    }
+
+    /// Judges the records of a window, `text`.
+    fn rule(&mut self, text: &[u8], cuts: &Cuts, mut candidates: Candidates, cx: &mut Cx<'_>) -> Result<()> {
+        self.base = cuts.base;
+        let (records, whole) = (cuts.records.as_slice(), cuts.whole.as_slice());
+        let mut rulings = self.lines(text, cuts, cx)?;
+        cx.tally.read += records.iter().filter(|(_, part)| *part != Part::Structure).count() as u64;
+        let suspect = binary::suspect(text);
+        let (mut kept, mut at) = (0, 0);
+        while let Some((first, _)) = records.get(at) {
+            let size = unit_size(records.get(at..).unwrap_or_default(), whole.get(at..).unwrap_or_default(), text);
+            let unit = records.get(at..at + size).unwrap_or_default();
+            let range = first.start..unit.last().map_or(first.end, |(last, _)| last.end);
+            let touched = candidates.touch(&range) || self.abutted(text, &range, cx);
+            if suspect && self.is_strange(text, &range, cx)? {
+                self.strange(text, &range, cx)?;
+            } else if let Some(ruling) = rulings.get_mut(at).and_then(Option::take) {
+                cx.tally.count(&ruling);
+                self.note(text, &range, range.start, ruling, &mut kept)?;
+            } else if touched || self.doubled(text, &range) || self.hides(text, unit, cx)? {
+                self.judge(text, &range, unit, &mut kept, cx)?;
+            }
+            at += size;
+        }
+        self.sheet.keep(text.get(kept..).unwrap_or_default())
+    }
+
     fn cut(&mut self, window: &[u8], eof: bool, most: u64) -> Result<()> {
         let mut at = self.cuts.last().map_or(0, |(range, _)| range.end);
         while at < window.len() && self.cuts.len() < MAX_CUTS {
@@ -189,11 +257,12 @@ impl Run<'_> {
     /// The rulings on the records of divided lines that have a hit, by their ordinals; empty without such a line.
     ///
     /// A line's records have no ruling but that: what they hold is searched joined.
-    fn lines(&self, text: &[u8], divided: &[Vec<usize>], cx: &Cx<'_>) -> Result<Vec<Option<Ruling>>> {
+    fn lines(&self, text: &[u8], cuts: &Cuts, cx: &Cx<'_>) -> Result<Vec<Option<Ruling>>> {
         let mut out = Vec::new();
-        let record = |i: &usize| self.cuts.get(*i).and_then(|(range, _)| text.get(range.clone())).unwrap_or_default();
-        for line in divided {
-            out.resize_with(self.cuts.len(), || None);
+        let record =
+            |i: &usize| cuts.records.get(*i).and_then(|(range, _)| text.get(range.clone())).unwrap_or_default();
+        for line in &cuts.lines {
+            out.resize_with(cuts.records.len(), || None);
             let records: Vec<&[u8]> = line.iter().map(record).collect();
             let rulings = lines::rulings(&records, &self.cursor, self.rule, cx)?;
             let mut rulings = rulings.into_iter().flatten();

@@ -11,6 +11,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::cx::{Cx, Leaf, Tally};
+use super::scouts::Scouts;
 use super::stream::{Guard, Outlet, Streamed};
 use super::{Found, Layer, Search};
 use crate::edit::EditList;
@@ -40,14 +41,30 @@ pub trait Batch {
     /// A batch is over: what was said of it so far may go on its way.
     fn flush(&mut self) -> Result<()>;
 
+    /// Judges all that was dealt with so far and still waits for it.
+    fn settle(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        let _ = cx;
+        Ok(())
+    }
+
     /// The stream is over: notes it as a leaf, and what in it could not be read.
     fn finish(&mut self, cx: &mut Cx<'_>) -> Result<()>;
 }
 
 /// [`Layer::find`] of the record format `layer`: the edits are kept.
 pub fn find(layer: &'static dyn Layer, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found> {
+    find_by(layer, input, cx, None)
+}
+
+/// As [`find`], with scouts for a layer that can use them.
+pub fn find_by(
+    layer: &'static dyn Layer,
+    input: &mut Input<'_>,
+    cx: &mut Cx<'_>,
+    scouts: Option<&Scouts<'_>>,
+) -> Result<Found> {
     let mut own = cx.edits();
-    read(layer, input, cx, Sheet::list(&mut own))?;
+    read(layer, input, cx, Sheet { scouts, ..Sheet::list(&mut own) })?;
     Ok(Found { layer, own, parts: Vec::new() })
 }
 
@@ -82,7 +99,14 @@ fn read<'b, 's: 'b>(layer: &'static dyn Layer, input: &mut Input<'_>, cx: &mut C
     let mut batch = layer
         .open(head.get(..head.len().min(SNIFF)).unwrap_or_default(), whole, cx, sheet)?
         .ok_or_else(|| Error::unsupported("no record format").layer(layer.name()))?;
-    windows(input, cx, layer.name(), &mut *batch)?;
+    if let Err(error) = windows(input, cx, layer.name(), &mut *batch) {
+        // What was found before it comes before it.
+        batch.settle(cx).map_err(|error| error.layer(layer.name()))?;
+        cx.found()?;
+        return Err(error);
+    }
+    batch.settle(cx).map_err(|error| error.layer(layer.name()))?;
+    cx.found()?;
     batch.finish(cx).map_err(|error| error.layer(layer.name()))?;
     batch.flush()
 }
@@ -433,6 +457,11 @@ impl Candidates {
     pub fn of(text: &[u8], cx: &Cx<'_>) -> Self {
         let mut sorted = Vec::new();
         cx.search.engine.candidates(text, &mut sorted);
+        Self::found(sorted)
+    }
+
+    /// Those that the engine found.
+    pub fn found(mut sorted: Vec<Range<usize>>) -> Self {
         sorted.sort_unstable_by_key(|range| range.start);
         Self { sorted, next: 0, reach: 0 }
     }
@@ -454,6 +483,8 @@ pub struct Sheet<'o> {
     pub leaf: Leaf,
     /// Offset in the old stream up to which everything was said.
     at: u64,
+    /// Who finds candidates ahead.
+    pub scouts: Option<&'o Scouts<'o>>,
 }
 
 /// Where it goes.
@@ -469,17 +500,17 @@ enum To<'o> {
 impl<'o> Sheet<'o> {
     /// Notes edits in `edits`.
     pub fn list(edits: &'o mut EditList) -> Self {
-        Self { to: To::List(edits), leaf: Leaf::default(), at: 0 }
+        Self { to: To::List(edits), leaf: Leaf::default(), at: 0, scouts: None }
     }
 
     /// Sends the stream as it will be to `out`.
     pub fn out(out: &'o mut dyn Outlet) -> Self {
-        Self { to: To::Out(out), leaf: Leaf::default(), at: 0 }
+        Self { to: To::Out(out), leaf: Leaf::default(), at: 0, scouts: None }
     }
 
     /// For a second look: an edit is an error of kind `Verify`.
     pub fn refuse() -> Self {
-        Self { to: To::Refuse, leaf: Leaf::default(), at: 0 }
+        Self { to: To::Refuse, leaf: Leaf::default(), at: 0, scouts: None }
     }
 
     /// Whether what is said leaves at once: then what cannot be read must stop it here.

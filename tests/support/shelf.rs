@@ -73,6 +73,7 @@ impl Shelf {
             limits: &limits,
             space: &self.space,
             large: &large,
+            crew: &unwrite::pool::Alone,
             second: false,
             format: None,
             codec: None,

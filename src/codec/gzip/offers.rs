@@ -30,9 +30,9 @@ impl Offers {
         Self { blocks: Blocks::new(), next: 0, inside: true, head_at: 0, plain_from: 0, note: 0 }
     }
 
-    fn place(&self, kind: Kind, crc: u32) -> [u64; 4] {
+    fn point(&self, kind: Kind, crc: u32, coded: u64, plain: u64) -> Point {
         let (note, head_at, plain_from) = (self.note, self.head_at, self.plain_from);
-        Place { kind, note, crc, head_at, plain_from }.to_state()
+        Place { kind, note, crc, head_at, plain_from }.at(coded, plain)
     }
 
     /// A member begins at the coded offset `at`.
@@ -41,7 +41,7 @@ impl Offers {
         (self.head_at, self.plain_from, self.note) = (at, plain, splice::note(special, xfl));
         self.inside = special == head::Special::None;
         if plain >= self.next {
-            heads.offer(Point { coded: at * 8, plain, state: self.place(Kind::Head, 0) }, &[]);
+            heads.offer(self.point(Kind::Head, 0, at * 8, plain), &[]);
             self.next = plain + STRIDE;
         }
         Ok(())
@@ -55,8 +55,7 @@ impl Offers {
     /// A block that is not the last ended at `bit` of the coded stream.
     pub fn block(&mut self, bit: u64, plain: u64, check: &Check, heads: &Heads) {
         if self.inside && plain >= self.next {
-            let state = self.place(Kind::Block, check.crc());
-            heads.offer(Point { coded: bit, plain, state }, self.blocks.window());
+            heads.offer(self.point(Kind::Block, check.crc(), bit, plain), self.blocks.window());
             self.next = plain + STRIDE;
         }
     }
@@ -64,7 +63,7 @@ impl Offers {
     /// The member's trailer stands at the coded offset `at`.
     pub fn trailer(&self, at: u64, plain: u64, check: &Check, heads: &Heads) {
         if self.inside && plain - self.plain_from >= STRIDE {
-            heads.offer_end(Point { coded: at * 8, plain, state: self.place(Kind::Trailer, check.crc()) });
+            heads.offer_end(self.point(Kind::Trailer, check.crc(), at * 8, plain));
         }
     }
 }

@@ -37,7 +37,7 @@ pub struct Decoder<'a> {
     state: State,
     /// Of the open stream: the id of its check, and its blocks.
     check: u8,
-    blocks: Blocks,
+    blocks: Noted,
 }
 
 enum State {
@@ -53,16 +53,28 @@ enum State {
 
 /// What the index must tell of.
 #[derive(Default, Clone)]
-struct Blocks {
+pub struct Noted {
     count: u64,
     digest: Xxh3,
 }
 
-impl Blocks {
-    fn note(&mut self, unpadded: u64, plain: u64) {
+impl Noted {
+    /// How many blocks there are.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// One more block: its length without padding, and that of its plain bytes.
+    pub fn note(&mut self, unpadded: u64, plain: u64) {
         self.count += 1;
         self.digest.update(&unpadded.to_le_bytes());
         self.digest.update(&plain.to_le_bytes());
+    }
+}
+
+impl PartialEq for Noted {
+    fn eq(&self, other: &Self) -> bool {
+        self.count == other.count && self.digest.digest128() == other.digest.digest128()
     }
 }
 
@@ -81,7 +93,7 @@ impl<'a> Decoder<'a> {
     /// Decodes `source`; LZMA2 by `lzma-rust2` if `second`.
     pub fn new(source: Box<dyn Source + 'a>, heads: Heads, second: bool, need: Need<'a>) -> Self {
         let feed = Feed::new(NAME, source, heads);
-        Self { feed, need, asked: 0, second, state: State::Stream, check: 0, blocks: Blocks::default() }
+        Self { feed, need, asked: 0, second, state: State::Stream, check: 0, blocks: Noted::default() }
     }
 
     /// Decodes from the header of a block on, in a stream whose check has this id.
@@ -106,7 +118,7 @@ impl<'a> Decoder<'a> {
         let bytes = self.feed.exact(STREAM, "a stream header is cut off")?;
         let bytes = *bytes.first_chunk().unwrap_or(&[0; STREAM]);
         self.check = head::stream(&bytes, self.feed.input.offset())?;
-        self.blocks = Blocks::default();
+        self.blocks = Noted::default();
         self.feed.announce(STREAM, false, Role::Stream(self.check).traits())?;
         Ok(State::Block)
     }
@@ -219,12 +231,12 @@ impl<'a> Decoder<'a> {
         if self.number(&mut crc)? != self.blocks.count {
             return Err(self.feed.damaged(NO_MATCH));
         }
-        let mut told = Blocks::default();
+        let mut told = Noted::default();
         for _ in 0..self.blocks.count {
             let (unpadded, plain) = (self.number(&mut crc)?, self.number(&mut crc)?);
             told.note(unpadded, plain);
         }
-        if told.digest.digest128() != self.blocks.digest.digest128() {
+        if told != self.blocks {
             return Err(self.feed.damaged(NO_MATCH));
         }
         let zeros = padding(self.feed.input.offset() - start);

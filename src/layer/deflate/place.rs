@@ -29,14 +29,16 @@ pub struct Place {
 }
 
 impl Place {
-    /// As a point carries it.
-    pub fn to_state(self) -> [u64; 4] {
-        [self.kind as u64 | self.note << 8, u64::from(self.crc), self.head_at, self.plain_from]
+    /// As a point at these offsets carries it: by distances, which stay as they are where only a part of a stream was decoded.
+    pub fn at(self, coded: u64, plain: u64) -> Point {
+        let Self { kind, note, crc, head_at, plain_from } = self;
+        let (behind_head, inside) = ((coded / 8).saturating_sub(head_at), plain.saturating_sub(plain_from));
+        Point { coded, plain, state: [kind as u64 | note << 8, u64::from(crc), behind_head, inside] }
     }
 
     /// As a point carries it; `None` if that cannot be.
     pub fn of(point: &Point) -> Option<Self> {
-        let [kind, crc, head_at, plain_from] = point.state;
+        let [kind, crc, behind_head, inside] = point.state;
         let note = kind >> 8;
         let kind = match kind & 0xff {
             0 => Kind::Head,
@@ -45,7 +47,8 @@ impl Place {
             _ => return None,
         };
         let (crc, whole) = (u32::try_from(crc).ok()?, kind == Kind::Block || point.coded.is_multiple_of(8));
-        let fits = whole && plain_from <= point.plain && head_at <= point.coded / 8;
-        fits.then_some(Self { kind, note, crc, head_at, plain_from })
+        let head_at = (point.coded / 8).checked_sub(behind_head)?;
+        let plain_from = point.plain.checked_sub(inside)?;
+        whole.then_some(Self { kind, note, crc, head_at, plain_from })
     }
 }

@@ -13,13 +13,13 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::{Errno, retry_on_intr};
-use sha2::{Digest, Sha256};
 
 use super::folder::{Folder, errno};
 use super::mirror;
 use super::names::{self, Stage};
 use super::open::{Opened, changed, vanished};
 use crate::blob::Blob;
+use crate::digest::{Sha256Of, sha256};
 use crate::edit::{Patch, Piece};
 use crate::error::{Error, Kind, Result};
 use crate::limits::WINDOW;
@@ -83,12 +83,17 @@ impl Draft for DiskDraft<'_> {
         if self.applied.is_some() || patch.base_len != self.original.len() || patch.len() != self.len {
             return Err(Error::new(Kind::Verify, "the patch is not for this draft"));
         }
-        let mut pen = Pen::new(self.original, &self.sheet.file);
-        patch.play(|piece| match piece {
-            Piece::Keep(span) => pen.keep(span),
-            Piece::Write(bytes) => pen.write(&bytes),
-        })?;
-        let applied = pen.finish()?;
+        let (original, file) = (self.original, &self.sheet.file);
+        let (played, sha256) = sha256(&*original.crew, self.len, |sha| {
+            let mut pen = Pen::new(original, file, sha);
+            patch.play(|piece| match piece {
+                Piece::Keep(span) => pen.keep(span),
+                Piece::Write(bytes) => pen.write(&bytes),
+            })?;
+            pen.finish()
+        });
+        let (bytes, kept) = played?;
+        let applied = Applied { bytes, sha256, kept };
         let on_disk = self.sheet.len()?;
         if applied.bytes != self.len || on_disk != self.len {
             return Err(Error::new(Kind::Verify, "the draft has not the length that was foretold"));
@@ -201,22 +206,22 @@ fn link_nameless(file: &File, folder: &Folder, name: &OsStr) -> rustix::io::Resu
 }
 
 /// Writes the pieces of a patch one after another, and the digest of what then stands there.
-struct Pen<'a> {
+struct Pen<'a, 's> {
     from: &'a Opened,
     to: &'a File,
     /// Bytes of the draft that are written or in `ready`.
     at: u64,
     /// Short pieces, written together.
     ready: Vec<u8>,
-    hash: Sha256,
+    hash: &'a mut Sha256Of<'s>,
     kept: u64,
     by_kernel: bool,
 }
 
-impl<'a> Pen<'a> {
-    fn new(from: &'a Opened, to: &'a File) -> Self {
+impl<'a, 's> Pen<'a, 's> {
+    fn new(from: &'a Opened, to: &'a File, hash: &'a mut Sha256Of<'s>) -> Self {
         let by_kernel = from.means.copy_range;
-        Self { from, to, at: 0, ready: Vec::with_capacity(WINDOW), hash: Sha256::new(), kept: 0, by_kernel }
+        Self { from, to, at: 0, ready: Vec::with_capacity(WINDOW), hash, kept: 0, by_kernel }
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
@@ -341,9 +346,10 @@ impl<'a> Pen<'a> {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Applied> {
+    /// The draft is whole: its length, and how much of it was kept.
+    fn finish(mut self) -> Result<(u64, u64)> {
         self.flush()?;
-        Ok(Applied { bytes: self.at, sha256: self.hash.finalize().into(), kept: self.kept })
+        Ok((self.at, self.kept))
     }
 }
 

@@ -39,12 +39,14 @@ use std::sync::Arc;
 use super::{Identity, Object, Purpose};
 use crate::error::Result;
 use crate::pace::{Free, Pace};
+use crate::pool::{Alone, Crew};
 
 /// The disk store.
 #[derive(Debug, Clone)]
 pub struct Disk {
     means: Means,
     pace: Arc<dyn Pace>,
+    crew: Arc<dyn Crew>,
 }
 
 /// What the kernel and file system are asked for first; each has a way without it, which tests take by force.
@@ -71,7 +73,13 @@ impl Default for Disk {
 impl Disk {
     /// A disk that is read and written at that pace.
     pub fn paced(pace: Arc<dyn Pace>) -> Self {
-        Self { means: Means::default(), pace }
+        Self { means: Means::default(), pace, crew: Arc::new(Alone) }
+    }
+
+    /// With threads that help.
+    #[must_use]
+    pub fn helped(self, crew: Arc<dyn Crew>) -> Self {
+        Self { crew, ..self }
     }
 
     /// What `object` is now, without opening it; `None` if it is gone or no regular file.
@@ -95,6 +103,6 @@ impl Disk {
     /// Opens `object` for `purpose`. Errors: skipped (`vanished`, `changed`, `special file`, `hard links`, `open for
     /// writing`), locked, or the operating system's.
     pub fn open(&self, object: &Object, purpose: Purpose) -> Result<Opened> {
-        Opened::open(object, purpose, self.means, &self.pace)
+        Opened::open(object, purpose, self)
     }
 }

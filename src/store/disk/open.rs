@@ -16,14 +16,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{Advice, AtFlags, FlockOperation, Mode, OFlags, StatxAttributes, StatxFlags};
 use rustix::io::{Errno, retry_on_intr};
 
-use super::Means;
 use super::draft::DiskDraft;
 use super::folder::errno;
 use super::lease::{self, Taken};
 use super::writers::{self, Look};
+use super::{Disk, Means};
 use crate::blob::Blob;
 use crate::error::{Error, Kind, Result};
 use crate::pace::Pace;
+use crate::pool::Crew;
 use crate::store::{Draft, Identity, Note, Object, Original, Purpose, To, io_error, retry};
 
 /// Times that a file is opened anew because its name was given to another between open and lock.
@@ -37,6 +38,7 @@ pub struct Opened {
     pub(super) meta: Metadata,
     pub(super) means: Means,
     pub(super) pace: Arc<dyn Pace>,
+    pub(super) crew: Arc<dyn Crew>,
     identity: Identity,
     purpose: Purpose,
     notes: Vec<Note>,
@@ -58,7 +60,8 @@ impl fmt::Debug for Opened {
 impl Opened {
     /// Opens `object`. Errors: [`Kind::Skipped`] (`vanished`, `changed`, `special file`, `hard links`, `open for
     /// writing`), [`Kind::Locked`], [`Kind::Io`].
-    pub(super) fn open(object: &Object, purpose: Purpose, means: Means, pace: &Arc<dyn Pace>) -> Result<Self> {
+    pub(super) fn open(object: &Object, purpose: Purpose, disk: &Disk) -> Result<Self> {
+        let means = disk.means;
         let (file, meta, mut notes) = open_locked(&object.path, purpose)?;
         let mut leased = false;
         if let Purpose::Replace { break_hardlinks } = purpose {
@@ -83,7 +86,8 @@ impl Opened {
             relative: object.relative.clone(),
             meta,
             means,
-            pace: Arc::clone(pace),
+            pace: Arc::clone(&disk.pace),
+            crew: Arc::clone(&disk.crew),
             purpose,
             notes,
             leased: AtomicBool::new(leased),
