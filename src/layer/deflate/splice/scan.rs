@@ -212,7 +212,7 @@ impl Scan {
     }
 
     /// Coded bytes from `at` on, at least `n` of them.
-    fn ahead<'o>(outer: &'o mut dyn Pass, at: u64, n: usize) -> Result<&'o [u8]> {
+    fn ahead(outer: &mut dyn Pass, at: u64, n: usize) -> Result<&[u8]> {
         let skip = at.checked_sub(outer.offset()).and_then(|skip| usize::try_from(skip).ok());
         let skip = skip.ok_or_else(|| Error::new(Kind::Verify, "a splice lies behind the pass"))?;
         Ok(outer.window(skip + n)?.get(skip..).unwrap_or_default())
