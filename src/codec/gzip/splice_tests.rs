@@ -1,8 +1,8 @@
 //! Splices of what other programs wrote, read by other programs.
 //!
 //! A case is a text, an encoder, edits and a read size, all of them from a number. The result must decode to the model by every
-//! decoder; it must be the same with and without points (unless a
-//! block is too long to be held); and what is kept of the original must refer to nothing that went.
+//! decoder; it must be the same with and without points (unless a block is too long to be held); and what is kept of the original
+//! must refer to nothing that went.
 //! `scripts/splice` runs as many cases as wanted; a normal test run a few.
 
 use std::ops::Range;
