@@ -1,7 +1,8 @@
 //! Splices of what other programs wrote, read by other programs.
 //!
 //! A case is a text, an encoder, edits and a read size, all of them from a number. The result must decode to the model by every
-//! decoder; it must be the same with and without points; and what is kept of the original must refer to nothing that went.
+//! decoder; it must be the same with and without points (unless a block is too long to be held); and what is kept of the original
+//! must refer to nothing that went.
 //! `scripts/splice` runs as many cases as wanted; a normal test run a few.
 
 use std::ops::Range;
@@ -319,13 +320,54 @@ fn what_stays_is_the_original_and_is_not_read() {
     let len = bytes.len() as u64;
     assert_eq!(lifted.gone.len(), 3, "two regions and the trailer: {:?}", lifted.gone);
     assert_eq!(lifted.gone[2], Span::new(len - 8, len));
-    assert!(lifted.gone[..2].iter().all(|gone| gone.len() < 80_000), "{:?}", lifted.gone);
+    // An edit and 32 KiB behind it.
+    let most = 40_000 * bytes.len() as u64 / text.len() as u64;
+    assert!(lifted.gone[..2].iter().all(|gone| gone.len() < most), "{:?}", lifted.gone);
     // Behind each region every byte is the original's.
     let tail = lifted.gone[1].end as usize..bytes.len() - 8;
     let kept = &lifted.bytes[lifted.bytes.len() - 8 - tail.len()..lifted.bytes.len() - 8];
     assert!(kept == &bytes[tail], "the tail moved by bits");
     assert!(lifted.bytes.len() < bytes.len() + 160 * 2, "{} of {}", lifted.bytes.len(), bytes.len());
     assert!(run("gzip", &["-dc"], &lifted.bytes) == model(&text, &edits));
+}
+
+/// A last block of 13 MB and one before it, with fixed codes (RFC 1951 §3.2.6): an `a`, then 258 of it again and again. They are too long to be
+/// held, and are encoded again in pieces; what stands behind them is copied.
+#[test]
+fn blocks_too_long_to_be_held_are_encoded_again() {
+    let (mut bits, mut plain) = (Vec::new(), 0);
+    let mut put = |value: u32, len: u32| bits.extend((0..len).map(|n| value >> n & 1));
+    for (matches, last) in [(50_000, 0), (100, 0), (50_000, 0), (300, 1)] {
+        put(last, 1);
+        put(1, 2);
+        // Codes stand with their first bit highest: `a` is 0x91, length 258 is 0xc5, distance 1 is 0.
+        put(u32::from(0x91_u8.reverse_bits()), 8);
+        for _ in 0..matches {
+            put(u32::from(0xc5_u8.reverse_bits()), 8);
+            put(0, 5);
+        }
+        put(0, 7);
+        plain += 1 + 258 * matches;
+    }
+    let text = vec![b'a'; plain];
+    let mut bytes = b"\x1f\x8b\x08\0\0\0\0\0\0\xff".to_vec();
+    bytes.extend(bits.chunks(8).map(|byte| byte.iter().rev().fold(0, |all, bit| all << 1 | *bit as u8)));
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&text);
+    bytes.extend_from_slice(&crc.finalize().to_le_bytes());
+    bytes.extend_from_slice(&(plain as u32).to_le_bytes());
+    for edits in [
+        vec![(5_000_000..5_000_010, b"b".to_vec())],
+        vec![(12_900_000..12_930_000, Vec::new()), (plain - 5..plain - 4, b"cc".to_vec())],
+    ] {
+        let want = model(&text, &edits);
+        // Without points more of them is passed.
+        for (points, window) in [(true, 1 << 18), (false, 4096)] {
+            let one = lifted(&bytes, &edits, points, window);
+            assert!(decode(&Gzip, &one.bytes, 1 << 16, 1 << 16, true).unwrap().0 == want);
+            assert!(run("gzip", &["-dc"], &one.bytes) == want);
+        }
+    }
 }
 
 /// Points that are not true lead to an error or to other bytes, never to a panic.
@@ -344,7 +386,7 @@ fn points_that_lie_are_no_panic() {
             let Some(points) = &part.points else { return };
             let mut list: Vec<_> =
                 (0..points.len()).map(|n| (points.get(n).unwrap(), points.window(n).unwrap())).collect();
-            for _ in 0..1 + chance.below(4) {
+            for _ in 0..=chance.below(4) {
                 let n = chance.below(list.len());
                 let (point, window) = &mut list[n];
                 let lie = chance.pick(&[0, 1, 7, 8, 1000, 1 << 20, u64::MAX, u64::MAX / 8]);

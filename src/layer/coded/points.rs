@@ -52,6 +52,9 @@ impl Points {
     }
 
     /// These, with their windows: for tests.
+    ///
+    /// # Panics
+    /// If a spool cannot be written.
     #[cfg(test)]
     pub fn of(points: &[(Point, Vec<u8>)], space: &Arc<TempSpace>) -> Self {
         let mut made = Self::none(space);

@@ -2,7 +2,7 @@
 //!
 //! A block can be cut between two symbols if it is known where they are, and no library tells. So this walks a block that zlib has decoded
 //! before, by its codes and lengths alone, and is believed only if it comes out at the same bit with the same number of bytes; else
-//! the block is encoded again as a whole. Tests hold it to zlib. Memory: two tables of at most 64 KiB.
+//! the block is encoded again as a whole. Tests hold it to zlib. Memory: 4 KiB.
 
 /// Bits of the longest code (RFC 1951 §3.2.2).
 const LONGEST: usize = 15;
@@ -65,47 +65,72 @@ pub struct Walked {
     pub behind: Option<Cut>,
 }
 
-/// A code as a table over the next bits: symbol and length, or 0.
+/// Bits of the table that is asked first: most codes are no longer, and it is made for each block.
+const FAST: u32 = 9;
+
+/// Codes that no code is a prefix of.
 struct Codes {
-    bits: usize,
-    table: Vec<u16>,
+    /// By the next bits: symbol and length, or 0 where the code is longer.
+    table: [u16; 1 << FAST],
+    /// Codes of each length.
+    counts: [u16; LONGEST + 1],
+    /// Symbols in order of their codes.
+    symbols: Vec<u16>,
+    /// The code of symbol 256, its first bit lowest, and its length.
+    end: Option<(u64, u32)>,
 }
 
 impl Codes {
     /// Codes of these lengths (RFC 1951 §3.2.2); `None` if they are none.
     fn new(lengths: &[u8]) -> Option<Self> {
-        let mut counts = [0_u32; LONGEST + 1];
-        for len in lengths {
+        let mut counts = [0_u16; LONGEST + 1];
+        for len in lengths.iter().filter(|len| **len > 0) {
             *counts.get_mut(usize::from(*len))? += 1;
         }
-        let [none, used @ ..] = &mut counts;
-        *none = 0;
-        let bits = used.iter().rposition(|count| *count > 0).map_or(1, |longest| longest + 1);
-        let mut next = [0_u32; LONGEST + 2];
-        for len in 1..=LONGEST {
-            let code = (next.get(len)? + counts.get(len)?) << 1;
-            *next.get_mut(len + 1)? = code;
-            if code > 2 << len {
+        let (mut next, mut place) = ([0_u32; LONGEST + 2], [0_u16; LONGEST + 2]);
+        for (len, count) in counts.iter().enumerate().skip(1) {
+            let behind = next.get(len)? + u32::from(*count);
+            if behind > 1 << len {
                 return None;
             }
+            *next.get_mut(len + 1)? = behind << 1;
+            *place.get_mut(len + 1)? = place.get(len)? + count;
         }
-        let mut table = vec![0; 1 << bits];
+        let mut codes = Self { table: [0; 1 << FAST], counts, symbols: vec![0; lengths.len()], end: None };
         for (symbol, len) in lengths.iter().enumerate().filter(|(_, len)| **len > 0) {
-            let code = next.get_mut(usize::from(*len))?;
-            let at = code.reverse_bits() >> (32 - u32::from(*len));
-            *code += 1;
-            for slot in table.iter_mut().skip(at as usize).step_by(1 << len) {
-                *slot = (symbol as u16) << 4 | u16::from(*len);
+            let (code, at) = (next.get_mut(usize::from(*len))?, place.get_mut(usize::from(*len))?);
+            let (bits, len) = (code.reverse_bits() >> (32 - u32::from(*len)), u32::from(*len));
+            *codes.symbols.get_mut(usize::from(*at))? = symbol as u16;
+            (*code, *at) = (*code + 1, *at + 1);
+            if symbol == 256 {
+                codes.end = Some((u64::from(bits), len));
+            }
+            if len <= FAST {
+                for slot in codes.table.iter_mut().skip(bits as usize).step_by(1 << len) {
+                    *slot = (symbol as u16) << 4 | len as u16;
+                }
             }
         }
-        Some(Self { bits, table })
+        Some(codes)
     }
 
-    /// The code of `symbol`, its first bit lowest.
-    fn code(&self, symbol: u16) -> Option<(u64, u32)> {
-        let at = self.table.iter().position(|entry| entry >> 4 == symbol && entry & 15 > 0)?;
-        let len = u32::from(self.table.get(at)? & 15);
-        Some((at as u64 & ((1 << len) - 1), len))
+    /// The symbol whose code stands in the lowest bits of `word`, and the code's length.
+    fn symbol(&self, word: u64) -> Option<(u16, usize)> {
+        let entry = *self.table.get(word as usize & ((1 << FAST) - 1))?;
+        if entry > 0 {
+            return Some((entry >> 4, usize::from(entry & 15)));
+        }
+        // Length by length: a code stands with its highest bit first.
+        let (mut code, mut first, mut at) = (0_u32, 0_u32, 0_u32);
+        for (len, count) in self.counts.iter().enumerate().skip(1) {
+            code |= (word >> (len - 1)) as u32 & 1;
+            let count = u32::from(*count);
+            if code < first + count {
+                return Some((*self.symbols.get((at + code - first) as usize)?, len));
+            }
+            (at, first, code) = (at + count, (first + count) << 1, code << 1);
+        }
+        None
     }
 }
 
@@ -133,10 +158,9 @@ impl Bits<'_> {
     }
 
     fn symbol(&mut self, codes: &Codes) -> Option<u16> {
-        let at = self.peek() as usize & ((1 << codes.bits) - 1);
-        let entry = *codes.table.get(at)?;
-        self.at += usize::from(entry & 15);
-        (entry > 0).then_some(entry >> 4)
+        let (symbol, len) = codes.symbol(self.peek())?;
+        self.at += len;
+        Some(symbol)
     }
 }
 
@@ -198,7 +222,7 @@ pub fn walk(coded: &[u8], phase: u32, bits: u64, len: usize, wanted: usize) -> O
             0..256 => plain += 1,
             256 => {
                 let fits = reader.at == end && plain == len;
-                return Some(Walked { header, end: literals.code(256)?, before, behind }).filter(|_| fits);
+                return Some(Walked { header, end: literals.end?, before, behind }).filter(|_| fits);
             }
             symbol => {
                 let (extra, base) = LENGTHS.get(usize::from(symbol - 257))?;
@@ -218,8 +242,11 @@ mod tests {
     use flate2::{Compress, Compression, FlushCompress};
     use proptest::prelude::*;
 
-    /// The blocks of a stream as zlib tells: first bit, bits, plain bytes before, plain bytes.
-    fn blocks(coded: &[u8]) -> (Vec<(u64, u64, usize, usize)>, Vec<u8>) {
+    /// First bit, bits, plain bytes before, plain bytes.
+    type Block = (u64, u64, usize, usize);
+
+    /// The blocks of a stream as zlib tells.
+    fn blocks(coded: &[u8]) -> (Vec<Block>, Vec<u8>) {
         let (mut inflate, mut out, mut plain) = (Blocks::new(), vec![0; 1 << 16], Vec::new());
         let (mut at, mut bit, mut from, mut found) = (0, 0, 0, Vec::new());
         loop {
@@ -244,8 +271,8 @@ mod tests {
         for (bit, bits, from, len) in found {
             let (byte, phase) = ((bit / 8) as usize, (bit % 8) as u32);
             let wanted = wanted % (len + 2);
-            let stored =
-                coded[byte..].iter().take(2).rev().fold(0, |w, b| w << 8 | u32::from(*b)) >> phase >> 1 & 3 == 0;
+            let word = coded[byte..].iter().take(2).rev().fold(0, |word, byte| word << 8 | u32::from(*byte));
+            let stored = (word >> phase >> 1).is_multiple_of(4);
             let walked = walk(&coded[byte..], phase, bits, len, wanted);
             assert_eq!(walked.is_none(), stored);
             assert_eq!(walk(&coded[byte..], phase, bits, len + 1, wanted), None);
@@ -318,9 +345,14 @@ mod tests {
         assert!(Codes::new(&[1, 1, 1]).is_none());
         assert!(Codes::new(&[]).is_some());
         let codes = Codes::new(&[2, 1, 3, 3]).unwrap();
-        // RFC 1951 §3.2.2: 10, 0, 110, 111.
-        let all: Vec<_> = (0..4).map(|symbol| codes.code(symbol).unwrap()).collect();
-        assert_eq!(all, [(0b01, 2), (0, 1), (0b011, 3), (0b111, 3)]);
-        assert_eq!(codes.code(4), None);
+        // RFC 1951 §3.2.2: 10, 0, 110, 111, here with the first bit lowest.
+        let all = [0b01, 0, 0b011, 0b111].map(|word| codes.symbol(word).unwrap());
+        assert_eq!(all, [(0, 2), (1, 1), (2, 3), (3, 3)]);
+        let long: Vec<u8> = (1..=15).chain([15]).collect();
+        let codes = Codes::new(&long).unwrap();
+        assert_eq!(codes.symbol(0x7fff), Some((15, 15)));
+        assert_eq!(codes.symbol(0x3fff), Some((14, 15)));
+        assert_eq!(codes.symbol(0x0fff), Some((12, 13)));
+        assert_eq!(Codes::new(&long[..15]).unwrap().symbol(0x7fff), None);
     }
 }

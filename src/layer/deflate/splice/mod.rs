@@ -340,7 +340,9 @@ impl<'s> Splicer<'s> {
         if unit.unlast {
             // The first bit of a block says whether it is the last (RFC 1951 §3.2.3).
             let (first, bit) = if header.is_empty() { (byte.first_mut(), phase) } else { (header.first_mut(), 0) };
-            first.into_iter().for_each(|byte| *byte &= !(1 << bit));
+            if let Some(first) = first {
+                *first &= !(1 << bit);
+            }
         }
         let whole = unit.unlast && header.is_empty();
         if self.writer.in_region() {

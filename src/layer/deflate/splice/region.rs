@@ -72,9 +72,9 @@ impl Bits<'_> {
         // Codes stand with their highest bit first: 18 is `1`, or `11`.
         let zeros = |bits: &mut Self, n: u64| {
             if long {
-                bits.put(0b11, 2)
+                bits.put(0b11, 2);
             } else {
-                bits.put(1, 1)
+                bits.put(1, 1);
             }
             bits.put(n - 11, 7);
         };

@@ -17,8 +17,9 @@ use crate::layer::coded::points::Point;
 use crate::layer::pass::Pass;
 use crate::limits::DEFLATE_WINDOW;
 
-/// Longest block that is held until it is known whether it stays, plain bytes. gzip's longest are 8.3 MB: 32 Ki symbols of 258 bytes.
-pub const MAX_UNIT: usize = 10 << 20;
+/// Longest block that is held until it is known whether it stays, plain bytes; longer ones are encoded again. gzip's blocks have 32 Ki
+/// symbols: they are longer where more than 128 bytes come of one, which costs next to nothing to encode.
+const MAX_UNIT: usize = 4 << 20;
 /// Items that may wait: members without a byte cost about 100 bytes each.
 const MAX_ITEMS: usize = 1 << 18;
 
@@ -212,7 +213,7 @@ impl Scan {
     }
 
     /// Coded bytes from `at` on, at least `n` of them.
-    fn ahead<'o>(outer: &'o mut dyn Pass, at: u64, n: usize) -> Result<&'o [u8]> {
+    fn ahead(outer: &mut dyn Pass, at: u64, n: usize) -> Result<&[u8]> {
         let skip = at.checked_sub(outer.offset()).and_then(|skip| usize::try_from(skip).ok());
         let skip = skip.ok_or_else(|| Error::new(Kind::Verify, "a splice lies behind the pass"))?;
         Ok(outer.window(skip + n)?.get(skip..).unwrap_or_default())
