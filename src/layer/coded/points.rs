@@ -51,6 +51,7 @@ impl Points {
 
     /// These, with their windows: for tests.
     #[cfg(test)]
+    #[expect(clippy::missing_panics_doc, reason = "for tests")]
     pub fn of(points: &[(Point, Vec<u8>)], space: &Arc<TempSpace>) -> Self {
         let mut made = Self::none(space);
         for (point, bytes) in points {
