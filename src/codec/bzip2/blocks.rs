@@ -28,6 +28,7 @@ pub struct Scan {
 }
 
 /// Which bytes can stand three before a magic number's last one, at any of the eight shifts: nearly none.
+#[expect(clippy::indexing_slicing, reason = "of constants, by the compiler")]
 static SHIFTS: [bool; 256] = {
     let mut shifts = [false; 256];
     let mut shift = 0;

@@ -92,10 +92,9 @@ impl Splicer<'_, '_, '_, '_> {
         let (mut stream, mut block) = (0, 0);
         while let Some(change) = self.weave.next_at() {
             let point = last_before(self.points, change, |_| true).filter(|point| point.plain > self.plain);
-            if let Some((point, place)) = point.and_then(|point| Some((point, self.place(point.coded, point.state)?))) {
-                if place > (stream, block) {
-                    ((stream, block), self.plain) = (place, point.plain);
-                }
+            let place = point.and_then(|point| Some((self.place(point.coded, point.state)?, point.plain)));
+            if let Some((place, plain)) = place.filter(|(place, _)| *place > (stream, block)) {
+                ((stream, block), self.plain) = (place, plain);
             }
             let Some(open) = self.streams.get(stream) else {
                 return Err(Error::new(Kind::Verify, "the stream ended before its edits did").layer(NAME));
@@ -147,7 +146,7 @@ impl Splicer<'_, '_, '_, '_> {
     fn decode(&mut self, n: usize, block: usize) -> Result<Vec<u8>> {
         let Some((stream, &(from, checksum))) = self.streams.get(n).and_then(|s| Some((s, s.blocks.get(block)?)))
         else {
-            return Err(damaged(self.coded.len()));
+            return Err(damaged(self.coded.end()));
         };
         let memory = decoding(stream.level) + encoding(stream.level);
         (self.need)(memory + HELD as u64)?;
@@ -184,19 +183,17 @@ impl Splicer<'_, '_, '_, '_> {
             self.close()?;
         }
         let Some(stream) = self.streams.get(n) else { return Ok(()) };
-        let open = match &mut self.open {
-            Some(open) => open,
-            None => {
-                // Up to this block all stays; the byte in which it begins is written anew.
-                let from = stream.blocks.get(block).map_or(stream.end, |block| block.0);
-                let mut bits = Bits::default();
-                bits.extend(self.coded.exact(from / 8, 1)?, 0, (from % 8) as usize);
-                self.coded.keep_to(from / 8)?;
-                let before = stream.blocks.get(..block).unwrap_or_default();
-                let all = before.iter().fold(0, |all, block| fold(all, block.1));
-                self.open.insert(Open { stream: n, next: block, bits, all })
-            }
-        };
+        if self.open.is_none() {
+            // Up to this block all stays; the byte in which it begins is written anew.
+            let from = stream.blocks.get(block).map_or(stream.end, |block| block.0);
+            let mut bits = Bits::default();
+            bits.extend(self.coded.exact(from / 8, 1)?, 0, (from % 8) as usize);
+            self.coded.keep_to(from / 8)?;
+            let before = stream.blocks.get(..block).unwrap_or_default();
+            let all = before.iter().fold(0, |all, block| fold(all, block.1));
+            self.open = Some(Open { stream: n, next: block, bits, all });
+        }
+        let Some(open) = &mut self.open else { return Ok(()) };
         copy(&mut self.coded, stream, open, block)?;
         open.next = block + 1;
         Ok(())
@@ -271,7 +268,7 @@ fn copy(coded: &mut Coded<'_>, stream: &Stream, open: &mut Open, to: usize) -> R
 /// The streams of `coded` with their blocks; `None` if they are not found or are too many.
 fn map(coded: &mut Coded<'_>) -> Result<Option<Vec<Stream>>> {
     let (mut at, mut streams, mut blocks) = (0, Vec::new(), 0);
-    while at < coded.len() {
+    while at < coded.end() {
         let header = coded.window(at, HEADER)?;
         let Some(level) = level_of(header) else {
             // Padding, behind the last stream.

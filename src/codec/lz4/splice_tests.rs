@@ -14,8 +14,10 @@ fn splice_tools_agree() {
         let level = *rng.pick(&["-1", "-3", "-9", "-12"]);
         let block = *rng.pick(&["-B4", "-B5", "-B6", "-B7"]);
         let mut args = vec!["-cq", level, block];
-        args.extend(*rng.pick(&[&["-BD"][..], &["-BI"], &["-BX"], &["-BD", "-BX"], &[]]));
-        args.extend(*rng.pick(&[&["--no-frame-crc"][..], &[], &[]]));
+        // Of block checksums without one of the frame the tool (1.9.4) loses the frames behind, its own ones too.
+        let kinds =
+            [&["-BD"][..], &["-BI"], &["-BX"], &["-BD", "-BX"], &["-BD", "--no-frame-crc"], &["--no-frame-crc"]];
+        args.extend(*rng.pick(&kinds));
         let mut bytes = tool("lz4", &args, text).expect("lz4 is not installed").unwrap();
         if rng.below(4) == 0 {
             bytes.extend(skippable(3, b"between"));

@@ -150,7 +150,7 @@ pub fn lift_at(
     lifted
 }
 
-/// Random numbers (SplitMix64).
+/// Random numbers (`SplitMix64`).
 pub struct Rng(pub u64);
 
 impl Rng {
@@ -254,6 +254,9 @@ impl Rng {
 /// A tool with its options.
 pub type Tool = (&'static str, &'static [&'static str]);
 
+/// Encodes random text in some way, and tells which.
+pub type Code<'c> = dyn Fn(&mut Rng, &[u8]) -> (String, Vec<u8>) + 'c;
+
 /// Runs a tool that must be there.
 pub fn run((name, args): Tool, input: &[u8]) -> Vec<u8> {
     let got = tool(name, args, input).unwrap_or_else(|| panic!("{name} is not installed"));
@@ -261,12 +264,7 @@ pub fn run((name, args): Tool, input: &[u8]) -> Vec<u8> {
 }
 
 /// Random text through `code`, random changes, lifted in every way, and judged by `judges` and by our second decoder.
-pub fn agree(
-    layer: &'static CodecLayer,
-    (cases, most): (usize, usize),
-    code: &dyn Fn(&mut Rng, &[u8]) -> (String, Vec<u8>),
-    judges: &[Tool],
-) {
+pub fn agree(layer: &'static CodecLayer, (cases, most): (usize, usize), code: &Code<'_>, judges: &[Tool]) {
     // Without the prefix as `scripts/splice` sets them.
     let number = |name: &str| {
         let value = std::env::var(format!("UNWRITE_{name}")).or_else(|_| std::env::var(name)).ok()?;
@@ -303,7 +301,13 @@ pub fn agree(
         }
         if !lifted.bytes.is_empty() {
             let judge = *rng.pick(judges);
-            assert!(run(judge, &lifted.bytes) == want, "{case}, judged by {judge:?}");
+            let got = tool(judge.0, judge.1, &lifted.bytes).unwrap_or_else(|| panic!("{} is not installed", judge.0));
+            if let Some(folder) = std::env::var_os("UNWRITE_SPLICE_DUMP").filter(|_| got.as_ref() != Ok(&want)) {
+                let folder = std::path::PathBuf::from(folder);
+                std::fs::write(folder.join("before"), &bytes).unwrap();
+                std::fs::write(folder.join("after"), &lifted.bytes).unwrap();
+            }
+            assert!(got == Ok(want), "{case}, judged by {judge:?}");
         }
         kept += lifted.kept();
         all += bytes.len() as u64;

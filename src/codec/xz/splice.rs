@@ -119,7 +119,7 @@ impl Splicer<'_, '_, '_, '_> {
 
 /// The streams of `coded`, in order; `None` if they are too many, or are not found where they must be.
 fn map(coded: &mut Coded<'_>) -> Result<Option<Vec<Stream>>> {
-    let (mut end, mut blocks, mut streams) = (coded.len(), 0, Vec::new());
+    let (mut end, mut blocks, mut streams) = (coded.end(), 0, Vec::new());
     loop {
         end = without_padding(coded, end)?;
         if end == 0 {

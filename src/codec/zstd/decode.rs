@@ -69,11 +69,11 @@ impl<'a> Decoder<'a> {
     /// Looks at what stands next, and begins or announces it.
     fn start(&mut self) -> Result<()> {
         let at = self.feed.input.offset();
-        if self.plain >= self.point && self.heads.wants_points() {
+        let window = self.feed.input.window(head::LONGEST)?;
+        if !window.is_empty() && self.plain >= self.point && self.heads.wants_points() {
             self.point = self.plain + POINTS;
             self.heads.offer(Point { coded: at * 8, plain: self.plain, state: [units::FRAME; 4] }, &[]);
         }
-        let window = self.feed.input.window(head::LONGEST)?;
         match head::start(window) {
             Start::Cut if window.is_empty() && at > 0 => {
                 self.state = State::End;

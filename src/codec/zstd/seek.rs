@@ -27,7 +27,7 @@ impl Old {
     /// is too long.
     pub fn read(coded: &mut Coded<'_>, wanted: bool) -> Result<Option<Self>> {
         let none = || Ok(Some(Self { wanted, ..Self::default() }));
-        let Some(last) = coded.len().checked_sub((head::SKIPPABLE + table::FOOTER) as u64) else {
+        let Some(last) = coded.end().checked_sub((head::SKIPPABLE + table::FOOTER) as u64) else {
             return none();
         };
         let footer: [u8; table::FOOTER] = coded.array(last + head::SKIPPABLE as u64)?;

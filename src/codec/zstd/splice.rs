@@ -87,7 +87,7 @@ impl Splicer<'_, '_, '_> {
             }
             self.item()?;
         }
-        let len = self.coded.len();
+        let len = self.coded.end();
         let (start, checksums) = self.old.place().unwrap_or((len, false));
         self.keep(start)?;
         if self.old.place().is_some() || self.old.wanted() && !self.frames.table.is_broken() {

@@ -28,7 +28,8 @@ fn splice_tools_agree() {
         let args: Vec<&str> = match rng.below(8) {
             0 => return ("pzstd".to_owned(), run(("pzstd", &["-qc", "-p2", "-1"]), text)),
             1 => {
-                let parts: Vec<Vec<u8>> = text.chunks(20_000 + rng.below(300_000)).map(<[u8]>::to_vec).collect();
+                let parts: Vec<Vec<u8>> =
+                    text.chunks(20_000 + rng.below(300_000)).chain([&b""[..]]).map(<[u8]>::to_vec).collect();
                 return ("seekable".to_owned(), seekable(&parts, rng.below(2) == 0));
             }
             2 => {

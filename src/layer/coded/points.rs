@@ -56,6 +56,7 @@ impl Points {
     /// # Panics
     /// If a spool cannot be written.
     #[cfg(test)]
+    #[expect(clippy::missing_panics_doc, reason = "for tests")]
     pub fn of(points: &[(Point, Vec<u8>)], space: &Arc<TempSpace>) -> Self {
         let mut made = Self::none(space);
         for (point, bytes) in points {

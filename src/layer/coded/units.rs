@@ -48,12 +48,12 @@ pub fn prepare<'s>(codec: &dyn Codec, work: &'s mut Splice<'_>, cx: &mut Cx<'_>)
         return Ok(None);
     }
     let (window, memory) = (cx.search.limits.window, cx.memory());
-    let coded = Coded { pass: Rc::new(RefCell::new(&mut **pass)), len: span.len(), buf: Vec::new(), at: 0 };
+    let stream = Coded { pass: Rc::new(RefCell::new(&mut **pass)), len: span.len(), buf: Vec::new(), at: 0 };
     let points = part.points.as_ref();
     let open = |point: Option<Point>| -> Result<Plain<'_>> {
         let point = point.unwrap_or(Point { coded: 0, plain: 0, state: [FRAME; 4] });
         let (heads, memory) = (Heads::names_only(), memory.clone());
-        let source = Box::new(coded.source(point.coded / 8));
+        let source = Box::new(stream.source(point.coded / 8));
         let need: Need<'_> = Box::new(move |bytes| memory.need(bytes));
         let decoder = codec.decoder(source, heads.clone(), false, need)?;
         Ok(Plain { input: Input::new(Forgetful { inner: decoder, heads }, window), base: point.plain })
@@ -65,7 +65,7 @@ pub fn prepare<'s>(codec: &dyn Codec, work: &'s mut Splice<'_>, cx: &mut Cx<'_>)
         return Err(Error::new(Kind::Verify, "a lift left bytes of its stream"));
     }
     let Noting { edits, .. } = noting;
-    Ok(Some(Job { coded, edits, len: part.len, points }))
+    Ok(Some(Job { coded: stream, edits, len: part.len, points }))
 }
 
 /// Points that are looked at for a good one.
@@ -91,7 +91,7 @@ pub struct Coded<'s> {
 
 impl<'s> Coded<'s> {
     /// Its length, bytes.
-    pub fn len(&self) -> u64 {
+    pub fn end(&self) -> u64 {
         self.len
     }
 
