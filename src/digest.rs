@@ -195,7 +195,7 @@ mod tests {
     fn a_panic_lets_the_helper_go() {
         let panics = || {
             sha256(&One, u64::MAX, |sha| {
-                sha.update(&[1; 300_000]);
+                sha.update(&vec![1; 300_000]);
                 panic!("planted")
             })
         };

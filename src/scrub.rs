@@ -281,7 +281,9 @@ impl Work<'_> {
         let read = |sha: Option<&mut Sha256Of<'_>>| {
             let mut sha = sha;
             verify::read(original, search, relative, mtime, &mut |bytes| {
-                sha.iter_mut().for_each(|sha| sha.update(bytes));
+                if let Some(sha) = &mut sha {
+                    sha.update(bytes);
+                }
                 run.progress.read(bytes.len() as u64);
             })
         };

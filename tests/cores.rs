@@ -16,7 +16,7 @@ fn lines(n: usize, seed: u64) -> String {
         writeln!(
             text,
             "2026-11-20T09:00:00Z INFO {state:016x}{:016x} by {who}@example.com",
-            state.rotate_left(29) ^ 77
+            state.rotate_left(29) ^ 0x4d
         )
         .unwrap();
         text

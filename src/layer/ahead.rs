@@ -6,11 +6,9 @@
 //! not take for whole is decoded again with what follows (an artifact's first stream from its start), and what was read of it
 //! already is passed over.
 //!
-//! Memory: [`Sizes`]: 10 MiB of pieces, 16 MiB of parts or 1 MiB on its way, and the decoders (as many times the memory of one as
-//! fits into the worker's share; else one).
+//! Memory: a loan ([`Memory::lend`]), 32 MiB by default: 8 MiB of pieces, 8 MiB of parts or 1 MiB on its way, and the rest or the
+//! worker's share for as many decoders as fit into it.
 
-#[cfg(test)]
-mod codec_tests;
 mod desk;
 #[cfg(test)]
 pub(super) mod tests;
@@ -84,13 +82,26 @@ impl Default for Sizes {
         Self {
             least: WINDOW,
             piece: WINDOW,
-            room: 40,
+            room: 32,
             side: WINDOW,
             part: 512 << 10,
-            longest: 8 << 20,
-            ahead: 16 << 20,
+            longest: 4 << 20,
+            ahead: 8 << 20,
             chunk: 64 << 10,
             chunks: 16,
+        }
+    }
+}
+
+impl Sizes {
+    /// Bounds within a loan of so many bytes, half of which is for decoders.
+    fn within(self, bytes: u64) -> Self {
+        let most = |part: u64| usize::try_from(bytes / part).unwrap_or(usize::MAX);
+        Self {
+            room: self.room.min(most(4) / self.piece.max(1)),
+            ahead: self.ahead.min(most(4)),
+            longest: self.longest.min(most(8)),
+            ..self
         }
     }
 }
@@ -118,9 +129,11 @@ fn by<'s, T>(
     below: impl FnOnce(Box<dyn Source + '_>) -> Result<T>,
 ) -> Result<T> {
     let helpers = search.crew.helpers();
-    if helpers == 0 || input.window(sizes.least)?.len() < sizes.least {
+    let worth = helpers > 0 && input.window(sizes.least)?.len() >= sizes.least;
+    let Some(loan) = worth.then(|| memory.lend()).flatten() else {
         return below(alone(codec, input, heads, search, memory)?);
-    }
+    };
+    let sizes = sizes.within(loan.bytes());
     let first = input.blob().is_some() && input.offset() == 0;
     let cutter = codec.cutter().filter(|_| first);
     let desk = Desk {
@@ -130,7 +143,7 @@ fn by<'s, T>(
         memory: memory.clone(),
         crew: search.crew,
         sizes,
-        hands: helpers as u64 + 1,
+        budget: memory.share().max(loan.bytes() / 2),
         state: Mutex::new(State::default()),
         changed: Condvar::new(),
     };
@@ -310,7 +323,7 @@ impl<'d, 's, 'a> Ahead<'d, 's, 'a> {
 
     /// The part that begins with `first` is not what it was taken for: it is decoded anew, with all that follows, as it comes.
     fn again(&mut self, first: Arc<Vec<u8>>) {
-        self.mine = None;
+        self.put_down();
         self.backlog.push_back(first);
         let mut state = self.desk.lock();
         while let Some(part) = state.pop() {
@@ -324,7 +337,7 @@ impl<'d, 's, 'a> Ahead<'d, 's, 'a> {
     /// What was cut is odd: the artifact is decoded anew from its start, as it comes. So an error has the place and the words that it
     /// has without helpers.
     fn anew(&mut self) {
-        self.mine = None;
+        self.put_down();
         let mut state = self.desk.lock();
         while state.pop().is_some() {}
         drop(state);
@@ -460,6 +473,13 @@ impl<'d, 's, 'a> Ahead<'d, 's, 'a> {
         }
     }
 
+    /// The reader's own part is over, or given up.
+    fn put_down(&mut self) {
+        if self.mine.take().is_some() {
+            self.desk.leave();
+        }
+    }
+
     /// Asks the cutter for a part of `size` bytes at most.
     fn reframe(&mut self, size: usize) -> Cut {
         let Some(cutter) = &mut self.cutter else { return Cut::Odd };
@@ -479,8 +499,13 @@ impl<'d, 's, 'a> Ahead<'d, 's, 'a> {
 
     /// There is nothing to be read: decodes a part that nobody has, or waits.
     fn help(&mut self) {
-        if self.mine.is_none() {
-            self.mine = self.desk.own().and_then(|id| self.desk.begin(id));
+        if self.mine.is_none()
+            && let Some(id) = self.desk.own()
+        {
+            self.mine = self.desk.begin(id);
+            if self.mine.is_none() {
+                self.desk.leave();
+            }
         }
         if let Some(mine) = &mut self.mine {
             let mut state = self.desk.lock();
@@ -488,10 +513,12 @@ impl<'d, 's, 'a> Ahead<'d, 's, 'a> {
             drop(state);
             if let Some(mut piece) = blank {
                 let (id, end) = (mine.id, mine.step(&mut piece));
-                if end.is_some() {
-                    self.mine = None;
+                let over = end.is_some();
+                self.desk.deliver(id, piece, end);
+                if over {
+                    self.put_down();
                 }
-                return self.desk.deliver(id, piece, end);
+                return;
             }
         }
         let (desk, least) = (self.desk, self.desk.sizes.chunks / 2);

@@ -5,13 +5,14 @@
 //! streams that verification compares: what each decoded stream must be afterwards, foretold while it is read once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::coded::Codec;
+pub use super::memory::{LargeSlot, Memory};
 use super::{Detect, Fit, Found, Hint, Layer, Outlet, Streamed};
 use crate::blob::TempSpace;
 use crate::edit::{EditList, Marks};
@@ -210,74 +211,6 @@ impl Budget {
     }
 }
 
-/// The run's memory: an even share for each worker, and one slot for what needs more (ARCHITECTURE.md "Memory").
-#[derive(Debug)]
-pub struct LargeSlot {
-    total: u64,
-    share: u64,
-    taken: Mutex<bool>,
-    free: Condvar,
-}
-
-impl LargeSlot {
-    /// `total` bytes for `jobs` workers; half of it is theirs in even shares, the other half is the slot.
-    pub fn new(total: u64, jobs: usize) -> Self {
-        Self { total, share: total / 2 / jobs.max(1) as u64, taken: Mutex::new(false), free: Condvar::new() }
-    }
-
-    /// Waits for the slot; a signal ends the waiting.
-    fn enter(&self, stop: &AtomicBool) -> Result<()> {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        while *taken {
-            if stop.load(Ordering::Relaxed) {
-                return Err(Error::new(Kind::Interrupted, "interrupted"));
-            }
-            let waited = self.free.wait_timeout(taken, std::time::Duration::from_millis(100));
-            taken = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        *taken = true;
-        Ok(())
-    }
-
-    fn leave(&self) {
-        *self.taken.lock().unwrap_or_else(PoisonError::into_inner) = false;
-        self.free.notify_one();
-    }
-}
-
-/// The memory of one artifact's worker; clones speak for the same artifact.
-#[derive(Debug, Clone)]
-pub struct Memory<'s> {
-    slot: &'s LargeSlot,
-    stop: &'s AtomicBool,
-    /// Whether this artifact holds the large slot.
-    large: Arc<AtomicBool>,
-}
-
-impl Memory<'_> {
-    /// Whether so many bytes are within the worker's share.
-    pub fn fits(&self, bytes: u64) -> bool {
-        bytes <= self.slot.share
-    }
-
-    /// As [`Cx::need`].
-    pub fn need(&self, bytes: u64) -> Result<()> {
-        let large = self.large.load(Ordering::Relaxed);
-        if bytes <= self.slot.share || large && bytes <= self.slot.total {
-            return Ok(());
-        }
-        if bytes > self.slot.total {
-            return Err(Error::limit(format!(
-                "--max-memory ({} bytes); {bytes} bytes are needed at once",
-                self.slot.total
-            )));
-        }
-        self.slot.enter(self.stop)?;
-        self.large.store(true, Ordering::Relaxed);
-        Ok(())
-    }
-}
-
 /// Fails if what was counted so far is too much.
 pub type Most<'m> = dyn Fn(&Tally) -> Result<()> + 'm;
 
@@ -310,9 +243,7 @@ pub struct Cx<'s> {
 
 impl Drop for Cx<'_> {
     fn drop(&mut self) {
-        if self.memory.large.swap(false, Ordering::Relaxed) {
-            self.search.large.leave();
-        }
+        self.memory.leave();
     }
 }
 
@@ -334,7 +265,7 @@ impl<'s> Cx<'s> {
             spellings: 0,
             members: 0,
             budget: Budget { used: Arc::new(AtomicU64::new(0)), max: search.limits.max_decoded },
-            memory: Memory { slot: search.large, stop: search.interrupted, large: Arc::default() },
+            memory: Memory::new(search.large, search.interrupted),
             marks: Marks::default(),
         }
     }

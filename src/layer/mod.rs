@@ -17,6 +17,7 @@ pub mod deflate;
 #[cfg(any(feature = "bzip2", feature = "xz", feature = "lz4", feature = "snappy"))]
 pub mod feed;
 pub mod lines;
+pub mod memory;
 pub mod pass;
 pub mod raw;
 pub mod records;

@@ -125,18 +125,15 @@ impl Batch for Run<'_> {
         let Some(cuts) = self.cuts(window, eof, cx.search.limits.max_record)? else { return Ok(0) };
         let done = cuts.records.last().map_or(0, |(last, _)| last.end);
         let text = window.get(..done).unwrap_or_default();
-        match self.sheet.scouts.filter(|_| self.cursor.0.settled()) {
-            Some(scouts) => {
-                scouts.submit(text);
-                self.waiting.push_back(cuts);
-                while self.waiting.len() > scouts.depth {
-                    self.first(cx)?;
-                }
+        if let Some(scouts) = self.sheet.scouts.filter(|_| self.cursor.0.settled()) {
+            scouts.submit(text);
+            self.waiting.push_back(cuts);
+            while self.waiting.len() > scouts.depth {
+                self.first(cx)?;
             }
-            None => {
-                self.settle(cx)?;
-                self.rule(text, &cuts, Candidates::of(text, cx), cx)?;
-            }
+        } else {
+            self.settle(cx)?;
+            self.rule(text, &cuts, Candidates::of(text, cx), cx)?;
         }
         Ok(done)
     }

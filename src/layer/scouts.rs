@@ -42,9 +42,13 @@ struct State {
 struct Window {
     text: Arc<Vec<u8>>,
     taken: bool,
-    /// `Some(None)`: the search panicked.
-    found: Option<Option<Vec<Range<usize>>>>,
+    /// A helper's search panicked: it is the reader's.
+    left: bool,
+    found: Option<Vec<Range<usize>>>,
 }
+
+/// A window and its candidates.
+type Searched = (Arc<Vec<u8>>, Vec<Range<usize>>);
 
 /// Lets helpers go, in whatever way the reader ends.
 struct Close<'c, 's>(&'c Scouts<'s>);
@@ -96,12 +100,12 @@ impl Scouts<'_> {
         let mut copy = self.state().spare.pop().unwrap_or_default();
         copy.clear();
         copy.extend_from_slice(text);
-        self.state().windows.push_back(Window { text: Arc::new(copy), taken: false, found: None });
+        self.state().windows.push_back(Window { text: Arc::new(copy), taken: false, left: false, found: None });
         self.changed.notify_all();
     }
 
     /// Takes the first window back, with its candidates.
-    pub fn take(&self) -> Option<(Arc<Vec<u8>>, Vec<Range<usize>>)> {
+    pub fn take(&self) -> Option<Searched> {
         loop {
             let mut state = self.state();
             let first = state.windows.front()?;
@@ -109,10 +113,9 @@ impl Scouts<'_> {
                 let window = state.windows.pop_front()?;
                 state.first += 1;
                 drop(state);
-                let found = window.found.flatten();
-                return Some((Arc::clone(&window.text), found.unwrap_or_else(|| self.search(&window.text))));
+                return Some((window.text, window.found.unwrap_or_default()));
             }
-            if let Some((id, text)) = claim(&mut state) {
+            if let Some((id, text)) = claim(&mut state, true) {
                 drop(state);
                 let found = self.search(&text);
                 self.put(id, Some(found));
@@ -121,7 +124,7 @@ impl Scouts<'_> {
             drop(state);
             self.crew.aside(&mut || {
                 let mut state = self.state();
-                while state.windows.front().is_some_and(|first| first.found.is_none()) {
+                while state.windows.front().is_some_and(|first| first.found.is_none() && first.taken) {
                     state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 }
             });
@@ -148,7 +151,8 @@ impl Scouts<'_> {
         let mut state = self.state();
         let at = id.checked_sub(state.first).and_then(|at| usize::try_from(at).ok());
         if let Some(window) = at.and_then(|at| state.windows.get_mut(at)) {
-            window.found = Some(found);
+            (window.taken, window.left) = (found.is_some(), found.is_none());
+            window.found = found;
         }
         drop(state);
         self.changed.notify_all();
@@ -162,7 +166,7 @@ impl Scouts<'_> {
                 if state.closed {
                     return;
                 }
-                match claim(&mut state) {
+                match claim(&mut state, false) {
                     Some(claimed) => break claimed,
                     None => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
                 }
@@ -177,9 +181,9 @@ impl Scouts<'_> {
     }
 }
 
-/// The first window that nobody searched.
-fn claim(state: &mut State) -> Option<(u64, Arc<Vec<u8>>)> {
-    let at = state.windows.iter().position(|window| !window.taken)?;
+/// The first window that nobody has searched, for the reader or a helper.
+fn claim(state: &mut State, reader: bool) -> Option<(u64, Arc<Vec<u8>>)> {
+    let at = state.windows.iter().position(|window| !window.taken && (reader || !window.left))?;
     let window = state.windows.get_mut(at)?;
     window.taken = true;
     Some((state.first + at as u64, Arc::clone(&window.text)))
@@ -203,7 +207,7 @@ mod tests {
     impl Engine for Moody {
         fn candidates(&self, window: &[u8], found: &mut Vec<Range<usize>>) {
             let n = self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            assert!(n % 3 != 0 || std::thread::current().id() == self.0, "planted");
+            assert!(!n.is_multiple_of(3) || std::thread::current().id() == self.0, "planted");
             found.extend(memchr::memchr_iter(b'x', window).map(|at| at..at + 1));
         }
         fn hits(&self, _: &Unit<'_>, _: &mut Vec<Hit>) {}
@@ -227,12 +231,13 @@ mod tests {
                 let mut next = 0;
                 let mut back = |scouts: &Scouts<'_>| {
                     let (text, found) = scouts.take().unwrap();
-                    assert_eq!((&text[..], &found[..]), (&windows[next][..], &[next..next + 1][..]));
+                    assert_eq!((&text[..], found.len(), &found[0]), (&windows[next][..], 1, &(next..next + 1)));
                     next += 1;
                     scouts.recycle(text);
                 };
                 by(1, &mut input, &mut cx, |scouts, _, _| {
-                    let Some(scouts) = scouts else { return Ok(assert_eq!(helpers, 0)) };
+                    assert_eq!(scouts.is_none(), helpers == 0);
+                    let Some(scouts) = scouts else { return Ok(()) };
                     for (n, window) in windows.iter().enumerate() {
                         scouts.submit(window);
                         if n >= scouts.depth {

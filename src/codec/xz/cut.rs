@@ -25,83 +25,85 @@ impl Cutter for Blocks {
             return Cut::End { used: coded.len() };
         }
         match self.step(coded, least) {
-            Some(Some(cut)) => cut,
-            Some(None) => Cut::Odd,
-            None if whole => Cut::Odd,
-            None => Cut::More,
+            Ok(cut) => cut,
+            Err(Cut::More) if !whole => Cut::More,
+            Err(_) => Cut::Odd,
         }
     }
 }
 
 impl Blocks {
-    /// `None`: more bytes are needed; `Some(None)`: odd.
-    fn step(&mut self, coded: &[u8], least: usize) -> Option<Option<Cut>> {
-        let (check, mut noted, start) = match &self.open {
-            Some((check, noted)) => (*check, noted.clone(), 0),
-            None => {
-                let bytes = coded.first_chunk::<STREAM>()?;
-                if !bytes.starts_with(&head::MAGIC) {
-                    return Some(None);
-                }
-                let Ok(check) = head::stream(bytes, 0) else { return Some(None) };
-                (check, Noted::default(), STREAM)
+    /// The next part; an error is `More` or `Odd`.
+    fn step(&mut self, coded: &[u8], least: usize) -> Result<Cut, Cut> {
+        let (check, mut noted, start) = if let Some((check, noted)) = &self.open {
+            (*check, noted.clone(), 0)
+        } else {
+            let bytes = coded.first_chunk::<STREAM>().ok_or(Cut::More)?;
+            if !bytes.starts_with(&head::MAGIC) {
+                return Err(Cut::Odd);
             }
+            (head::stream(bytes, 0).map_err(|_| Cut::Odd)?, Noted::default(), STREAM)
         };
         let before = if self.open.is_some() { STREAM as u64 } else { 0 };
-        let tail = Check::new(check)?.finish().len() as u64;
+        let tail = Check::new(check).ok_or(Cut::Odd)?.finish().len() as u64;
+        let part = |at: usize, records: &[_]| framed(coded.get(start..at).unwrap_or_default(), records, check);
         let (mut at, mut records) = (start, Vec::new());
         loop {
-            let size = *coded.get(at)?;
+            let rest = coded.get(at..).unwrap_or_default();
+            let size = *rest.first().ok_or(Cut::More)?;
             if size == 0 {
-                let Some(end) = index(coded.get(at..)?, &noted, check)? else { return Some(None) };
+                let end = index(rest, &noted, check)?;
                 (self.open, self.begun) = (None, true);
-                let stream = framed(coded.get(start..at)?, &records, check);
-                return Some(Some(Cut::Part { used: at + end, stream, before }));
+                return Ok(Cut::Part { used: at + end, stream: part(at, &records), before });
             }
             if at >= least && at > start {
-                let stream = framed(coded.get(start..at)?, &records, check);
                 (self.open, self.begun) = (Some((check, noted)), true);
-                return Some(Some(Cut::Part { used: at, stream, before }));
+                return Ok(Cut::Part { used: at, stream: part(at, &records), before });
             }
             let len = (usize::from(size) + 1) * 4;
-            let Ok(block) = Block::parse(coded.get(at..at + len)?, 0) else { return Some(None) };
-            let Some((compressed, plain)) = block.compressed.zip(block.plain) else { return Some(None) };
-            let unpadded = (len as u64).checked_add(compressed)?.checked_add(tail)?;
+            let block = Block::parse(rest.get(..len).ok_or(Cut::More)?, 0).map_err(|_| Cut::Odd)?;
+            let (compressed, plain) = block.compressed.zip(block.plain).ok_or(Cut::Odd)?;
+            let unpadded = compressed.checked_add(len as u64 + tail).ok_or(Cut::Odd)?;
+            let next = usize::try_from(unpadded).ok().and_then(|n| n.checked_add(padding(compressed)));
+            let next = next.and_then(|n| n.checked_add(at)).ok_or(Cut::Odd)?;
+            // All of it must be there.
+            if next > coded.len() {
+                return Err(Cut::More);
+            }
             noted.note(unpadded, plain);
             records.push((unpadded, plain));
-            let next = usize::try_from(unpadded).ok()?.checked_add(padding(compressed))?.checked_add(at)?;
-            // All of it must be there.
-            coded.get(at..next)?;
             at = next;
         }
     }
 }
 
-/// Length of the index at the start of `bytes` and the footer behind it; `None`: more bytes are needed, `Some(None)`: it does not match.
-fn index(bytes: &[u8], noted: &Noted, check: u8) -> Option<Option<usize>> {
-    let mut rest = bytes.get(1..)?;
+/// Length of the index at the start of `bytes` and the footer behind it; an error is `More` or `Odd`.
+fn index(bytes: &[u8], noted: &Noted, check: u8) -> Result<usize, Cut> {
+    let mut rest = bytes.get(1..).unwrap_or_default();
     let mut told = Noted::default();
-    let enough = |rest: &[u8]| rest.len() >= 9;
-    let Some(count) = head::number(&mut rest) else { return if enough(rest) { Some(None) } else { None } };
+    let mut number = || {
+        let cut = if rest.len() < 9 { Cut::More } else { Cut::Odd };
+        head::number(&mut rest).ok_or(cut)
+    };
+    let count = number()?;
     if count != noted.count() {
-        return Some(None);
+        return Err(Cut::Odd);
     }
     for _ in 0..count {
-        let (Some(unpadded), Some(plain)) = (head::number(&mut rest), head::number(&mut rest)) else {
-            return if enough(rest) { Some(None) } else { None };
-        };
-        told.note(unpadded, plain);
+        let unpadded = number()?;
+        told.note(unpadded, number()?);
     }
     let len = bytes.len() - rest.len();
     let end = len + padding(len as u64);
-    let body = bytes.get(..end)?;
-    let crc = bytes.get(end..end + head::CRC)?;
-    let footer = bytes.get(end + head::CRC..end + head::CRC + STREAM)?;
-    let good = body.get(len..)?.iter().all(|b| *b == 0)
+    let all = end + head::CRC + STREAM;
+    let whole = bytes.get(..all).ok_or(Cut::More)?;
+    let (body, behind) = whole.split_at_checked(end).ok_or(Cut::More)?;
+    let (crc, footer) = behind.split_at_checked(head::CRC).ok_or(Cut::More)?;
+    let good = body.iter().skip(len).all(|b| *b == 0)
         && told == *noted
         && crc == crc32fast::hash(body).to_le_bytes()
         && footer == head::footer((end + head::CRC) as u64, check);
-    Some(good.then_some(end + head::CRC + STREAM))
+    if good { Ok(all) } else { Err(Cut::Odd) }
 }
 
 /// `blocks` as a stream of its own.

@@ -27,6 +27,7 @@ const SIZES: Sizes = Sizes {
 
 type Seen = (Vec<u8>, Vec<Head>, Option<String>);
 
+#[expect(clippy::ptr_arg, reason = "a vector is a blob")]
 fn seen(codec: &'static dyn Codec, coded: &Vec<u8>, helpers: usize, second: bool) -> Seen {
     with_cx(&Limits::default(), None, second, |cx| {
         let crew = Free(helpers, AtomicUsize::new(0));

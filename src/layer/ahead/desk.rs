@@ -96,6 +96,12 @@ pub struct State {
     /// To be used again: memory that comes anew from the system costs as much as what is done with it.
     spare: Vec<Vec<u8>>,
     coded: Vec<Vec<u8>>,
+    /// Parts that are being decoded.
+    active: u64,
+    /// The most memory that one of them asked for.
+    need: u64,
+    /// One of them has made something: what others will ask for is known.
+    known: bool,
     /// The reader has gone.
     closed: bool,
 }
@@ -149,8 +155,8 @@ pub struct Desk<'s> {
     pub memory: Memory<'s>,
     pub crew: &'s dyn Crew,
     pub sizes: Sizes,
-    /// How many decode at one time, at most.
-    pub hands: u64,
+    /// Bytes for the decoders of parts.
+    pub budget: u64,
     pub state: Mutex<State>,
     pub changed: Condvar,
 }
@@ -198,7 +204,7 @@ impl Decoding<'_> {
     }
 }
 
-impl<'s> Desk<'s> {
+impl Desk<'_> {
     pub fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -219,6 +225,7 @@ impl<'s> Desk<'s> {
             if catch_unwind(AssertUnwindSafe(|| self.decode(id))).is_err() {
                 self.end(id, Err(panicked()));
             }
+            self.leave();
         }
     }
 
@@ -229,23 +236,28 @@ impl<'s> Desk<'s> {
             if state.closed {
                 return None;
             }
-            if let Some(id) = Self::claim(&mut state, Hands::Helper) {
+            if let Some(id) = Self::claim(&mut state, Hands::Helper, self.budget) {
                 return Some(id);
             }
             state = self.wait(state);
         }
     }
 
-    fn claim(state: &mut State, hands: Hands) -> Option<u64> {
+    fn claim(state: &mut State, hands: Hands, budget: u64) -> Option<u64> {
         let free = |part: &Part| part.hands == Hands::Nobody && (hands == Hands::Helper || part.whole().is_some());
+        let most = if state.known { budget / state.need.max(1) } else { 1 };
+        if state.active >= most.max(1) {
+            return None;
+        }
         let at = state.parts.iter().position(free)?;
         state.parts.get_mut(at)?.hands = hands;
+        state.active += 1;
         Some(state.first + at as u64)
     }
 
     /// A part for the reader that nobody has.
     pub fn own(&self) -> Option<u64> {
-        Self::claim(&mut self.lock(), Hands::Reader)
+        Self::claim(&mut self.lock(), Hands::Reader, self.budget)
     }
 
     /// A decoder at the start of a part; `None` if it is no more there, or ended with an error.
@@ -255,21 +267,15 @@ impl<'s> Desk<'s> {
         let (last, whole) = (part.last, part.whole().map(Arc::clone));
         drop(state);
         let heads = Heads::relay(self.points);
-        let (hands, memory) = (self.hands, self.memory.clone());
-        let begun = match whole {
-            Some(bytes) => {
-                let need = move |bytes: u64| {
-                    // One that does not fit many times is decoded as it comes, by one.
-                    if memory.fits(bytes.saturating_mul(hands)) { Ok(()) } else { Err(Error::limit("memory of parts")) }
-                };
-                let source = Box::new(Slice { bytes, at: 0 });
-                self.codec.decoder(source, heads.clone(), self.second, Box::new(need))
-            }
-            None => {
-                let source = Box::new(Fed { desk: self, id, chunk: Arc::default(), at: 0, failed: None });
-                let need = move |bytes: u64| memory.need(bytes);
-                self.codec.decoder(source, heads.clone(), self.second, Box::new(need))
-            }
+        let begun = if let Some(bytes) = whole {
+            let need = move |bytes: u64| self.need(bytes);
+            let source = Box::new(Slice { bytes, at: 0 });
+            self.codec.decoder(source, heads.clone(), self.second, Box::new(need))
+        } else {
+            let memory = self.memory.clone();
+            let source = Box::new(Fed { desk: self, id, chunk: Arc::default(), at: 0, failed: None });
+            let need = move |bytes: u64| memory.need(bytes);
+            self.codec.decoder(source, heads.clone(), self.second, Box::new(need))
         };
         match begun {
             Ok(decoder) => Some(Decoding { id, decoder, heads, last, sizes: self.sizes }),
@@ -278,6 +284,21 @@ impl<'s> Desk<'s> {
                 None
             }
         }
+    }
+
+    /// The decoder of a part asks for memory. What does not fit as often as there are parts in work is left to one that decodes the
+    /// stream as it comes.
+    fn need(&self, bytes: u64) -> Result<()> {
+        let mut state = self.lock();
+        state.need = state.need.max(bytes);
+        let all = state.need.saturating_mul(state.active);
+        if all <= self.budget { Ok(()) } else { Err(Error::limit("memory of parts")) }
+    }
+
+    /// A part is no more decoded.
+    pub fn leave(&self) {
+        self.lock().active -= 1;
+        self.changed.notify_all();
     }
 
     /// Decodes a part to its end, as far as there is room.
@@ -312,7 +333,7 @@ impl<'s> Desk<'s> {
         let part = state.part(id)?;
         // What is read next should still be in a cache: further ahead is only who has a part of his own to end.
         let ahead = part.whole().is_some() && all < self.sizes.room;
-        if !ahead && !(front && part.pieces.len() < FRONT) {
+        if !(ahead || front && part.pieces.len() < FRONT) {
             return None;
         }
         let bytes = state.spare.pop().unwrap_or_else(|| vec![0; self.sizes.piece]);
@@ -333,6 +354,7 @@ impl<'s> Desk<'s> {
         part.pieces.push_back(piece);
         part.end = end;
         state.pieces += 1;
+        state.known = true;
         drop(state);
         self.changed.notify_all();
     }

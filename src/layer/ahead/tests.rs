@@ -56,11 +56,17 @@ struct Toys<'a> {
 }
 
 impl Toys<'_> {
-    fn head(&mut self, len: usize, verbatim: bool, named: bool) -> Result<()> {
+    fn head(&mut self, len: usize, verbatim: bool, name: Option<std::ops::Range<usize>>) -> Result<()> {
         let bytes = self.input.window(len)?.get(..len).unwrap_or_default().to_vec();
-        let names = if named { vec![1..2] } else { Vec::new() };
         let at = self.input.offset();
-        self.heads.push(Head { at, plain_at: self.plain, bytes, verbatim, names, traits: [0; 4] })?;
+        self.heads.push(Head {
+            at,
+            plain_at: self.plain,
+            bytes,
+            verbatim,
+            names: name.into_iter().collect(),
+            traits: [0; 4],
+        })?;
         self.input.consume(len);
         Ok(())
     }
@@ -72,9 +78,9 @@ impl Source for Toys<'_> {
             let at = self.input.offset();
             match self.input.window(2)? {
                 [] => return Ok(0),
-                [b'N', _, ..] => self.head(2, false, true)?,
+                [b'N', _, ..] => self.head(2, false, Some(1..2))?,
                 [0, ..] => {
-                    self.head(1, true, false)?;
+                    self.head(1, true, None)?;
                     if !matches!(self.input.window(1)?, [] | [0, ..]) {
                         return Err(Error::damaged("toy", self.input.offset(), "behind the padding"));
                     }
@@ -94,7 +100,7 @@ impl Source for Toys<'_> {
                     if body.iter().fold(0u8, |sum, b| sum.wrapping_add(*b)) != sum {
                         return Err(Error::damaged("toy", at, "the sum does not match"));
                     }
-                    self.head(2, false, false)?;
+                    self.head(2, false, None)?;
                     self.input.consume(len + 1);
                     // The caller's buffer is always longer than a frame.
                     buf[..len].copy_from_slice(&body);
@@ -141,6 +147,7 @@ impl Codec for Toy {
 /// Everything that a reader sees, and how it ended. Panics become errors, as `scrub` makes them.
 type Seen = (Vec<u8>, Vec<Head>, Vec<Point>, Option<String>);
 
+#[expect(clippy::ptr_arg, reason = "a vector is a blob")]
 fn seen(coded: &Vec<u8>, helpers: usize, sizes: Sizes, read: usize) -> Seen {
     with_cx(&Limits::default(), None, false, |cx| {
         let crew = Free(helpers, AtomicUsize::new(0));
