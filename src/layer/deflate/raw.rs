@@ -92,7 +92,7 @@ impl Blocks {
         let state = stream.data_type;
         let stop = match code {
             Z_STREAM_END => Stop::End,
-            Z_OK | Z_BUF_ERROR if stop && state & 128 != 0 => {
+            Z_OK | Z_BUF_ERROR if stop && state & 128 != 0 && used + made > 0 => {
                 Stop::Block { unused: u64::from(state as u32 & 63), last: state & 64 != 0 }
             }
             Z_OK | Z_BUF_ERROR => Stop::Inside,
