@@ -42,6 +42,10 @@ impl Fleet<'_> {
 
     /// Filters stdin to stdout, or looks at it.
     pub(super) fn stdin(&self, name: &[u8], run: &scrub::Run<'_>) -> Result<Outcome> {
+        self.crew.lead(0, || self.in_turn(name, run))
+    }
+
+    fn in_turn(&self, name: &[u8], run: &scrub::Run<'_>) -> Result<Outcome> {
         // What a pipe brings is looked at as it comes, by the thread that reads it.
         let search = Search { crew: &Alone, ..super::copy(self.search) };
         let run = &scrub::Run { search: &search, ..super::copy_run(run) };

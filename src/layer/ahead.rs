@@ -9,6 +9,8 @@
 //! Memory: a loan ([`Memory::lend`]), 32 MiB by default: 8 MiB of pieces, 8 MiB of parts or 1 MiB on its way, and the rest or the
 //! worker's share for as many decoders as fit into it.
 
+#[cfg(test)]
+mod codec_tests;
 mod desk;
 #[cfg(test)]
 pub(super) mod tests;
@@ -44,6 +46,8 @@ pub enum Cut {
         stream: Vec<u8>,
         /// How many bytes of it stand before those of the part.
         before: u64,
+        /// The bit of the first byte at which the part begins.
+        bit: u64,
     },
     /// All parts were cut, and these bytes end the stream as they should.
     End {
@@ -139,7 +143,7 @@ fn by<'s, T>(
     let desk = Desk {
         codec,
         second: search.second,
-        points: heads.wants_points() && cutter.is_none(),
+        points: heads.wants_points(),
         memory: memory.clone(),
         crew: search.crew,
         sizes,
@@ -486,13 +490,13 @@ impl<'d, 's, 'a> Ahead<'d, 's, 'a> {
         // An error comes again when the artifact is read anew.
         let Ok(window) = self.input.window(size + 1) else { return Cut::Odd };
         let cut = cutter.cut(window, window.len() <= size, self.desk.sizes.part / 2);
-        if let Cut::Part { used, stream, before } = cut {
+        if let Cut::Part { used, stream, before, bit } = cut {
             self.input.consume(used);
             let mut part = Part::new(Coded::Whole(Arc::new(stream)), false);
-            (part.used, part.before) = (used as u64, before);
+            (part.used, part.before, part.bit) = (used as u64, before, bit);
             self.desk.lock().parts.push_back(part);
             self.desk.changed.notify_all();
-            return Cut::Part { used, stream: Vec::new(), before };
+            return Cut::Part { used, stream: Vec::new(), before, bit };
         }
         cut
     }

@@ -39,7 +39,7 @@ impl Cutter for Blocks {
                 None => return Cut::Odd,
             },
         };
-        let before = if self.level.is_some() { HEADER as u64 } else { 0 };
+        let (before, bit) = if self.level.is_some() { (HEADER as u64, start as u64) } else { (0, 0) };
         let (mut stream, mut crc) = (self.crc, 0);
         let mut at = start;
         loop {
@@ -52,14 +52,14 @@ impl Cutter for Blocks {
                     }
                     let used = (at + MAGIC + CRC).div_ceil(8);
                     *self = Self { begun: true, ..Self::default() };
-                    return Cut::Part { used, stream: framed(coded, start, at, level, crc), before };
+                    return Cut::Part { used, stream: framed(coded, start, at, level, crc), before, bit };
                 }
                 Some(_) => return Cut::Odd,
                 None => return short(),
             }
             if at / 8 >= least && at > start {
                 (self.level, self.bit, self.crc, self.begun) = (Some(level), at % 8, stream, true);
-                return Cut::Part { used: at / 8, stream: framed(coded, start, at, level, crc), before };
+                return Cut::Part { used: at / 8, stream: framed(coded, start, at, level, crc), before, bit };
             }
             let Some(is) = number(coded, at + MAGIC, CRC) else { return short() };
             crc = crc.rotate_left(1) ^ is as u32;

@@ -54,11 +54,11 @@ impl Blocks {
             if size == 0 {
                 let end = index(rest, &noted, check)?;
                 (self.open, self.begun) = (None, true);
-                return Ok(Cut::Part { used: at + end, stream: part(at, &records), before });
+                return Ok(Cut::Part { used: at + end, stream: part(at, &records), before, bit: 0 });
             }
             if at >= least && at > start {
                 (self.open, self.begun) = (Some((check, noted)), true);
-                return Ok(Cut::Part { used: at, stream: part(at, &records), before });
+                return Ok(Cut::Part { used: at, stream: part(at, &records), before, bit: 0 });
             }
             let len = (usize::from(size) + 1) * 4;
             let block = Block::parse(rest.get(..len).ok_or(Cut::More)?, 0).map_err(|_| Cut::Odd)?;

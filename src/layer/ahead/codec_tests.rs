@@ -160,3 +160,29 @@ proptest! {
         }
     }
 }
+
+/// Where a lift may begin is told by the place in the whole stream, also by who decodes a block in a frame of its own.
+#[test]
+fn places_of_blocks_hold_in_the_whole_stream() {
+    let Some(coded) = by_tool("bzip2", &["-1c"], &plain(700_000)) else { return };
+    let bits = |at: u64, len: u64| {
+        (at..at + len).fold(0u64, |all, bit| all << 1 | u64::from(coded[bit as usize / 8] >> (7 - bit % 8) & 1))
+    };
+    for helpers in [0, 1, 3] {
+        with_cx(&Limits::default(), None, false, |cx| {
+            let crew = Free(helpers, AtomicUsize::new(0));
+            let search = Search { crew: &crew, ..*cx.search };
+            let (heads, memory) = (Heads::relay(true), cx.memory());
+            let mut input = Input::new(BlobSource::new(&coded), 64 << 10).with_blob(&coded);
+            let read = by(SIZES, &crate::codec::bzip2::Bzip2, &mut input, &heads, &search, &memory, |mut source| {
+                while source.read(&mut [0; 10_000])? > 0 {}
+                Ok(())
+            });
+            read.unwrap();
+            for offer in heads.take_offers() {
+                let at = offer.0.coded;
+                assert!(bits(at, 48) == 0x3141_5926_5359 || bits(at, 24) == 0x42_5a68, "{helpers}: {at}");
+            }
+        });
+    }
+}

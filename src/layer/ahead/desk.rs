@@ -61,6 +61,8 @@ pub struct Part {
     pub used: u64,
     /// How many bytes of its own stand before them.
     pub before: u64,
+    /// The bit of the first of them at which it begins.
+    pub bit: u64,
     hands: Hands,
     pub pieces: VecDeque<Piece>,
     /// How its decoder ended.
@@ -73,7 +75,7 @@ impl Part {
     pub fn new(coded: Coded, last: bool) -> Self {
         let used = if let Coded::Whole(bytes) = &coded { bytes.len() as u64 } else { 0 };
         let (hands, pieces) = (Hands::Nobody, VecDeque::new());
-        Self { coded, last, used, before: 0, hands, pieces, end: None, foreign: false }
+        Self { coded, last, used, before: 0, bit: 0, hands, pieces, end: None, foreign: false }
     }
 
     /// Its coded bytes, if all are there.
@@ -167,6 +169,8 @@ pub struct Decoding<'d> {
     decoder: Box<dyn Source + 'd>,
     heads: Heads,
     last: bool,
+    /// Bits before the part in what is decoded, and in its first byte.
+    before: (u64, u64),
     sizes: Sizes,
 }
 
@@ -192,7 +196,13 @@ impl Decoding<'_> {
                 weight += head.weight();
                 piece.heads.push(head);
             }
-            piece.offers.extend(self.heads.take_offers());
+            for mut offer in self.heads.take_offers() {
+                // A lift cannot begin at what only this decoder was given.
+                if let Some(bits) = offer.0.coded.checked_sub(self.before.0) {
+                    offer.0.coded = bits + self.before.1;
+                    piece.offers.push(offer);
+                }
+            }
             if n == 0 {
                 // What follows padding must not be taken for a stream that begins anew.
                 let cut = !self.last && self.heads.ends_verbatim();
@@ -265,6 +275,7 @@ impl Desk<'_> {
         let mut state = self.lock();
         let part = state.part(id)?;
         let (last, whole) = (part.last, part.whole().map(Arc::clone));
+        let before = (part.before * 8, part.bit);
         drop(state);
         let heads = Heads::relay(self.points);
         let begun = if let Some(bytes) = whole {
@@ -278,7 +289,7 @@ impl Desk<'_> {
             self.codec.decoder(source, heads.clone(), self.second, Box::new(need))
         };
         match begun {
-            Ok(decoder) => Some(Decoding { id, decoder, heads, last, sizes: self.sizes }),
+            Ok(decoder) => Some(Decoding { id, decoder, heads, last, before, sizes: self.sizes }),
             Err(error) => {
                 self.end(id, Err(error));
                 None
