@@ -59,6 +59,16 @@ impl Blocks {
     /// made, more input is wanted: what was given holds no whole code.
     pub fn step(&mut self, input: &[u8], out: &mut [u8]) -> Option<Step> {
         let step = self.inflate.step(input, out)?;
+        Some(self.told(step))
+    }
+
+    /// As [`Self::step`], behind what `out` holds, at most `room` bytes.
+    pub fn extend(&mut self, input: &[u8], out: &mut Vec<u8>, room: usize) -> Option<Step> {
+        let step = self.inflate.extend(input, out, room)?;
+        Some(self.told(step))
+    }
+
+    fn told(&mut self, step: inflate::Step) -> Step {
         let unused = u64::from(self.inflate.unused_bits());
         let stop = match step.stop {
             inflate::Stop::Input | inflate::Stop::Room => Stop::Inside,
@@ -69,7 +79,7 @@ impl Blocks {
                 Stop::Block { unused, last: true }
             }
         };
-        Some(Step { used: step.used, made: step.made, stop })
+        Step { used: step.used, made: step.made, stop }
     }
 
     /// What was decoded last, at most 32 KiB of it.

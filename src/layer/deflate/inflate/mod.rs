@@ -150,17 +150,28 @@ impl Inflate {
     /// Decodes from `input` into `out`; `None` if the stream is invalid. Input is used up to the last byte of which a bit was needed; of
     /// a code or header that it does not hold whole, nothing is used.
     pub fn step(&mut self, input: &[u8], out: &mut [u8]) -> Option<Step> {
+        let room = out.len();
+        self.give(input, room, |text| out[..text.len()].copy_from_slice(text))
+    }
+
+    /// As [`Self::step`], behind what `out` holds, at most `room` bytes.
+    pub fn extend(&mut self, input: &[u8], out: &mut Vec<u8>, room: usize) -> Option<Step> {
+        self.give(input, room, |text| out.extend_from_slice(text))
+    }
+
+    /// What was decoded is given first; only then more is decoded.
+    #[inline]
+    fn give(&mut self, input: &[u8], room: usize, take: impl FnOnce(&[u8])) -> Option<Step> {
         let mut used = 0;
         let mut stop = Stop::Input;
-        // What was decoded is given first; then as much is decoded as there is room for.
         if self.given == self.end {
             stop = match self.decode(input, &mut used)? {
                 Pause::Input => Stop::Input,
                 Pause::Room | Pause::End => Stop::Room,
             };
         }
-        let made = (self.end - self.given).min(out.len());
-        out[..made].copy_from_slice(&self.text[self.given..self.given + made]);
+        let made = (self.end - self.given).min(room);
+        take(&self.text[self.given..self.given + made]);
         self.given += made;
         if self.given < self.end {
             stop = Stop::Room;

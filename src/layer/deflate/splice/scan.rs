@@ -301,12 +301,9 @@ impl Scan {
     fn decode(&mut self, unit: &mut Unit, frames: &dyn Frames, outer: &mut dyn Pass) -> Result<bool> {
         let mut want = 1;
         while unit.len < MAX_UNIT {
-            let filled = self.old.len();
-            self.old.resize(filled + CHUNK, 0);
             let input = Self::ahead(outer, self.input_at, want)?;
             let have = input.len();
-            let step = self.inflate.step(input, self.old.get_mut(filled..).unwrap_or_default());
-            self.old.truncate(filled + step.map_or(0, |step| step.made));
+            let step = self.inflate.extend(input, &mut self.old, CHUNK);
             let Some(step) = step else { return Err(self.damaged(frames, "the compressed data is invalid")) };
             self.input_at += step.used as u64;
             unit.len += step.made;
