@@ -7,13 +7,15 @@ use super::{choice, expand};
 
 /// Most plain bytes of a case: more than a deflate window.
 const MOST: usize = 48 * 1024;
+/// Most pieces of a case: each may be a frame, or some, with what their coders need.
+const PIECES: usize = 32;
 
 /// Text in pieces, each followed by a flush of some kind, or by the next member; now and then what fills a window. As an artifact: the
 /// result is what was foretold and holds nothing that would still change.
 pub fn splice_gzip(data: &[u8]) {
     let (first, rest) = choice(data);
     let mut stream = Members::new(u32::from(first % 10));
-    for piece in rest.chunks(24) {
+    for piece in rest.chunks(24).take(PIECES) {
         let (kind, words) = choice(piece);
         let mut text = expand(words);
         text.push(b'\n');

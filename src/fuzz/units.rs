@@ -8,6 +8,8 @@ use crate::layer::coded::{Encoder, Head};
 
 /// Most plain bytes of a case: more than one block of any kind but zstd's shortest front.
 const MOST: usize = 160 << 10;
+/// Most pieces of a case: each may be a frame, or some, with what their coders need.
+const PIECES: usize = 32;
 
 /// Text in pieces; between them the unit ends, or the frame does, or something stands that is no data. As an artifact: the result
 /// is what was foretold and holds nothing that would still change.
@@ -32,7 +34,7 @@ fn stream(name: &str, kind: u8, rest: &[u8], encoder: &mut dyn Encoder, out: &mu
     for head in frame(name, kind) {
         encoder.begin(&head, out)?;
     }
-    for piece in rest.chunks(24) {
+    for piece in rest.chunks(24).take(PIECES) {
         let (kind, words) = choice(piece);
         let mut text = expand(words);
         text.push(b'\n');
