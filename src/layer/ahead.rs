@@ -63,8 +63,9 @@ pub enum Cut {
 pub struct Sizes {
     /// Coded bytes below which it is not worth a thread.
     pub least: usize,
-    /// Plain bytes of a piece.
-    pub piece: usize,
+    /// Plain bytes that a decoder is asked for at one time, as the reader without helpers asks: libraries tell the place of damage
+    /// by what they were asked for. A piece is twice as long, and holds as many such steps as fit.
+    pub step: usize,
     /// Pieces that wait, of all parts.
     pub room: usize,
     /// Bytes of heads with which a piece ends.
@@ -85,8 +86,8 @@ impl Default for Sizes {
     fn default() -> Self {
         Self {
             least: WINDOW,
-            piece: WINDOW,
-            room: 32,
+            step: WINDOW,
+            room: 16,
             side: WINDOW,
             part: 512 << 10,
             longest: 4 << 20,
@@ -102,7 +103,7 @@ impl Sizes {
     fn within(self, bytes: u64) -> Self {
         let most = |part: u64| usize::try_from(bytes / part).unwrap_or(usize::MAX);
         Self {
-            room: self.room.min(most(4) / self.piece.max(1)),
+            room: self.room.min(most(4) / (2 * self.step.max(1))),
             ahead: self.ahead.min(most(4)),
             longest: self.longest.min(most(8)),
             ..self
@@ -120,7 +121,8 @@ pub fn decode<'s, T>(
     memory: &Memory<'s>,
     below: impl FnOnce(Box<dyn Source + '_>) -> Result<T>,
 ) -> Result<T> {
-    by(Sizes::default(), codec, input, heads, search, memory, below)
+    let sizes = Sizes { step: input.read_size(), ..Sizes::default() };
+    by(sizes, codec, input, heads, search, memory, below)
 }
 
 fn by<'s, T>(

@@ -378,7 +378,7 @@ fn points_that_lie_are_no_panic() {
     let bytes = [run("gzip", &["-6cn"], &text), run("bgzip", &["-c"], &text[..300_000])].concat();
     let edits: Edits = vec![(900_000..900_100, b"x".to_vec()), (2_000_000..2_000_400, Vec::new())];
     let (mut wrong, mut right) = (0, 0);
-    for seed in 0..150 {
+    for seed in 0..50 {
         let mut chance = Chance(seed);
         let limits = Limits { window: 1 << 16, ..Limits::default() };
         let got = find_and_lift(&LAYER, (&bytes, &bytes), &edits, true, &limits, &mut |found, cx| {
@@ -410,5 +410,5 @@ fn points_that_lie_are_no_panic() {
             Err(_) => wrong += 1,
         }
     }
-    assert!(wrong > 10 && right > 10, "{wrong} {right}");
+    assert!(wrong > 3 && right > 3, "{wrong} {right}");
 }

@@ -14,7 +14,7 @@ use crate::limits::Limits;
 
 const SIZES: Sizes = Sizes {
     least: 1,
-    piece: 16_000,
+    step: 30_000,
     room: 20,
     side: 4000,
     part: 30_000,
@@ -156,7 +156,8 @@ proptest! {
             let one = seen(*codec, &coded, 0, false);
             let more = seen(*codec, &coded, 2, false);
             prop_assert_eq!(&more.2, &one.2, "{} {} {}", name, kind, at);
-            prop_assert!(more.0 == one.0, "{} {} {}", name, kind, at);
+            // How much of what is damaged comes before the error depends on where a read ended.
+            prop_assert!(more.0.starts_with(&one.0) || one.0.starts_with(&more.0), "{} {} {}", name, kind, at);
         }
     }
 }

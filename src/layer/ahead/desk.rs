@@ -183,10 +183,7 @@ impl Decoding<'_> {
     fn fill(&mut self, piece: &mut Piece) -> Option<Result<()>> {
         let mut weight = 0;
         while weight < self.sizes.side {
-            let room = piece.bytes.get_mut(piece.len..).unwrap_or_default();
-            if room.len() < self.sizes.piece.div_ceil(8) {
-                break;
-            }
+            let Some(room) = piece.bytes.get_mut(piece.len..piece.len + self.sizes.step) else { break };
             let n = match self.decoder.read(room) {
                 Ok(n) => n,
                 Err(error) => return Some(Err(error)),
@@ -347,7 +344,7 @@ impl Desk<'_> {
         if !(ahead || front && part.pieces.len() < FRONT) {
             return None;
         }
-        let bytes = state.spare.pop().unwrap_or_else(|| vec![0; self.sizes.piece]);
+        let bytes = state.spare.pop().unwrap_or_else(|| vec![0; 2 * self.sizes.step]);
         Some(Piece { bytes, len: 0, heads: Vec::new(), offers: Vec::new() })
     }
 

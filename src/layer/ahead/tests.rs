@@ -45,7 +45,7 @@ impl Crew for Free {
 }
 
 const SMALL: Sizes =
-    Sizes { least: 1, piece: 700, room: 6, side: 4000, part: 400, longest: 2000, ahead: 4000, chunk: 97, chunks: 4 };
+    Sizes { least: 1, step: 300, room: 6, side: 4000, part: 400, longest: 2000, ahead: 4000, chunk: 97, chunks: 4 };
 
 /// A toy codec. A frame is `F`, a byte of its length, that many bytes, and their sum; `N` is a named head of one byte; `0` is padding
 /// behind the last frame, `!` panics.
