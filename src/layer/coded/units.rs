@@ -5,7 +5,7 @@
 //! the codec walks its units, knowing all that will change: what nothing touches is kept by range, and what is touched is
 //! decoded, woven with the changes ([`super::weave::Weave`]) and encoded. Both steps read the coded stream at any offset ([`Coded`]), so the
 //! splice needs an outer pass over a blob; inside another codec all is encoded again.
-//! Memory: one read of [`READ`] bytes, and the edit list's bound; what a codec holds besides stands in its own module.
+//! Memory: one read (64 KiB, or as much as a codec looks at together), and the edit list's bound; what a codec holds besides stands in its own module.
 
 use std::cell::RefCell;
 use std::rc::Rc;
