@@ -299,7 +299,7 @@ pub fn agree(layer: &'static CodecLayer, (cases, most): (usize, usize), code: &C
             let got = decode(layer.0, &lifted.bytes, 1 << 16, 1 << 16, second);
             assert!(got.unwrap_or_else(|error| panic!("{case}: {error}")).0 == want, "{case}");
         }
-        if !lifted.bytes.is_empty() {
+        if !lifted.bytes.is_empty() && !judges.is_empty() {
             let judge = *rng.pick(judges);
             let got = tool(judge.0, judge.1, &lifted.bytes).unwrap_or_else(|| panic!("{} is not installed", judge.0));
             if let Some(folder) = std::env::var_os("UNWRITE_SPLICE_DUMP").filter(|_| got.as_ref() != Ok(&want)) {
