@@ -386,7 +386,7 @@ fn names_are_masked_in_what_is_not_read() {
             let head = [&member[..10], b"*****.log\0"].concat();
             found.own.push(Span::new(at - 10, at + 10), &head).unwrap();
         }
-        points = found.parts[0].points.as_ref().map_or(0, |points| points.len());
+        points = found.parts[0].points.as_ref().map_or(0, crate::layer::coded::points::Points::len);
     };
     let lifted = find_and_lift(&LAYER, (&bytes, &bytes), &edits, true, &Limits::default(), &mut mask).unwrap();
     assert!(points > 3);
