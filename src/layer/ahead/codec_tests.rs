@@ -28,12 +28,12 @@ const SIZES: Sizes = Sizes {
 type Seen = (Vec<u8>, Vec<Head>, Option<String>);
 
 #[expect(clippy::ptr_arg, reason = "a vector is a blob")]
-fn seen(codec: &'static dyn Codec, coded: &Vec<u8>, helpers: usize, second: bool) -> Seen {
+fn seen(codec: &'static dyn Codec, stream: &Vec<u8>, helpers: usize, second: bool) -> Seen {
     with_cx(&Limits::default(), None, second, |cx| {
         let crew = Free(helpers, AtomicUsize::new(0));
         let search = Search { crew: &crew, ..*cx.search };
         let (heads, memory) = (Heads::names_only(), cx.memory());
-        let mut input = Input::new(BlobSource::new(coded), 64 << 10).with_blob(coded);
+        let mut input = Input::new(BlobSource::new(stream), 64 << 10).with_blob(stream);
         let (mut bytes, mut all) = (Vec::new(), Vec::new());
         let end = by(SIZES, codec, &mut input, &heads, &search, &memory, |mut source| {
             let mut buf = vec![0; 30_000];
