@@ -79,8 +79,11 @@ fn by_tool(name: &str, arguments: &[&str], plain: &[u8]) -> Option<Vec<u8>> {
     Some(output.stdout)
 }
 
+/// A stream, its codec and what it is.
+type Named = (&'static str, &'static dyn Codec, Vec<u8>);
+
 /// Streams of many parts.
-fn streams() -> Vec<(&'static str, &'static dyn Codec, Vec<u8>)> {
+fn streams() -> Vec<Named> {
     let plain = plain(700_000);
     let each = |size: usize, name: &str, arguments: &[&str]| -> Option<Vec<u8>> {
         plain
@@ -144,7 +147,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
     #[test]
     fn codecs_fail_the_same_with_helpers(at in any::<prop::sample::Index>(), with in any::<u8>(), kind in 0u8..4) {
-        static STREAMS: std::sync::LazyLock<Vec<(&str, &dyn Codec, Vec<u8>)>> = std::sync::LazyLock::new(streams);
+        static STREAMS: std::sync::LazyLock<Vec<Named>> = std::sync::LazyLock::new(streams);
         for (name, codec, good) in STREAMS.iter() {
             let (mut coded, at) = (good.clone(), at.index(good.len()));
             match kind {
