@@ -370,6 +370,32 @@ fn blocks_too_long_to_be_held_are_encoded_again() {
     }
 }
 
+/// Names in heads are masked where a lift goes past them without reading, in a member that changes and in others.
+#[test]
+fn names_are_masked_in_what_is_not_read() {
+    let text = log(40_000);
+    let mut member = run("gzip", &["-6cn"], &text);
+    member[3] |= 8;
+    member.splice(10..10, *b"alice.log\0");
+    let bytes = [&member[..], &member, &member].concat();
+    let middle = text.len() + text.len() / 2;
+    let edits: Edits = vec![(middle..middle + 100, b"x".to_vec())];
+    let mut points = 0;
+    let mut mask = |found: &mut crate::layer::Found, _: &mut crate::layer::Cx<'_>| {
+        for n in 0..3 {
+            let at = (n * member.len() + 10) as u64;
+            let head = [&member[..10], b"*****.log\0"].concat();
+            found.own.push(Span::new(at - 10, at + 10), &head).unwrap();
+        }
+        points = found.parts[0].points.as_ref().map_or(0, crate::layer::coded::points::Points::len);
+    };
+    let lifted = find_and_lift(&LAYER, (&bytes, &bytes), &edits, true, &Limits::default(), &mut mask).unwrap();
+    assert!(points > 3);
+    let (plain, heads) = decode(&Gzip, &lifted.bytes, 1 << 16, 1 << 16, true).unwrap();
+    assert!(plain == model(&text.repeat(3), &edits));
+    assert!(heads.len() == 3 && heads.iter().all(|head| head.bytes[10..] == *b"*****.log\0"));
+}
+
 /// Points that are not true lead to an error or to other bytes, never to a panic.
 #[test]
 fn points_that_lie_are_no_panic() {

@@ -28,12 +28,12 @@ const SIZES: Sizes = Sizes {
 type Seen = (Vec<u8>, Vec<Head>, Option<String>);
 
 #[expect(clippy::ptr_arg, reason = "a vector is a blob")]
-fn seen(codec: &'static dyn Codec, coded: &Vec<u8>, helpers: usize, second: bool) -> Seen {
+fn seen(codec: &'static dyn Codec, stream: &Vec<u8>, helpers: usize, second: bool) -> Seen {
     with_cx(&Limits::default(), None, second, |cx| {
         let crew = Free(helpers, AtomicUsize::new(0));
         let search = Search { crew: &crew, ..*cx.search };
         let (heads, memory) = (Heads::names_only(), cx.memory());
-        let mut input = Input::new(BlobSource::new(coded), 64 << 10).with_blob(coded);
+        let mut input = Input::new(BlobSource::new(stream), 64 << 10).with_blob(stream);
         let (mut bytes, mut all) = (Vec::new(), Vec::new());
         let end = by(SIZES, codec, &mut input, &heads, &search, &memory, |mut source| {
             let mut buf = vec![0; 30_000];
@@ -79,8 +79,11 @@ fn by_tool(name: &str, arguments: &[&str], plain: &[u8]) -> Option<Vec<u8>> {
     Some(output.stdout)
 }
 
+/// A stream, its codec and what it is.
+type Named = (&'static str, &'static dyn Codec, Vec<u8>);
+
 /// Streams of many parts.
-fn streams() -> Vec<(&'static str, &'static dyn Codec, Vec<u8>)> {
+fn streams() -> Vec<Named> {
     let plain = plain(700_000);
     let each = |size: usize, name: &str, arguments: &[&str]| -> Option<Vec<u8>> {
         plain
@@ -144,7 +147,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
     #[test]
     fn codecs_fail_the_same_with_helpers(at in any::<prop::sample::Index>(), with in any::<u8>(), kind in 0u8..4) {
-        static STREAMS: std::sync::LazyLock<Vec<(&str, &dyn Codec, Vec<u8>)>> = std::sync::LazyLock::new(streams);
+        static STREAMS: std::sync::LazyLock<Vec<Named>> = std::sync::LazyLock::new(streams);
         for (name, codec, good) in STREAMS.iter() {
             let (mut coded, at) = (good.clone(), at.index(good.len()));
             match kind {
