@@ -141,6 +141,8 @@ pub struct Tally {
     pub left_report: u64,
     /// Records left, wholly or in part, for a hold.
     pub left_held: u64,
+    /// Names that are left: statements of a dump that hold no rows.
+    pub left_name: u64,
     /// Layer names from the outermost to the first record format or container with several members.
     pub layers: Vec<&'static str>,
     /// Members that could not be edited, at most [`MAX_MEMBERS`].
@@ -273,6 +275,9 @@ impl Memory<'_> {
 /// Fails if what was counted so far is too much.
 pub type Most<'m> = dyn Fn(&Tally) -> Result<()> + 'm;
 
+/// What layers learnt of their streams in one reading of an artifact, for the next one: by the stream's place.
+pub type Settled = BTreeMap<(usize, usize), Arc<dyn std::any::Any + Send + Sync>>;
+
 /// One artifact's context.
 pub struct Cx<'s> {
     /// What is searched and how.
@@ -287,6 +292,10 @@ pub struct Cx<'s> {
     pub second: &'s [&'s Search<'s>],
     /// Most records that a filter may change before it stops.
     pub most: Option<&'s Most<'s>>,
+    /// What an earlier reading of the same bytes came to.
+    pub earlier: Settled,
+    /// What this one did; unless it is empty the artifact is read again, and what was found is void.
+    pub learnt: Settled,
     trail: Vec<u8>,
     /// Length of the artifact's own path at the start of `trail`.
     root: usize,
@@ -319,6 +328,8 @@ impl<'s> Cx<'s> {
             mtime,
             second: &[],
             most: None,
+            earlier: Settled::new(),
+            learnt: Settled::new(),
             trail: relative.to_vec(),
             root: relative.len(),
             hint_name: name.to_vec(),
@@ -329,6 +340,16 @@ impl<'s> Cx<'s> {
             memory: Memory { slot: search.large, stop: search.interrupted, large: Arc::default() },
             marks: Marks::default(),
         }
+    }
+
+    /// What an earlier reading learnt of the current stream.
+    pub fn settled<T: std::any::Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        Arc::clone(self.earlier.get(&(self.members, self.depth))?).downcast().ok()
+    }
+
+    /// Asks for another reading of the artifact, in which the layer of the current stream will know `what`.
+    pub fn settle(&mut self, what: Arc<dyn std::any::Any + Send + Sync>) {
+        self.learnt.insert((self.members, self.depth), what);
     }
 
     /// A list for edits of the current stream; what is pushed to it marks.
@@ -543,12 +564,17 @@ impl<'s> Cx<'s> {
     fn unreadable(&mut self, input: &mut Input<'_>, reason: &str) -> Result<Found> {
         let hit = super::raw::search(input, self)?;
         let found = Found { layer: &super::raw::RAW, own: self.edits(), parts: Vec::new() };
+        self.unsupported(reason, hit);
+        Ok(found)
+    }
+
+    /// Nothing of the current stream is changed: it is kept byte for byte, and named with `reason`.
+    pub fn unsupported(&mut self, reason: &str, hit: bool) {
         if self.trail.len() == self.root {
             self.tally.unsupported = Some((reason.to_owned(), hit));
-            return Ok(found);
+        } else {
+            self.strange(reason.to_owned(), hit);
         }
-        self.strange(reason.to_owned(), hit);
-        Ok(found)
     }
 
     /// Names what of the current stream could not be read: the whole of it, bytes in it that are no text, a codec's side data.

@@ -42,12 +42,19 @@ pub trait Batch {
 
     /// The stream is over: notes it as a leaf, and what in it could not be read.
     fn finish(&mut self, cx: &mut Cx<'_>) -> Result<()>;
+
+    /// Whether nothing of the stream may change, whatever was said of it; asked at its end.
+    fn refused(&self) -> bool {
+        false
+    }
 }
 
 /// [`Layer::find`] of the record format `layer`: the edits are kept.
 pub fn find(layer: &'static dyn Layer, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found> {
     let mut own = cx.edits();
-    read(layer, input, cx, Sheet::list(&mut own))?;
+    if read(layer, input, cx, Sheet::list(&mut own))? {
+        own = cx.edits();
+    }
     Ok(Found { layer, own, parts: Vec::new() })
 }
 
@@ -70,13 +77,15 @@ fn guarded<'s>(
     second: &[&'s Search<'s>],
     out: &mut dyn Outlet,
 ) -> Result<()> {
-    let Some((search, rest)) = second.split_last() else { return read(layer, input, cx, Sheet::out(out)) };
+    let Some((search, rest)) = second.split_last() else { 
+        return read(layer, input, cx, Sheet::out(out)).map(|_| ());
+    };
     let mut guard = Guard::new(layer, search, cx, out);
     guarded(layer, input, cx, rest, &mut guard)?;
     guard.finish()
 }
 
-fn read<'b, 's: 'b>(layer: &'static dyn Layer, input: &mut Input<'_>, cx: &mut Cx<'s>, sheet: Sheet<'b>) -> Result<()> {
+fn read<'b, 's: 'b>(layer: &'static dyn Layer, input: &mut Input<'_>, cx: &mut Cx<'s>, sheet: Sheet<'b>) -> Result<bool> {
     let head = input.window(SNIFF)?;
     let whole = head.len() < SNIFF;
     let mut batch = layer
@@ -84,7 +93,8 @@ fn read<'b, 's: 'b>(layer: &'static dyn Layer, input: &mut Input<'_>, cx: &mut C
         .ok_or_else(|| Error::unsupported("no record format").layer(layer.name()))?;
     windows(input, cx, layer.name(), &mut *batch)?;
     batch.finish(cx).map_err(|error| error.layer(layer.name()))?;
-    batch.flush()
+    batch.flush()?;
+    Ok(batch.refused())
 }
 
 /// Reads all of `input` through `batch`; errors name the layer `name`.
@@ -250,7 +260,7 @@ pub fn hides(record: &[u8], parse: &dyn Parse, cx: &Cx<'_>) -> Result<bool> {
 }
 
 /// Adds the hits in arrays of byte values: each covers the values that spell it.
-pub(super) fn hidden(unit: &Unit<'_>, cx: &Cx<'_>, hits: &mut Vec<Hit>) {
+pub fn hidden(unit: &Unit<'_>, cx: &Cx<'_>, hits: &mut Vec<Hit>) {
     let before = hits.len();
     for field in unit.fields.iter().filter(|field| field.place == Place::JsonBytes) {
         let mut inside = Vec::new();
