@@ -188,7 +188,8 @@ impl Target<'_> {
         }
         match (value, part) {
             (Value::Text, Some(part)) => Some((part.raw.clone(), cells::encode(text, &part.how))),
-            (Value::Bare, _) if is_bare(text) => Some((whole, text.to_vec())),
+            // A number that comes where none was: a key that another table's has become.
+            (Value::Bare | Value::Null, _) if is_bare(text) => Some((whole, text.to_vec())),
             _ => {
                 let escape = if self.dialect.backslash { cells::Escape::Mysql } else { cells::Escape::None };
                 let inner = cells::encode(text, &How::Quoted(b'\'', escape));
