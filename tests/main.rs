@@ -29,6 +29,7 @@ mod registry;
 mod registry_verbs;
 mod settle;
 mod since;
+mod sql;
 mod support;
 mod variants;
 mod zip;

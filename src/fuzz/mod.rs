@@ -16,7 +16,7 @@ mod variants;
 
 pub use compiled::compiled;
 pub use inputs::{checksums, policy, registry_csv, registry_jsonl};
-pub use pipeline::{bzip2, divided, frames, gzip, journal, lz4, snappy, tar, utf16, whole, xz, zip, zstd};
+pub use pipeline::{bzip2, divided, frames, gzip, journal, lz4, snappy, sql, tar, utf16, whole, xz, zip, zstd};
 pub use scanners::{csv, edit_list, json, spelling, text};
 pub use stream::filter;
 pub use variants::variants;
@@ -41,6 +41,7 @@ pub static BODIES: &[(&str, Body)] = &[
     ("frames", frames),
     ("journal", journal),
     ("divided", divided),
+    ("sql", sql),
     ("json", json),
     ("csv", csv),
     ("text", text),
