@@ -11,7 +11,8 @@ const MARKERS: [&[u8]; 7] = [
     b"/*M!999999",
     b"PRAGMA foreign_keys=OFF;",
 ];
-const OPENINGS: [&[u8]; 11] = [
+/// Words that begin statements; the first four tell a dump by themselves, and those behind `LOCK TABLES` only with the name.
+const OPENINGS: [&[u8]; 17] = [
     b"INSERT INTO ",
     b"INSERT IGNORE INTO ",
     b"REPLACE INTO ",
@@ -23,6 +24,12 @@ const OPENINGS: [&[u8]; 11] = [
     b"SET ",
     b"USE ",
     b"LOCK TABLES ",
+    b"SELECT ",
+    b"ALTER TABLE ",
+    b"COPY ",
+    b"COMMENT ON ",
+    b"PRAGMA ",
+    b"\\connect ",
 ];
 
 /// Whether `text`, the start of a stream, is a dump; `named`: its name ends in `.sql`.
@@ -32,7 +39,7 @@ pub fn is_dump(text: &[u8], named: bool) -> bool {
     let mut opened = None;
     for line in format::lines(text).map(format::content) {
         if MARKERS.iter().any(|marker| line.starts_with(marker))
-            || (line.starts_with(b"COPY ") && line.ends_with(b" FROM stdin;"))
+            || line.starts_with(b"COPY ") && line.ends_with(b";") && memchr::memmem::find(line, b" FROM stdin").is_some()
         {
             return true;
         }
@@ -40,8 +47,8 @@ pub fn is_dump(text: &[u8], named: bool) -> bool {
         if bare.is_empty() || bare.starts_with(b"--") || bare.starts_with(b"/*") {
             continue;
         }
-        let opens = *opened.get_or_insert_with(|| OPENINGS.iter().any(|word| starts(bare, word)));
-        let any = if named { OPENINGS.len() } else { 4 };
+        let (first, any) = if named { (OPENINGS.len(), OPENINGS.len()) } else { (11, 4) };
+        let opens = *opened.get_or_insert_with(|| OPENINGS.iter().take(first).any(|word| starts(bare, word)));
         if opens && OPENINGS.iter().take(any).any(|word| starts(bare, word)) {
             return true;
         }
