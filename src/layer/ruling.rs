@@ -260,7 +260,7 @@ pub fn hides(record: &[u8], parse: &dyn Parse, cx: &Cx<'_>) -> Result<bool> {
 }
 
 /// Adds the hits in arrays of byte values: each covers the values that spell it.
-pub fn hidden(unit: &Unit<'_>, cx: &Cx<'_>, hits: &mut Vec<Hit>) {
+pub(super) fn hidden(unit: &Unit<'_>, cx: &Cx<'_>, hits: &mut Vec<Hit>) {
     let before = hits.len();
     for field in unit.fields.iter().filter(|field| field.place == Place::JsonBytes) {
         let mut inside = Vec::new();

@@ -1,12 +1,16 @@
 //! The values of one row: where each stands, how its text is spelled there, and how text is written in its place.
 //!
-//! A row is judged in a *view*: the decoded text of its values with a tab between two. Values whose bytes are spelled as hex digits
+//! A row is judged in a *view*: the decoded text of its values with a form feed between two. Values whose bytes are spelled as hex digits
 //! stand in it twice, as digits and as bytes; of an expression each literal and what is between them is a part of its own.
 //! No map is kept of the view: the few offsets of edits are found by decoding once more. Memory: the row and its view.
 
 use std::ops::Range;
 
 use super::lex::{self, Dialect, Kind, Token};
+
+/// What stands between two texts of a view: white space, so that nothing goes on behind it, and none that a value or name may
+/// have within.
+const BETWEEN: u8 = 0x0c;
 
 /// How the text of a part is spelled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +84,7 @@ pub struct Row {
     pub cells: Vec<Cell>,
     /// Their parts, in order.
     pub parts: Vec<Part>,
-    /// Their texts, decoded; a tab behind each.
+    /// Their texts, decoded; a form feed behind each.
     pub view: Vec<u8>,
 }
 
@@ -248,7 +252,7 @@ impl Row {
             }
         }
         let view = start..self.view.len();
-        self.view.push(b'\t');
+        self.view.push(BETWEEN);
         self.parts.push(Part { raw: range, how, cell, view, literal });
     }
 }

@@ -32,6 +32,12 @@ const OPENINGS: [&[u8]; 17] = [
     b"\\connect ",
 ];
 
+/// Whether `head` has the mark of a dump program in its first lines, however binary its rows are.
+pub fn is_marked(head: &[u8]) -> bool {
+    let mut lines = format::lines(format::body(head)).take(20).map(format::content);
+    lines.any(|line| MARKERS.iter().any(|marker| line.starts_with(marker)))
+}
+
 /// Whether `text`, the start of a stream, is a dump; `named`: its name ends in `.sql`.
 pub fn is_dump(text: &[u8], named: bool) -> bool {
     let starts =

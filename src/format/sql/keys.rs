@@ -2,10 +2,11 @@
 //!
 //! A dump says what refers to what before, after or between the rows. So it is read again until nothing new is found: a reading starts
 //! from the keys that are known to go ([`State`]), meets the rows that refer to them, and adds the keys of those that go in
-//! turn. Each reading but the last finds at least one more level; where parents stand before children one is enough for all of them.
+//! turn. The first one learns the schema; of the others each finds at least one more level, and all that have their parents before them.
 //! Memory: 40 bytes or so for each row that goes from a table that is referred to, at most [`MOST`] of them.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::Xxh3;
@@ -33,6 +34,10 @@ pub struct State {
     pub renamed: HashMap<u128, Vec<u8>>,
     /// Readings so far.
     pub readings: u32,
+    /// References that this reading has met.
+    met: HashSet<Vec<u8>>,
+    /// A key was found to go, or to change, when rows that may refer to it had passed: another reading is wanted.
+    pub again: bool,
 }
 
 /// A foreign key that concerns the rows of a table.
@@ -156,11 +161,30 @@ impl Link {
 }
 
 impl State {
+    /// Rows with these references come.
+    pub fn meet(&mut self, links: &Links) {
+        for link in &links.from {
+            if !self.met.contains(&link.seed) {
+                self.met.insert(link.seed.clone());
+            }
+        }
+    }
+
+    /// A reading is over, and another one comes.
+    pub fn begin(&mut self) {
+        self.readings += 1;
+        self.met.clear();
+        self.again = false;
+    }
+
     /// Notes a row that goes.
     pub fn lose(&mut self, links: &Links, row: &Row, subject: Option<SubjectId>) -> Result<()> {
         for link in &links.to {
-            if let Some(hash) = link.hash(row) {
-                self.lost.entry(hash).or_insert(subject);
+            if let Some(hash) = link.hash(row)
+                && let Entry::Vacant(free) = self.lost.entry(hash)
+            {
+                free.insert(subject);
+                self.again |= self.met.contains(&link.seed);
             }
         }
         if self.lost.len() > MOST {
@@ -180,7 +204,8 @@ impl State {
             let part = new.parts.iter().find(|part| part.cell == *column);
             let text = part.and_then(|part| new.view.get(part.view.clone()));
             let (Some(hash), Some(text)) = (before, text) else { return Ok(before.is_none()) };
-            self.renamed.insert(hash, text.to_vec());
+            let known = self.renamed.insert(hash, text.to_vec()).is_some_and(|known| known == text);
+            self.again |= !known && self.met.contains(&link.seed);
         }
         if self.renamed.len() > MOST {
             return Err(Error::limit(format!("keys that change ({MOST})")));
@@ -216,11 +241,6 @@ impl State {
         sets.dedup_by_key(|(column, _)| *column);
         (!sets.is_empty()).then_some(Fate::Set(sets, whose))
     }
-
-    /// How much is known: a reading that adds nothing is the last.
-    pub fn size(&self) -> (usize, usize) {
-        (self.lost.len(), self.renamed.len())
-    }
 }
 
 /// A state that a reading can go on from.
@@ -230,5 +250,6 @@ pub fn copy(state: &Arc<State>) -> State {
         lost: state.lost.clone(),
         renamed: state.renamed.clone(),
         readings: state.readings,
+        ..State::default()
     }
 }

@@ -25,7 +25,7 @@ use crate::input::Input;
 use crate::layer::ruling::{self, Batch, Sheet};
 use crate::layer::{Cx, Found, Layer};
 
-pub use detect::is_dump;
+pub use detect::{is_dump, is_marked};
 
 /// The layer's name.
 pub const NAME: &str = "sql";

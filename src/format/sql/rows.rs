@@ -81,7 +81,6 @@ impl Target<'_> {
         let unit = Unit { text: &row.view, fields: &fields, table: Some(&self.name) };
         let mut hits: Vec<Hit> = Vec::new();
         cx.search.engine.hits(&unit, &mut hits);
-        ruling::hidden(&unit, cx, &mut hits);
         if hits.is_empty() {
             return Ok(None);
         }
@@ -140,6 +139,10 @@ impl Target<'_> {
             let (from, column) = (part.view.start, self.columns.get(part.cell));
             let value = row.cells.get(part.cell).map(|cell| cell.value);
             let mut add = |mut field: Field<'r>| {
+                // Arrays of bytes are what journals write, and no column's.
+                if field.place == Place::JsonBytes {
+                    return;
+                }
                 count += 1;
                 if count <= most {
                     field.span = field.span.start + from..field.span.end + from;
@@ -406,9 +409,10 @@ impl Changes<'_> {
 fn of_elements(edits: &mut Edits, old: &[u8], of: &Class) {
     let mut whole: Edits = Vec::new();
     for element in elements(old) {
-        let own: Edits = edits
-            .iter()
-            .filter(|(range, _)| element.start <= range.start && range.end <= element.end)
+        let from = edits.partition_point(|(range, _)| range.start < element.start);
+        let near = edits.get(from..).unwrap_or_default().iter();
+        let own: Edits = near
+            .take_while(|(range, _)| range.end <= element.end)
             .map(|(range, new)| (range.start - element.start..range.end - element.start, new.clone()))
             .collect();
         let text = ruling::apply(old.get(element.clone()).unwrap_or_default(), &own);
@@ -417,7 +421,11 @@ fn of_elements(edits: &mut Edits, old: &[u8], of: &Class) {
             whole.push((element.start - quotes..element.end + quotes, b"NULL".to_vec()));
         }
     }
-    edits.retain(|(range, _)| !whole.iter().any(|(w, _)| w.start <= range.start && range.end <= w.end));
+    let within = |range: &Range<usize>| {
+        let outer = whole.get(whole.partition_point(|(w, _)| w.end < range.end));
+        outer.is_some_and(|(w, _)| w.start <= range.start)
+    };
+    edits.retain(|(range, _)| !within(range));
     edits.append(&mut whole);
     edits.sort_by_key(|(range, _)| range.start);
 }

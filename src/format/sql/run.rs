@@ -41,8 +41,6 @@ pub struct Run<'r> {
     state: State,
     /// The schema was complete from the start: this is no first reading.
     settled: bool,
-    /// What was known when the reading began.
-    known: (usize, usize),
     /// Tables of which rows were dropped, or keys changed, and columns that were edited, as they were known then.
     dropped: std::collections::BTreeSet<Key>,
     edited: Vec<(Key, Column)>,
@@ -87,7 +85,6 @@ impl<'r> Run<'r> {
             links: Links::default(),
             last: Vec::new(),
             settled: earlier.is_some(),
-            known: state.size(),
             state,
             dropped: std::collections::BTreeSet::new(),
             edited: Vec::new(),
@@ -218,7 +215,7 @@ impl Batch for Run<'_> {
                 return Err(Error::unsupported("foreign keys in one pass"));
             }
             let mut state = std::mem::take(&mut self.state);
-            state.readings += 1;
+            state.begin();
             if state.readings > keys::READINGS {
                 return Err(Error::limit(format!("foreign keys one behind another ({})", keys::READINGS)));
             }
@@ -339,7 +336,8 @@ impl Run<'_> {
             )));
         }
         let mut ruled = if touched { target.judge(raw, cx)? } else { None };
-        if self.refused.is_none() {
+        // Before the schema is whole no reference is sure.
+        if self.refused.is_none() && self.settled {
             ruled = self.bind(raw, ruled)?;
         }
         let at = self.base + range.start as u64;
@@ -459,11 +457,8 @@ impl Run<'_> {
 
     /// Whether the stream must be read again: something about its tables, or about rows that go, was not known in time.
     fn wants_another(&self) -> bool {
-        if self.state.size() != self.known {
-            return true;
-        }
         if self.settled {
-            return false;
+            return self.state.again;
         }
         let schema = &self.state.schema;
         let referred = |key: &Key| schema.keys.iter().any(|foreign| schema.is_part(key, &foreign.to));
@@ -507,9 +502,13 @@ impl Run<'_> {
             part.is("FROM") || part.is("STDIN") || part.sign(b';') || part.is("WITH")
         });
         let rule = self.policy.rule(&self.trail, Some(&name));
+        if self.dialect.kind == Kind::Sqlite && (name == "sqlite_schema" || name == "sqlite_master") {
+            self.refuse("virtual tables".to_owned())?;
+        }
         let missing = columns.is_empty() && (into.columns.is_none() || copy && !plain);
         let target = Target { key, name, columns, rule, copy, dialect: self.dialect };
-        self.links = Links::of(schema, &target, &self.policy.foreign_keys);
+        self.links = Links::of(&self.state.schema, &target, &self.policy.foreign_keys);
+        self.state.meet(&self.links);
         self.target = Some(target);
         self.last = head.to_vec();
         if copy && !plain {
