@@ -3,6 +3,8 @@
 //! The golden cases (`fixtures/cases/*sql*`) are what the programs write; here dumps are made by encoders of the tests' own, from rows for
 //! which a model says what becomes of them.
 
+use std::fmt::Write;
+
 use proptest::prelude::*;
 
 use crate::support::shelf::Shelf;
@@ -52,7 +54,10 @@ fn copy_cell(value: &Value) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut out, byte| {
+        let _infallible = write!(out, "{byte:02x}");
+        out
+    })
 }
 
 fn literal(value: &Value, dump: Dump) -> String {
@@ -91,7 +96,10 @@ fn dump(rows: &[Vec<Value>], how: Dump) -> String {
     let mut out = String::new();
     match how {
         Dump::Copy => {
-            out += &format!("CREATE TABLE public.users (\n    id integer NOT NULL,\n    email text,\n    note text,\n    blob bytea\n);\n\nCOPY public.users ({list}) FROM stdin;\n");
+            let _infallible = write!(
+                out,
+                "CREATE TABLE public.users (\n    id integer NOT NULL,\n    email text,\n    note text,\n    blob bytea\n);\n\nCOPY public.users ({list}) FROM stdin;\n"
+            );
             for row in rows {
                 out += &(row.iter().map(copy_cell).collect::<Vec<_>>().join("\t") + "\n");
             }
@@ -101,7 +109,7 @@ fn dump(rows: &[Vec<Value>], how: Dump) -> String {
             out += "SELECT pg_catalog.set_config('search_path', '', false);\nCREATE TABLE public.users (id integer, email text, note text, blob bytea);\n";
             for rows in rows.chunks(n) {
                 let tuples: Vec<String> = rows.iter().map(tuple).collect();
-                out += &format!("INSERT INTO public.users VALUES\n\t{};\n", tuples.join(",\n\t"));
+                let _infallible = write!(out, "INSERT INTO public.users VALUES\n\t{};\n", tuples.join(",\n\t"));
             }
             out += "\n-- end\n";
         }
@@ -109,14 +117,15 @@ fn dump(rows: &[Vec<Value>], how: Dump) -> String {
             out += "/*!40101 SET NAMES utf8mb4 */;\nCREATE TABLE `users` (\n  `id` int(11) NOT NULL,\n  `email` varchar(80),\n  `note` text,\n  `blob` blob,\n  KEY `k` (`id`)\n) ENGINE=InnoDB;\n";
             for rows in rows.chunks(n) {
                 let tuples: Vec<String> = rows.iter().map(tuple).collect();
-                out += &format!("INSERT INTO `users` VALUES {};\n", tuples.join(","));
+                let _infallible = write!(out, "INSERT INTO `users` VALUES {};\n", tuples.join(","));
             }
             out += "UNLOCK TABLES;\n";
         }
         Dump::Sqlite => {
-            out += "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\nCREATE TABLE users(id INT, email, note TEXT, blob);\n";
+            out +=
+                "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\nCREATE TABLE users(id INT, email, note TEXT, blob);\n";
             for row in rows {
-                out += &format!("INSERT INTO users VALUES{};\n", tuple(row));
+                let _infallible = write!(out, "INSERT INTO users VALUES{};\n", tuple(row));
             }
             out += "COMMIT;\n";
         }
@@ -160,9 +169,39 @@ fn is_hers(row: &[Value]) -> bool {
 /// Text in which nothing is spelled in another way: no `\n` of letters, `%`, `&` or `=`.
 fn text() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
-        "alice@example.com", "Alice@Example.COM", "malice@example.com", "alice@example.community", "usr_8f3a9c21", "48213",
-        "usr_8f3a9c212", "'", "''", "\"", ";", ",", "(", ")", "\n", "\t", "\r", "\u{b}", "\u{8}", "\u{1a}", "--", "/*", "*/", "$$", "\\.",
-        " ", "é", "x", "NULL", "\n\\.\n", "{", "}", "`",
+        "alice@example.com",
+        "Alice@Example.COM",
+        "malice@example.com",
+        "alice@example.community",
+        "usr_8f3a9c21",
+        "48213",
+        "usr_8f3a9c212",
+        "'",
+        "''",
+        "\"",
+        ";",
+        ",",
+        "(",
+        ")",
+        "\n",
+        "\t",
+        "\r",
+        "\u{b}",
+        "\u{8}",
+        "\u{1a}",
+        "--",
+        "/*",
+        "*/",
+        "$$",
+        "\\.",
+        " ",
+        "é",
+        "x",
+        "NULL",
+        "\n\\.\n",
+        "{",
+        "}",
+        "`",
     ]);
     prop::collection::vec(piece, 0..5).prop_map(|pieces| pieces.concat())
 }
@@ -285,15 +324,42 @@ fn status(name: &str, data: impl AsRef<[u8]>) -> String {
 #[test]
 fn bad_input_names_table_and_line() {
     let cases = [
-        ("COPY public.users (id, email, name) FROM stdin;\n1\ta\tb\n2\tc\n\\.\n", "failed: sql: line 3: table public.users: a row has 2 values for 3 columns"),
-        ("COPY users (id, email) FROM stdin;\n1\ta\n2\tb\n", "failed: sql: line 4: table users: the dump ends inside of the rows of a COPY"),
-        ("CREATE TABLE t (a int, b text);\nINSERT INTO t VALUES (1,'x'),\n(2);\n", "failed: sql: line 3: table t: a row has 1 values for 2 columns"),
-        ("CREATE TABLE t (a int);\nINSERT INTO t VALUES (1),(2;\n", "failed: sql: line 2: table t: an INSERT ends inside of a tuple"),
-        ("CREATE TABLE t (a text);\nINSERT INTO t VALUES ('open);\n", "failed: sql: line 2: table t: the dump ends inside of a tuple"),
-        ("CREATE TABLE t (a text);\nUPDATE t SET a = 'x' WHERE a = 'alice@example.com';\n", "failed: sql: line 2: a statement that is not understood names somebody"),
-        ("CREATE TABLE t (a text);\nINSERT INTO t SELECT 'alice@example.com';\n", "failed: sql: line 2: a statement that is not understood names somebody"),
-        ("CREATE TABLE t (a text);\nSELECT pg_catalog.lowrite(0, '\\x616c696365406578616d706c652e636f6d');\n", "failed: sql: line 2: a statement that is not understood names somebody"),
-        ("CREATE TABLE t (a text);\nCREATE TABLE u (a text\n", "failed: sql: line 2: the dump ends inside of a statement"),
+        (
+            "COPY public.users (id, email, name) FROM stdin;\n1\ta\tb\n2\tc\n\\.\n",
+            "failed: sql: line 3: table public.users: a row has 2 values for 3 columns",
+        ),
+        (
+            "COPY users (id, email) FROM stdin;\n1\ta\n2\tb\n",
+            "failed: sql: line 4: table users: the dump ends inside of the rows of a COPY",
+        ),
+        (
+            "CREATE TABLE t (a int, b text);\nINSERT INTO t VALUES (1,'x'),\n(2);\n",
+            "failed: sql: line 3: table t: a row has 1 values for 2 columns",
+        ),
+        (
+            "CREATE TABLE t (a int);\nINSERT INTO t VALUES (1),(2;\n",
+            "failed: sql: line 2: table t: an INSERT ends inside of a tuple",
+        ),
+        (
+            "CREATE TABLE t (a text);\nINSERT INTO t VALUES ('open);\n",
+            "failed: sql: line 2: table t: the dump ends inside of a tuple",
+        ),
+        (
+            "CREATE TABLE t (a text);\nUPDATE t SET a = 'x' WHERE a = 'alice@example.com';\n",
+            "failed: sql: line 2: a statement that is not understood names somebody",
+        ),
+        (
+            "CREATE TABLE t (a text);\nINSERT INTO t SELECT 'alice@example.com';\n",
+            "failed: sql: line 2: a statement that is not understood names somebody",
+        ),
+        (
+            "CREATE TABLE t (a text);\nSELECT pg_catalog.lowrite(0, '\\x616c696365406578616d706c652e636f6d');\n",
+            "failed: sql: line 2: a statement that is not understood names somebody",
+        ),
+        (
+            "CREATE TABLE t (a text);\nCREATE TABLE u (a text\n",
+            "failed: sql: line 2: the dump ends inside of a statement",
+        ),
     ];
     for (data, want) in cases {
         assert_eq!(status("x.sql", data), want, "{data}");
@@ -309,7 +375,10 @@ fn rows_of_unknown_columns_are_not_touched() {
     assert_eq!(status("x.sql", data), "unsupported: no schema for users");
     let data = "INSERT INTO `users` VALUES (1,'alice@example.com');\n";
     assert_eq!(status("x.sql", data), "unsupported: no schema for users: holds matches");
-    assert_eq!(status("x.sql", "COPY users (id) FROM stdin WITH (FORMAT csv);\n1\n\\.\n"), "unsupported: options of COPY");
+    assert_eq!(
+        status("x.sql", "COPY users (id) FROM stdin WITH (FORMAT csv);\n1\n\\.\n"),
+        "unsupported: options of COPY"
+    );
     assert_eq!(status("x.sql", "SET NAMES gbk;\nCREATE TABLE t (a int);\n"), "unsupported: character set of the dump");
     // With a list of columns no more is needed.
     let (got, _) = World::scrubbed(
@@ -366,7 +435,8 @@ fn foreign_keys_are_followed() {
     assert_eq!(ran.artifact("x.sql")["records"], serde_json::json!({"read": 12, "dropped": 4, "edited": 2}));
     assert_eq!(ran.artifact("x.sql")["subjects"]["sub_01"], 6);
 
-    let rule = |action: &str| format!("[[foreign_key]]\nfrom = \"users.boss\"\nto = \"users.id\"\naction = \"{action}\"\n");
+    let rule =
+        |action: &str| format!("[[foreign_key]]\nfrom = \"users.boss\"\nto = \"users.id\"\naction = \"{action}\"\n");
     let (got, _) = World::scrubbed(ALICE, &rule("cascade"), "x.sql", KEYS.as_bytes(), 0);
     assert!(String::from_utf8_lossy(&got).contains("INSERT INTO users VALUES (9,9,'d');"), "a cycle of three goes");
     let world = World::new(ALICE);
@@ -424,7 +494,8 @@ fn a_filter_spools_a_dump() {
     };
     for case in ["sql-pg-copy", "sql-mariadb"] {
         let want = golden(case);
-        let expected = std::fs::read(format!("{}/fixtures/cases/{case}/expected.sql", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let expected =
+            std::fs::read(format!("{}/fixtures/cases/{case}/expected.sql", env!("CARGO_MANIFEST_DIR"))).unwrap();
         let output = run(&[], &want);
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
         assert_eq!(output.stdout, expected);

@@ -16,7 +16,9 @@ use toml::de::{DeTable, DeValue};
 use super::units::nearest;
 use crate::error::{At, Error, Result};
 use crate::judge::pseudonym::hex;
-use crate::policy::{Action, Continuation, Erase, FieldName, Fields, Glob, Header, KeyAction, KeyRule, Policy, Rule, Variant};
+use crate::policy::{
+    Action, Continuation, Erase, FieldName, Fields, Glob, Header, KeyAction, KeyRule, Policy, Rule, Variant,
+};
 
 /// Largest file read, bytes.
 const MAX_BYTES: u64 = 4 << 20;

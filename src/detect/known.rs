@@ -85,9 +85,8 @@ pub const UTF_16: &str = "utf-16 text";
 pub const UTF_32: &str = "utf-32 text";
 
 /// Record formats that are known and not read.
-pub static LATER: &[Later] = &[
-    Later { name: UTF_32, kind: "text", extensions: &[], what: "text in units of four bytes" },
-];
+pub static LATER: &[Later] =
+    &[Later { name: UTF_32, kind: "text", extensions: &[], what: "text in units of four bytes" }];
 
 /// Frames (RFC 8878 §3.1.1) and skippable frames (§3.1.2).
 fn is_zstd(head: &[u8]) -> bool {

@@ -130,7 +130,9 @@ pub fn sql(data: &[u8]) {
         stream.extend(quoted.collect::<Vec<_>>().join(&b','));
         stream.push(b')');
     }
-    stream.extend_from_slice(b";\nALTER TABLE users ADD PRIMARY KEY (id), ADD FOREIGN KEY (email) REFERENCES users (note);\n");
+    stream.extend_from_slice(
+        b";\nALTER TABLE users ADD PRIMARY KEY (id), ADD FOREIGN KEY (email) REFERENCES users (note);\n",
+    );
     artifact(b"y.sql", &stream, first);
 }
 

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::coded::Codec;
+use super::settle::Readings;
 use super::{Detect, Fit, Found, Hint, Layer, Outlet, Streamed};
 use crate::blob::TempSpace;
 use crate::edit::{EditList, Marks};
@@ -275,9 +276,6 @@ impl Memory<'_> {
 /// Fails if what was counted so far is too much.
 pub type Most<'m> = dyn Fn(&Tally) -> Result<()> + 'm;
 
-/// What layers learnt of their streams in one reading of an artifact, for the next one: by the stream's place.
-pub type Settled = BTreeMap<(usize, usize), Arc<dyn std::any::Any + Send + Sync>>;
-
 /// One artifact's context.
 pub struct Cx<'s> {
     /// What is searched and how.
@@ -292,18 +290,16 @@ pub struct Cx<'s> {
     pub second: &'s [&'s Search<'s>],
     /// Most records that a filter may change before it stops.
     pub most: Option<&'s Most<'s>>,
-    /// What an earlier reading of the same bytes came to.
-    pub earlier: Settled,
-    /// What this one did; unless it is empty the artifact is read again, and what was found is void.
-    pub learnt: Settled,
+    /// What an earlier reading of the same bytes learnt, and what this one does ([`super::settle`]).
+    pub readings: Readings,
     trail: Vec<u8>,
     /// Length of the artifact's own path at the start of `trail`.
     root: usize,
     hint_name: Vec<u8>,
-    depth: usize,
+    pub(super) depth: usize,
     /// How many of the layers down to `depth` are spellings of text.
     spellings: usize,
-    members: usize,
+    pub(super) members: usize,
     budget: Budget,
     memory: Memory<'s>,
     marks: Marks,
@@ -328,8 +324,7 @@ impl<'s> Cx<'s> {
             mtime,
             second: &[],
             most: None,
-            earlier: Settled::new(),
-            learnt: Settled::new(),
+            readings: Readings::default(),
             trail: relative.to_vec(),
             root: relative.len(),
             hint_name: name.to_vec(),
@@ -340,16 +335,6 @@ impl<'s> Cx<'s> {
             memory: Memory { slot: search.large, stop: search.interrupted, large: Arc::default() },
             marks: Marks::default(),
         }
-    }
-
-    /// What an earlier reading learnt of the current stream.
-    pub fn settled<T: std::any::Any + Send + Sync>(&self) -> Option<Arc<T>> {
-        Arc::clone(self.earlier.get(&(self.members, self.depth))?).downcast().ok()
-    }
-
-    /// Asks for another reading of the artifact, in which the layer of the current stream will know `what`.
-    pub fn settle(&mut self, what: Arc<dyn std::any::Any + Send + Sync>) {
-        self.learnt.insert((self.members, self.depth), what);
     }
 
     /// A list for edits of the current stream; what is pushed to it marks.

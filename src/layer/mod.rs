@@ -20,6 +20,7 @@ pub mod pass;
 pub mod raw;
 pub mod records;
 pub mod ruling;
+pub mod settle;
 pub mod stream;
 
 use std::fmt;

@@ -77,7 +77,7 @@ fn guarded<'s>(
     second: &[&'s Search<'s>],
     out: &mut dyn Outlet,
 ) -> Result<()> {
-    let Some((search, rest)) = second.split_last() else { 
+    let Some((search, rest)) = second.split_last() else {
         return read(layer, input, cx, Sheet::out(out)).map(|_| ());
     };
     let mut guard = Guard::new(layer, search, cx, out);
@@ -85,7 +85,12 @@ fn guarded<'s>(
     guard.finish()
 }
 
-fn read<'b, 's: 'b>(layer: &'static dyn Layer, input: &mut Input<'_>, cx: &mut Cx<'s>, sheet: Sheet<'b>) -> Result<bool> {
+fn read<'b, 's: 'b>(
+    layer: &'static dyn Layer,
+    input: &mut Input<'_>,
+    cx: &mut Cx<'s>,
+    sheet: Sheet<'b>,
+) -> Result<bool> {
     let head = input.window(SNIFF)?;
     let whole = head.len() < SNIFF;
     let mut batch = layer

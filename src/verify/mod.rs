@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::blob::Blob;
 use crate::error::{Error, Kind, Result};
 use crate::input::{BlobSource, Input, Source};
-use crate::layer::cx::Settled;
+use crate::layer::settle::Settled;
 use crate::layer::{Cx, Foretold, Found, Search, Tally};
 use crate::matcher::{Engine, Hit, Unit};
 
@@ -60,13 +60,13 @@ fn all(
     earlier: &Settled,
 ) -> Result<(Seen, Settled)> {
     let mut cx = Cx::new(search, relative, mtime);
-    cx.earlier.clone_from(earlier);
+    cx.readings.earlier.clone_from(earlier);
     let found = cx.descend(&mut input)?;
     if !input.window(1)?.is_empty() {
         return Err(Error::new(Kind::Damaged, "bytes were left unread"));
     }
     let (tally, foretold) = (std::mem::take(&mut cx.tally), std::mem::take(&mut cx.foretold));
-    let learnt = std::mem::take(&mut cx.learnt);
+    let learnt = std::mem::take(&mut cx.readings.learnt);
     Ok((Seen { found, tally, foretold }, learnt))
 }
 

@@ -23,7 +23,7 @@ pub enum How {
     Quoted(u8, Escape),
     /// As hex digits, two a byte.
     Hex,
-    /// In a string of SQLite in which each of these marks stands for a byte: `replace('a\nb','\n',char(10))`.
+    /// In a string of `SQLite` in which each of these marks stands for a byte: `replace('a\nb','\n',char(10))`.
     Marked(Vec<(Vec<u8>, u8)>),
 }
 
@@ -32,7 +32,7 @@ pub enum How {
 pub enum Escape {
     /// Nothing.
     None,
-    /// As in MySQL.
+    /// As in `MySQL`.
     Mysql,
     /// As in `E''`.
     Postgres,
@@ -263,7 +263,7 @@ fn is_escaped(text: &[u8]) -> bool {
 }
 
 fn is_hex(digits: &[u8]) -> bool {
-    digits.len() % 2 == 0 && digits.iter().all(u8::is_ascii_hexdigit)
+    digits.len().is_multiple_of(2) && digits.iter().all(u8::is_ascii_hexdigit)
 }
 
 /// The inside of the string token at `range`, and how it is spelled.
@@ -286,9 +286,14 @@ fn marks(raw: &[u8], tokens: &[(Token, Range<usize>)]) -> Vec<(Vec<u8>, u8)> {
         return Vec::new();
     }
     let found = tokens.windows(6).filter_map(|window| match window {
-        [(Token::Text(_), mark), (Token::Sign(b','), _), (_, char), (Token::Sign(b'('), _), (_, code), (Token::Sign(b')'), _)]
-            if bytes(char).eq_ignore_ascii_case(b"char") =>
-        {
+        [
+            (Token::Text(_), mark),
+            (Token::Sign(b','), _),
+            (_, char),
+            (Token::Sign(b'('), _),
+            (_, code),
+            (Token::Sign(b')'), _),
+        ] if bytes(char).eq_ignore_ascii_case(b"char") => {
             let mark = raw.get(mark.start + 1..mark.end.saturating_sub(1))?;
             let code = std::str::from_utf8(bytes(code)).ok()?.parse::<u8>().ok()?;
             (!mark.is_empty()).then(|| (mark.to_vec(), code))
@@ -367,7 +372,7 @@ fn step<'t>(rest: &'t [u8], how: &How) -> (usize, Out<'t>) {
 }
 
 /// The escape behind a backslash.
-fn escaped<'t>(rest: &'t [u8], escape: Escape) -> (usize, Out<'t>) {
+fn escaped(rest: &[u8], escape: Escape) -> (usize, Out<'_>) {
     let Some(byte) = rest.get(1).copied() else { return (1, Out::Byte(b'\\')) };
     let tail = rest.get(2..).unwrap_or_default();
     let out = match (byte, escape) {
@@ -378,7 +383,6 @@ fn escaped<'t>(rest: &'t [u8], escape: Escape) -> (usize, Out<'t>) {
         (b'0', Escape::Mysql) => 0,
         (b'Z', Escape::Mysql) => 0x1a,
         (b'%' | b'_', Escape::Mysql) => return (2, Out::Run(rest.get(..2).unwrap_or_default())),
-        (_, Escape::Mysql | Escape::None) => byte,
         (b'f', Escape::Postgres) => 0x0c,
         (b'v', Escape::Postgres) => 0x0b,
         (b'0'..=b'7', Escape::Postgres) => {
@@ -396,7 +400,7 @@ fn escaped<'t>(rest: &'t [u8], escape: Escape) -> (usize, Out<'t>) {
                 None => byte,
             }
         }
-        (_, Escape::Postgres) => byte,
+        (_, _) => byte,
     };
     (2, Out::Byte(out))
 }

@@ -45,7 +45,9 @@ pub fn is_dump(text: &[u8], named: bool) -> bool {
     let mut opened = None;
     for line in format::lines(text).map(format::content) {
         if MARKERS.iter().any(|marker| line.starts_with(marker))
-            || line.starts_with(b"COPY ") && line.ends_with(b";") && memchr::memmem::find(line, b" FROM stdin").is_some()
+            || line.starts_with(b"COPY ")
+                && line.ends_with(b";")
+                && memchr::memmem::find(line, b" FROM stdin").is_some()
         {
             return true;
         }

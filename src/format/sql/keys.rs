@@ -121,19 +121,19 @@ fn ordinals(target: &Target<'_>, names: &[Vec<u8>]) -> Option<Vec<usize>> {
 fn action(schema: &Schema, key: &ForeignKey, not_null: bool, rules: &[KeyRule]) -> KeyAction {
     let says = |side: &str, table: &Key, columns: &[Vec<u8>]| {
         let Some((named, column)) = side.rsplit_once('.') else { return false };
-        let full = schema.named(table);
+        let full = Schema::named(table);
         let last = full.rsplit(|b| *b == b'.').next().unwrap_or_default();
         let table = full.eq_ignore_ascii_case(named.as_bytes()) || last.eq_ignore_ascii_case(named.as_bytes());
         table && columns.iter().any(|name| name.eq_ignore_ascii_case(column.as_bytes()))
     };
     let to_columns = referred(schema, key);
-    let rule = rules.iter().find(|rule| says(&rule.from, &key.from, &key.columns) && says(&rule.to, &key.to, &to_columns));
+    let rule =
+        rules.iter().find(|rule| says(&rule.from, &key.from, &key.columns) && says(&rule.to, &key.to, &to_columns));
     let said = rule.map_or(
         match key.on_delete {
             OnDelete::Cascade => KeyAction::Cascade,
-            OnDelete::SetNull => KeyAction::SetNull,
-            OnDelete::None if not_null => KeyAction::Cascade,
-            OnDelete::None => KeyAction::SetNull,
+            // What takes no NULL goes all the same.
+            OnDelete::SetNull | OnDelete::None => KeyAction::SetNull,
         },
         |rule| rule.action,
     );
@@ -211,6 +211,19 @@ impl State {
             return Err(Error::limit(format!("keys that change ({MOST})")));
         }
         Ok(true)
+    }
+
+    /// Whether an edit makes a row refer to something else than what the row that it refers to has become.
+    pub fn dangles(&self, links: &Links, old: &Row, new: &Row) -> bool {
+        links.from.iter().any(|link| {
+            let (before, after) = (link.hash(old), link.hash(new));
+            let becomes = before.and_then(|hash| self.renamed.get(&hash));
+            let text = || {
+                let part = new.parts.iter().find(|part| link.columns.as_slice() == [part.cell])?;
+                new.view.get(part.view.clone())
+            };
+            after.is_some() && after != before && becomes.map(Vec::as_slice) != text()
+        })
     }
 
     /// What becomes of a row for what it refers to; `None`: nothing.

@@ -1,7 +1,7 @@
 //! Tokens of SQL as dump programs write it: where strings, names, comments and words end.
 //!
 //! Own code, since no SQL parser keeps byte ranges over windows that end anywhere. It knows what differs between `PostgreSQL`
-//! (dollar quotes, `E''`, nested comments), MySQL and MariaDB (backslashes, backticks, code in comments, `DELIMITER`) and SQLite (brackets).
+//! (dollar quotes, `E''`, nested comments), `MySQL` and `MariaDB` (backslashes, backticks, code in comments, `DELIMITER`) and `SQLite` (brackets).
 //! A token that may go on behind the window is [`Short`]. It builds no tree and knows no statements.
 
 #![expect(clippy::indexing_slicing, reason = "a hot scanner: every index was compared with the length before")]
@@ -13,7 +13,7 @@ pub enum Kind {
     Postgres,
     /// `mysqldump`, `mariadb-dump`.
     Mysql,
-    /// `.dump` of SQLite's shell.
+    /// `.dump` of `SQLite`'s shell.
     Sqlite,
     /// Nothing tells: standard SQL is taken.
     Unknown,
@@ -54,7 +54,7 @@ pub enum Token {
     Blank,
     /// A comment, its line feed not included.
     Comment,
-    /// Where a comment of MySQL begins or ends whose inside is code: `/*!40101`, `*/`.
+    /// Where a comment of `MySQL` begins or ends whose inside is code: `/*!40101`, `*/`.
     Code,
     /// A string, its quotes included; `true`: backslashes escape in it.
     Text(bool),
@@ -121,7 +121,7 @@ fn line_end(text: &[u8], at: usize, eof: bool) -> Result<usize, Short> {
     }
 }
 
-/// `/* … */`; those of `PostgreSQL` nest, and the inside of MySQL's `/*!40101 … */` is code.
+/// `/* … */`; those of `PostgreSQL` nest, and the inside of `MySQL`'s `/*!40101 … */` is code.
 fn comment(text: &[u8], at: usize, eof: bool, dialect: Dialect) -> Result<(Token, usize), Short> {
     let rest = &text[at..];
     if dialect.kind == Kind::Mysql {

@@ -8,12 +8,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::super::json;
 use super::cells::{self, Cell, How, Row, Value};
 use super::lex::Dialect;
 use super::schema::{Column, Key};
 use super::types::Class;
 use crate::error::{Error, Kind, Result};
-use crate::format::json;
 use crate::judge::pseudonym::Pseudonym;
 use crate::judge::replace::ERASED;
 use crate::judge::{Ruling, Verdict};
@@ -94,11 +94,12 @@ impl Target<'_> {
         let mut ruling = judged(plain.as_ref());
         let Verdict::Edit(edits) = &ruling.verdict else { return Ok(Some((ruling, Vec::new()))) };
         let alias = ruling.subjects.first().and_then(|subject| cx.search.judge.pseudonym(*subject));
-        let mut changes = Changes { target: self, raw, row: &row, alias, cells: BTreeMap::new() };
-        changes.add(edits, |_| true)?;
         let action = self.rule.and_then(|rule| rule.action).unwrap_or_default();
+        let named = action == Action::Pseudonymize;
+        let mut changes = Changes { target: self, raw, row: &row, alias, named, cells: BTreeMap::new() };
+        changes.add(edits, |_| true)?;
         let keyed: Vec<usize> = changes.cells.keys().copied().filter(|cell| self.is_unique(*cell)).collect();
-        if action != Action::Pseudonymize && !keyed.is_empty() {
+        if !named && !keyed.is_empty() {
             needs_key(alias)?;
             let plain = plain.unwrap_or_default();
             if let Verdict::Edit(edits) = judged(Some(&Rule { action: Some(Action::Pseudonymize), ..plain })).verdict {
@@ -166,8 +167,8 @@ impl Target<'_> {
             } else {
                 Vec::new()
             };
-            let spans = if elements.is_empty() { vec![0..text.len()] } else { elements };
-            for span in spans {
+            let whole = elements.is_empty().then_some(0..text.len());
+            for span in whole.into_iter().chain(elements) {
                 let text = Cow::Borrowed(text.get(span.clone()).unwrap_or_default());
                 add(Field { path: path.clone(), span: span.clone(), whole: span, text, place });
             }
@@ -223,9 +224,9 @@ fn elements(text: &[u8]) -> Vec<Range<usize>> {
             b'"' => quoted = !quoted,
             b',' | b'{' | b'}' if !quoted => {
                 let element = text.get(start..at).unwrap_or_default();
-                let quotes = usize::from(element.len() > 1 && element.starts_with(b"\"") && element.ends_with(b"\""));
+                let marks = usize::from(element.len() > 1 && element.starts_with(b"\"") && element.ends_with(b"\""));
                 if !element.is_empty() && element != b"NULL" {
-                    out.push(start + quotes..at - quotes);
+                    out.push(start + marks..at - marks);
                 }
                 start = at + 1;
             }
@@ -249,6 +250,8 @@ struct Changes<'c> {
     raw: &'c [u8],
     row: &'c Row,
     alias: Option<Pseudonym>,
+    /// What is replaced becomes the pseudonym.
+    named: bool,
     cells: BTreeMap<usize, Vec<Change>>,
 }
 
@@ -291,9 +294,10 @@ impl Changes<'_> {
     }
 
     fn column(&self, cell: usize) -> (Class, bool, bool) {
-        self.target.columns.get(cell).map_or((Class::Unknown, false, false), |column| {
-            (column.class.clone(), column.not_null, column.unique)
-        })
+        self.target
+            .columns
+            .get(cell)
+            .map_or((Class::Unknown, false, false), |column| (column.class.clone(), column.not_null, column.unique))
     }
 
     /// Cleans a whole value.
@@ -318,19 +322,19 @@ impl Changes<'_> {
         };
         let text = match text {
             None if not_null && class == Class::Text(None) => Some(Vec::new()),
-            text => self.fitting(&class, not_null, text)?,
+            text => self.fitting(&class, not_null, unique || erase == Erase::Pseudonym, text)?,
         };
         Ok(self.target.set(self.raw, self.row, cell, text.as_deref()))
     }
 
-    /// `text` if the class holds it; else NULL, or a value of the type where there must be one.
-    fn fitting(&self, class: &Class, not_null: bool, text: Option<Vec<u8>>) -> Result<Option<Vec<u8>>> {
+    /// `text` if the class holds it; else NULL, or a value of the type where there must be one: that of the pseudonym, if it is `named`.
+    fn fitting(&self, class: &Class, not_null: bool, named: bool, text: Option<Vec<u8>>) -> Result<Option<Vec<u8>>> {
         match text {
             Some(text) if class.holds(&text) => Ok(Some(text)),
             _ if !not_null => Ok(None),
             text => {
                 let new = text.unwrap_or_default();
-                let stand_in = class.stand_in(self.alias.as_ref(), &new);
+                let stand_in = class.stand_in(self.alias.as_ref().filter(|_| named), &new);
                 stand_in.map(Some).ok_or_else(|| Error::unsupported("no stand-in for the type of a column"))
             }
         }
@@ -339,12 +343,13 @@ impl Changes<'_> {
     /// Edits a value in its place.
     fn edit(&self, cell: usize, changes: &[Change], out: &mut Edits) -> Result<()> {
         let value = self.row.cells.get(cell).map_or(Value::Null, |cell| cell.value);
-        let (class, not_null, _) = self.column(cell);
+        let (class, not_null, unique) = self.column(cell);
+        let named = self.named || unique;
         match value {
             Value::Null => {}
             Value::Bare => {
                 let text = changes.first().map(|(_, _, new)| new.clone()).filter(|new| new != b"null");
-                let text = self.fitting(&class, not_null, text.filter(|text| is_bare(text)))?;
+                let text = self.fitting(&class, not_null, named, text.filter(|text| is_bare(text)))?;
                 out.extend(self.target.set(self.raw, self.row, cell, text.as_deref()));
             }
             Value::Bytes => self.bytes(changes, out),
@@ -363,7 +368,7 @@ impl Changes<'_> {
                 if class.holds(&new) {
                     out.extend(edits.iter().filter_map(|(range, new)| self.spell(part, range, new)));
                 } else {
-                    let text = self.fitting(&class, not_null, Some(new))?;
+                    let text = self.fitting(&class, not_null, named, Some(new))?;
                     out.extend(self.target.set(self.raw, self.row, cell, text.as_deref()));
                 }
             }

@@ -4,8 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::keys::{self, Fate, Links, State};
-use super::lex::{self, Dialect, Kind, Token};
+use super::lex::{self, Dialect, Kind};
 use super::marks::Marks;
+use super::quiet::{decode_literals, is_quiet};
 use super::rows::{Target, Touched};
 use super::schema::{Column, Key};
 use super::tuples::Tuples;
@@ -44,6 +45,8 @@ pub struct Run<'r> {
     /// Tables of which rows were dropped, or keys changed, and columns that were edited, as they were known then.
     dropped: std::collections::BTreeSet<Key>,
     edited: Vec<(Key, Column)>,
+    /// A row refers to what is not known yet to be there.
+    dangles: bool,
     /// Why nothing of the dump may change.
     refused: Option<String>,
     /// The stream as it is, and what was counted before it.
@@ -67,12 +70,12 @@ struct Counts {
 
 impl<'r> Run<'r> {
     /// At the start of the current stream of `cx`, which starts with `head`.
-    pub fn new<'s: 'r>(head: &[u8], cx: &Cx<'s>, sheet: Sheet<'r>) -> Result<Self> {
+    pub fn new<'s: 'r>(head: &[u8], cx: &Cx<'s>, sheet: Sheet<'r>) -> Self {
         let dialect = Dialect::of(head);
         let earlier = cx.settled::<State>();
         let state = earlier.as_ref().map(keys::copy).unwrap_or_default();
         let tally = &cx.tally;
-        Ok(Self {
+        Self {
             policy: cx.search.policy,
             trail: cx.trail().to_vec(),
             walk: Walk::new(dialect),
@@ -88,6 +91,7 @@ impl<'r> Run<'r> {
             state,
             dropped: std::collections::BTreeSet::new(),
             edited: Vec::new(),
+            dangles: false,
             refused: None,
             plain: Leaf::default(),
             before: Counts {
@@ -100,7 +104,7 @@ impl<'r> Run<'r> {
             hit: false,
             lines: 0,
             base: 0,
-        })
+        }
     }
 
     /// Nothing of the dump may change: a filter and a second look end here.
@@ -210,6 +214,9 @@ impl Batch for Run<'_> {
     fn finish(&mut self, cx: &mut Cx<'_>) -> Result<()> {
         let whole = self.walk.finish().and_then(|()| self.marks.finish());
         whole.map_err(|error| self.locate(error, b"", 0, cx))?;
+        if self.dangles && !self.state.again {
+            self.refuse("foreign keys: a reference changes to what is not there".to_owned())?;
+        }
         if self.refused.is_none() && self.wants_another() {
             if self.sheet.leaves() {
                 return Err(Error::unsupported("foreign keys in one pass"));
@@ -240,14 +247,7 @@ impl Batch for Run<'_> {
 }
 
 impl Run<'_> {
-    fn piece(
-        &mut self,
-        text: &[u8],
-        range: Range<usize>,
-        piece: Piece,
-        touched: bool,
-        cx: &mut Cx<'_>,
-    ) -> Result<()> {
+    fn piece(&mut self, text: &[u8], range: Range<usize>, piece: Piece, touched: bool, cx: &mut Cx<'_>) -> Result<()> {
         let bytes = text.get(range.clone()).unwrap_or_default();
         let at = self.base + range.start as u64;
         match piece.what {
@@ -284,10 +284,10 @@ impl Run<'_> {
     fn statement(&mut self, bytes: &[u8], touched: bool, cx: &mut Cx<'_>) -> Result<()> {
         self.dialect = walk::turned(bytes, self.dialect);
         self.marks.see(bytes, self.dialect);
-        if !self.settled {
-            self.state.schema.read(bytes, self.dialect)?;
-        } else {
+        if self.settled {
             self.state.schema.turn(bytes, self.dialect);
+        } else {
+            self.state.schema.read(bytes, self.dialect)?;
         }
         if walk::is_foreign_set(bytes) {
             self.refuse("character set of the dump".to_owned())?;
@@ -330,10 +330,10 @@ impl Run<'_> {
         };
         let values = if tuple { piece.values as usize } else { tabs(raw) + 1 };
         if !target.columns.is_empty() && values != target.columns.len() {
-            return Err(Error::new(Fault::Damaged, format!(
-                "a row has {values} values for {} columns",
-                target.columns.len()
-            )));
+            return Err(Error::new(
+                Fault::Damaged,
+                format!("a row has {values} values for {} columns", target.columns.len()),
+            ));
         }
         let mut ruled = if touched { target.judge(raw, cx)? } else { None };
         // Before the schema is whole no reference is sure.
@@ -437,9 +437,12 @@ impl Run<'_> {
             Some((Ruling { verdict: Verdict::Drop, subjects, .. }, _)) if !links.to.is_empty() => {
                 state.lose(links, &target.row(raw), subjects.first().copied())?;
             }
-            Some((Ruling { verdict: Verdict::Edit(edits), .. }, _)) if !links.to.is_empty() => {
-                let new = ruling::apply(raw, edits);
-                if !state.rename(links, &target.row(raw), &target.row(&new))? {
+            Some((Ruling { verdict: Verdict::Edit(edits), .. }, _))
+                if !(links.to.is_empty() && links.from.is_empty()) =>
+            {
+                let (old, new) = (target.row(raw), target.row(&ruling::apply(raw, edits)));
+                self.dangles |= state.dangles(links, &old, &new);
+                if !state.rename(links, &old, &new)? {
                     refusal = Some("foreign keys: a key of several columns changes");
                 }
             }
@@ -490,17 +493,14 @@ impl Run<'_> {
                 };
                 names.map(column).collect()
             }
-            // Computed columns are in no row of SQLite's, and in all of others'.
-            None if self.dialect.kind == Kind::Sqlite => {
-                known.into_iter().filter(|column| !column.generated).collect()
-            }
+            // Computed columns are in no row of `SQLite`'s, and in all of others'.
+            None if self.dialect.kind == Kind::Sqlite => known.into_iter().filter(|column| !column.generated).collect(),
             None => known,
         };
         let names: Vec<Vec<u8>> = into.table.iter().map(|raw| lex::name(raw, self.dialect)).collect();
         let name = String::from_utf8_lossy(&names.join(&b'.')).into_owned();
-        let plain = into.rest.iter().all(|part| {
-            part.is("FROM") || part.is("STDIN") || part.sign(b';') || part.is("WITH")
-        });
+        let plain =
+            into.rest.iter().all(|part| part.is("FROM") || part.is("STDIN") || part.sign(b';') || part.is("WITH"));
         let rule = self.policy.rule(&self.trail, Some(&name));
         if self.dialect.kind == Kind::Sqlite && (name == "sqlite_schema" || name == "sqlite_master") {
             self.refuse("virtual tables".to_owned())?;
@@ -533,41 +533,4 @@ fn tabs(row: &[u8]) -> usize {
         return all;
     }
     super::cells::Row::of_copy(row).cells.len().saturating_sub(1)
-}
-
-/// Adds the texts of a statement's strings whose bytes are not their text.
-fn decode_literals(statement: &[u8], dialect: Dialect, out: &mut Vec<u8>) {
-    if memchr::memchr(b'\'', statement).is_none() {
-        return;
-    }
-    for part in lex::parts(statement, dialect, usize::MAX) {
-        let escaped = memchr::memchr(b'\\', part.raw).is_some() || memchr::memmem::find(part.raw, b"''").is_some();
-        if matches!(part.token, Token::Text(_)) && (escaped || part.raw.starts_with(b"'\\x")) {
-            out.extend(super::cells::Row::of_tuple(&[b"(", part.raw, b")"].concat(), dialect).view);
-        }
-    }
-}
-
-/// Whether a statement holds no data: DDL, settings, comments, commands of the client.
-fn is_quiet(statement: &[u8], dialect: Dialect) -> bool {
-    const QUIET: [&str; 37] = [
-        "CREATE", "ALTER", "DROP", "SET", "COMMENT", "GRANT", "REVOKE", "SELECT", "BEGIN", "START", "COMMIT", "ROLLBACK",
-        "END", "LOCK", "UNLOCK", "USE", "DELIMITER", "PRAGMA", "ANALYZE", "VACUUM", "REINDEX", "REFRESH", "CLUSTER",
-        "SECURITY", "DO", "TRUNCATE", "RESET", "CHECKPOINT", "NOTIFY", "FLUSH", "OPTIMIZE", "DECLARE", "SAVEPOINT",
-        "RELEASE", "ABORT", "IMPORT", "COPY",
-    ];
-    if statement.starts_with(b"\\") {
-        return true;
-    }
-    let parts = lex::parts(statement, dialect, 1);
-    match parts.first() {
-        None => true,
-        Some(first) if first.sign(b';') => true,
-        Some(first) if first.is("SELECT") => {
-            // Large objects are written so.
-            let writes = |word: &[u8]| memchr::memmem::find(statement, word).is_some();
-            !writes(b"lowrite") && !writes(b"lo_put") && !writes(b"lo_from_bytea")
-        }
-        Some(first) => QUIET.iter().any(|word| first.is(word)),
-    }
 }

@@ -103,7 +103,7 @@ impl Schema {
         let last = self.full(names.get(names.len().saturating_sub(1)..).unwrap_or_default());
         match self.short.get(&last) {
             // One of the two was written without its schema.
-            Some(Some(key)) if names.len() == 1 || !self.named(key).contains(&b'.') => Arc::clone(key),
+            Some(Some(key)) if names.len() == 1 || !Self::named(key).contains(&b'.') => Arc::clone(key),
             _ => full,
         }
     }
@@ -116,7 +116,7 @@ impl Schema {
     }
 
     /// A key's name, without the database that a statement chose.
-    pub fn named<'k>(&self, key: &'k Key) -> &'k [u8] {
+    pub fn named(key: &Key) -> &[u8] {
         memchr::memchr(0, key).and_then(|at| key.get(at + 1..)).unwrap_or(key)
     }
 
@@ -183,7 +183,7 @@ impl Schema {
     }
 
     fn add(&mut self, key: Key, table: Table) {
-        let last = self.named(&key).rsplit(|b| *b == b'.').next().unwrap_or_default().to_vec();
+        let last = Self::named(&key).rsplit(|b| *b == b'.').next().unwrap_or_default().to_vec();
         let short = self.full(&[last]);
         let known = self.tables.insert(Arc::clone(&key), table).is_some();
         self.short.entry(short).and_modify(|held| *held = if known { held.clone() } else { None }).or_insert(Some(key));
@@ -273,7 +273,8 @@ impl Schema {
     ) -> Option<()> {
         let mut at = item.start;
         if read.is(at, "CONSTRAINT") {
-            at += if ["PRIMARY", "UNIQUE", "FOREIGN", "CHECK"].iter().any(|word| read.is(at + 1, word)) { 1 } else { 2 };
+            at +=
+                if ["PRIMARY", "UNIQUE", "FOREIGN", "CHECK"].iter().any(|word| read.is(at + 1, word)) { 1 } else { 2 };
         }
         let find = |from: usize| (from..item.end).find(|at| read.sign(*at, b'('));
         if read.is(at, "PRIMARY") && read.is(at + 1, "KEY") {

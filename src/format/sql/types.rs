@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::super::json;
 use super::lex::{Dialect, Kind, Part, Token};
-use crate::format::json;
 use crate::judge::pseudonym::Pseudonym;
 
 /// What a column can hold.
@@ -47,7 +47,9 @@ pub enum Class {
 /// The class of the type that `rest`, a column's definition behind its name, starts with.
 pub fn class(rest: &[Part<'_>], dialect: Dialect, enums: &HashMap<Vec<u8>, Vec<u8>>) -> Class {
     let word = |at: usize| {
-        rest.get(at).filter(|part| matches!(part.token, Token::Word | Token::Name)).map(|part| super::lex::name(part.raw, dialect))
+        rest.get(at)
+            .filter(|part| matches!(part.token, Token::Word | Token::Name))
+            .map(|part| super::lex::name(part.raw, dialect))
     };
     let length = || {
         let open = rest.iter().take(4).position(|part| part.sign(b'('))?;
@@ -60,11 +62,14 @@ pub fn class(rest: &[Part<'_>], dialect: Dialect, enums: &HashMap<Vec<u8>, Vec<u
         let key = rest.windows(2).any(|pair| matches!(pair, [a, b] if a.is("PRIMARY") && b.is("KEY")));
         return if key && first == b"integer" { Class::Integer { bits: 64, unsigned: false } } else { Class::Unknown };
     }
-    let stops = |part: &Part<'_>| ["NOT", "DEFAULT", "CONSTRAINT", "NULL", "COLLATE", "GENERATED"].iter().any(|w| part.is(w));
+    let stops =
+        |part: &Part<'_>| ["NOT", "DEFAULT", "CONSTRAINT", "NULL", "COLLATE", "GENERATED"].iter().any(|w| part.is(w));
     // A type with a schema: `public.mood`, `pg_catalog.int4`.
     let name = if rest.get(1).is_some_and(|part| part.sign(b'.')) { word(2).unwrap_or_default() } else { first };
     let class = named(&name, unsigned, length(), rest, enums);
-    if dialect.kind != Kind::Mysql && rest.iter().take_while(|part| !stops(part)).any(|part| part.sign(b'[') || part.is("ARRAY")) {
+    if dialect.kind != Kind::Mysql
+        && rest.iter().take_while(|part| !stops(part)).any(|part| part.sign(b'[') || part.is("ARRAY"))
+    {
         return Class::Array(Box::new(class));
     }
     class

@@ -334,8 +334,11 @@ pub fn into(head: &[u8], dialect: Dialect) -> Option<Into<'_>> {
     let mut at = 1;
     if !parts.first()?.is("COPY") {
         at = parts.iter().position(|part| part.is("INTO")).map_or(1, |into| into + 1);
-        // MySQL takes `INSERT t` as well.
-        while parts.get(at).is_some_and(|part| ["IGNORE", "DELAYED", "LOW_PRIORITY", "HIGH_PRIORITY"].iter().any(|w| part.is(w))) {
+        // `MySQL` takes `INSERT t` as well.
+        while parts
+            .get(at)
+            .is_some_and(|part| ["IGNORE", "DELAYED", "LOW_PRIORITY", "HIGH_PRIORITY"].iter().any(|w| part.is(w)))
+        {
             at += 1;
         }
     }
