@@ -117,7 +117,7 @@ fn dump(rows: &[Vec<Value>], how: Dump) -> String {
             out += "/*!40101 SET NAMES utf8mb4 */;\nCREATE TABLE `users` (\n  `id` int(11) NOT NULL,\n  `email` varchar(80),\n  `note` text,\n  `blob` blob,\n  KEY `k` (`id`)\n) ENGINE=InnoDB;\n";
             for rows in rows.chunks(n) {
                 let tuples: Vec<String> = rows.iter().map(tuple).collect();
-                let _infallible = write!(out, "INSERT INTO `users` VALUES {};\n", tuples.join(","));
+                let _infallible = writeln!(out, "INSERT INTO `users` VALUES {};", tuples.join(","));
             }
             out += "UNLOCK TABLES;\n";
         }
@@ -125,7 +125,7 @@ fn dump(rows: &[Vec<Value>], how: Dump) -> String {
             out +=
                 "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\nCREATE TABLE users(id INT, email, note TEXT, blob);\n";
             for row in rows {
-                let _infallible = write!(out, "INSERT INTO users VALUES{};\n", tuple(row));
+                let _infallible = writeln!(out, "INSERT INTO users VALUES{};", tuple(row));
             }
             out += "COMMIT;\n";
         }
