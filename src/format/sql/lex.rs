@@ -29,22 +29,46 @@ pub struct Dialect {
 }
 
 impl Dialect {
-    /// Whose dump `head` starts: by what the programs write, else by the quotes of names.
+    /// Whose dump `head` starts: the first line decides that only one of them writes, up to the first rows. What stands in rows says nothing.
     pub fn of(head: &[u8]) -> Self {
-        let has = |marker: &[u8]| memchr::memmem::find(head, marker).is_some();
-        let kind = if has(b"-- MySQL dump") || has(b"-- MariaDB dump") || has(b"/*!40") || has(b"/*M!") {
-            Kind::Mysql
-        } else if has(b"PostgreSQL database") || has(b" FROM stdin;") || has(b"pg_catalog.") {
-            Kind::Postgres
-        } else if has(b"PRAGMA foreign_keys") || has(b"sqlite_") {
-            Kind::Sqlite
-        } else if has(b"ENGINE=") || has(b"INSERT INTO `") || has(b"CREATE TABLE `") {
-            Kind::Mysql
-        } else {
-            Kind::Unknown
-        };
+        let lines = crate::format::lines(crate::format::body(head));
+        let kind = lines.map(crate::format::content).find_map(line_of).unwrap_or(Kind::Unknown);
         Self { kind, backslash: kind == Kind::Mysql }
     }
+}
+
+/// Whose this line of a dump is; `None`: nobody's own.
+fn line_of(line: &[u8]) -> Option<Kind> {
+    const OWN: [(&[u8], Kind); 13] = [
+        (b"-- MySQL dump", Kind::Mysql),
+        (b"-- MariaDB dump", Kind::Mysql),
+        (b"/*!", Kind::Mysql),
+        (b"/*M!", Kind::Mysql),
+        (b"LOCK TABLES ", Kind::Mysql),
+        (b"-- PostgreSQL database", Kind::Postgres),
+        (b"SELECT pg_catalog.", Kind::Postgres),
+        (b"SET standard_conforming_strings", Kind::Postgres),
+        (b"SET client_encoding", Kind::Postgres),
+        (b"\\", Kind::Postgres),
+        (b"COPY ", Kind::Postgres),
+        (b"ALTER TABLE ONLY ", Kind::Postgres),
+        (b"PRAGMA ", Kind::Sqlite),
+    ];
+    if let Some((_, kind)) = OWN.iter().find(|(start, _)| line.starts_with(start)) {
+        return Some(*kind);
+    }
+    let starts = |word: &[u8]| line.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    let rows = starts(b"INSERT ") || starts(b"REPLACE ");
+    let begin = line.get(..line.len().min(40)).unwrap_or_default();
+    let quoted = [&b"INTO `"[..], b"TABLE `", b"EXISTS `", b"USE `"];
+    let of_names = rows || starts(b"CREATE ") || starts(b"DROP ") || starts(b"USE ");
+    if of_names && quoted.iter().any(|name| memchr::memmem::find(begin, name).is_some()) {
+        return Some(Kind::Mysql);
+    }
+    if starts(b")") && memchr::memmem::find(line, b"ENGINE=").is_some() {
+        return Some(Kind::Mysql);
+    }
+    rows.then_some(Kind::Unknown)
 }
 
 /// What a token is.

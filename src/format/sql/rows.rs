@@ -10,10 +10,10 @@ use std::ops::Range;
 
 use super::super::json;
 use super::cells::{self, Cell, How, Row, Value};
-use super::lex::Dialect;
+use super::lex::{Dialect, Kind};
 use super::schema::{Column, Key};
-use super::types::Class;
-use crate::error::{Error, Kind, Result};
+use super::types::{self, Class};
+use crate::error::{Error, Kind as Fault, Result};
 use crate::judge::pseudonym::Pseudonym;
 use crate::judge::replace::ERASED;
 use crate::judge::{Ruling, Verdict};
@@ -238,7 +238,7 @@ fn elements(text: &[u8]) -> Vec<Range<usize>> {
 }
 
 fn needs_key(alias: Option<Pseudonym>) -> Result<Pseudonym> {
-    alias.ok_or_else(|| Error::new(Kind::Usage, "needs --key-file"))
+    alias.ok_or_else(|| Error::new(Fault::Usage, "needs --key-file"))
 }
 
 /// An edit of a part's text: its ordinal, the range in it, what comes there.
@@ -262,7 +262,7 @@ impl Changes<'_> {
             let at = self.row.parts.partition_point(|part| part.view.start <= range.start).saturating_sub(1);
             let part = self.row.parts.get(at).filter(|part| part.literal && range.end <= part.view.end);
             let Some(part) = part else {
-                return Err(Error::new(Kind::Damaged, "an identifier stands outside of a value's text"));
+                return Err(Error::new(Fault::Damaged, "an identifier stands outside of a value's text"));
             };
             if wanted(part.cell) {
                 let from = part.view.start;
@@ -293,18 +293,28 @@ impl Changes<'_> {
         Ok((edits, touched))
     }
 
+    /// A column's class, and whether it takes no NULL and is unique.
     fn column(&self, cell: usize) -> (Class, bool, bool) {
-        self.target
-            .columns
-            .get(cell)
-            .map_or((Class::Unknown, false, false), |column| (column.class.clone(), column.not_null, column.unique))
+        let column = self.target.columns.get(cell);
+        let known = |column: &Column| (column.class.clone(), column.not_null, column.unique);
+        let (mut class, not_null, unique) = column.map_or((Class::Unknown, false, false), known);
+        let bare = self.row.cells.get(cell).is_some_and(|cell| cell.value == Value::Bare);
+        if class == Class::Unknown && (bare || self.target.dialect.kind != Kind::Sqlite) {
+            class = types::guess(self.old(cell));
+        }
+        (class, not_null, unique)
+    }
+
+    /// The text of a value's first part.
+    fn old(&self, cell: usize) -> &[u8] {
+        let part = self.row.parts.iter().find(|part| part.cell == cell);
+        part.and_then(|part| self.row.view.get(part.view.clone())).unwrap_or_default()
     }
 
     /// Cleans a whole value.
     fn erase(&self, cell: usize, erase: Erase) -> Result<Option<(Range<usize>, Vec<u8>)>> {
         let (class, not_null, unique) = self.column(cell);
-        let old = self.row.parts.iter().find(|part| part.cell == cell);
-        let old = old.and_then(|part| self.row.view.get(part.view.clone())).unwrap_or_default();
+        let old = self.old(cell);
         let bare = self.row.cells.get(cell).is_some_and(|cell| cell.value == Value::Bare);
         let named = |alias: Pseudonym| match &class {
             Class::Uuid => alias.uuid(),

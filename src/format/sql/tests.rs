@@ -64,7 +64,7 @@ fn statements_end_where_their_servers_end_them() {
     }
     one("CREATE TRIGGER t AFTER INSERT ON [a;b] BEGIN INSERT INTO c VALUES (CASE WHEN 1 THEN ';' END); END;", SQLITE);
     let found = kinds("DELIMITER ;;\nCREATE PROCEDURE p() BEGIN SELECT 1; END;;\nDELIMITER ;\nSELECT 2;", MYSQL);
-    assert_eq!(found.iter().map(|(_, text)| text.len()).collect::<Vec<_>>(), [13, 40, 12, 9]);
+    assert_eq!(found.iter().map(|(_, text)| text.len()).collect::<Vec<_>>(), [13, 42, 12, 9]);
 }
 
 #[test]

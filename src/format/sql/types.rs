@@ -108,6 +108,16 @@ fn named(
     }
 }
 
+/// What a column of which nothing is known seems to hold, by one of its values.
+pub fn guess(value: &[u8]) -> Class {
+    match () {
+        () if number(value).is_some() => Class::Integer { bits: 64, unsigned: false },
+        () if is_uuid(value) => Class::Uuid,
+        () if is_address(value) => Class::Inet,
+        () => Class::Unknown,
+    }
+}
+
 impl Class {
     /// Whether a column of the class can hold `text`, which an edit made.
     pub fn holds(&self, text: &[u8]) -> bool {
