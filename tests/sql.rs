@@ -8,7 +8,7 @@ use std::fmt::Write;
 use proptest::prelude::*;
 
 use crate::support::shelf::Shelf;
-use crate::support::{ALICE, World};
+use crate::support::{ALICE, World, make};
 
 /// A value of a row.
 #[derive(Debug, Clone, PartialEq)]
@@ -502,4 +502,27 @@ fn a_filter_spools_a_dump() {
         let output = run(&["--no-spool"], &want);
         assert!(output.status.code() != Some(0) && output.stdout.is_empty());
     }
+}
+
+/// What cannot be touched is named and stays; what stands beside it in an archive is scrubbed, over as many readings as it takes.
+#[test]
+fn dumps_in_an_archive() {
+    let bad = b"INSERT INTO users VALUES (1,'alice@example.com');\n";
+    let log = make::log(&["alice@example.com", "x"]);
+    let world = World::new(ALICE);
+    let one = make::gz(KEYS.as_bytes());
+    world.put(
+        "src/a.tar",
+        make::tar(&[("bad.sql", bad), ("a.log", &log), ("one.sql.gz", &one), ("two.sql", KEYS.as_bytes())]),
+    );
+    let ran = world.scrub(&[]);
+    ran.expect(3);
+    assert_eq!(ran.status("a.tar"), "partial: holds matches");
+    assert_eq!(ran.artifact("a.tar")["members"][0]["reason"], "no schema for users: holds matches");
+    let members = make::untar(&world.get("src/a.tar"));
+    let (want, _) = World::scrubbed(ALICE, "", "x.sql", KEYS.as_bytes(), 0);
+    assert_eq!(members[0].1, bad);
+    assert_eq!(members[1].1, make::without(&log, "alice@example.com"));
+    assert_eq!(make::un_gz(&members[2].1), want);
+    assert_eq!(members[3].1, want);
 }

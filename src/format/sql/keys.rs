@@ -3,7 +3,7 @@
 //! A dump says what refers to what before, after or between the rows. So it is read again until nothing new is found: a reading starts
 //! from the keys that are known to go ([`State`]), meets the rows that refer to them, and adds the keys of those that go in
 //! turn. The first one learns the schema; of the others each finds at least one more level, and all that have their parents before them.
-//! Memory: 40 bytes or so for each row that goes from a table that is referred to, at most [`MOST`] of them.
+//! Memory: 100 bytes or so for each row that goes from a table that is referred to, at most [`MOST`] of them.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -19,7 +19,7 @@ use crate::matcher::SubjectId;
 use crate::policy::{KeyAction, KeyRule};
 
 /// Keys that are kept.
-pub const MOST: usize = 4 << 20;
+pub const MOST: usize = 1 << 20;
 /// Readings of one stream.
 pub const READINGS: u32 = 64;
 

@@ -16,6 +16,7 @@ use crate::judge::{self, Ruling, Verdict};
 use crate::layer::Cx;
 use crate::layer::cx::Leaf;
 use crate::layer::ruling::{self, Batch, Candidates, Sheet};
+use crate::limits::WINDOW;
 use crate::matcher::Unit;
 use crate::policy::Policy;
 
@@ -136,13 +137,17 @@ impl<'r> Run<'r> {
     }
 
     /// Pieces that a candidate touches.
-    fn touched(&self, text: &[u8], pieces: &[(Range<usize>, Piece)], cx: &Cx<'_>) -> Vec<bool> {
+    fn touched(&self, text: &[u8], pieces: &[(Range<usize>, Piece)], cx: &Cx<'_>) -> Result<Vec<bool>> {
         let mut candidates = Candidates::of(text, cx);
         let mut out: Vec<bool> = pieces.iter().map(|(range, _)| candidates.touch(range)).collect();
         // Where the bytes are not the text, the text is searched as well.
         let (mut decoded, mut ends) = (Vec::new(), Vec::new());
         for (at, (range, piece)) in pieces.iter().enumerate() {
             let bytes = text.get(range.clone()).unwrap_or_default();
+            if bytes.len() > 8 * WINDOW {
+                // Its text, once more where it is searched, and what an edit makes of it.
+                cx.memory().need(4 * bytes.len() as u64)?;
+            }
             if out.get(at) == Some(&true) {
                 continue;
             }
@@ -164,7 +169,7 @@ impl<'r> Run<'r> {
             }
             start = end;
         }
-        out
+        Ok(out)
     }
 }
 
@@ -193,7 +198,7 @@ impl Batch for Run<'_> {
         cut.clear();
         self.pieces = cut;
         let text = window.get(..done).unwrap_or_default();
-        let touched = self.touched(text, &pieces, cx);
+        let touched = self.touched(text, &pieces, cx)?;
         for ((range, piece), touched) in pieces.into_iter().zip(touched) {
             let at = range.start;
             self.piece(text, range, piece, touched, cx).map_err(|error| self.locate(error, text, at, cx))?;
