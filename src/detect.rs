@@ -59,6 +59,10 @@ impl Detect for Tables {
         if journal::is_export(head) {
             return self.format_named("journal");
         }
+        // Rows may hold any bytes.
+        if format::sql::is_marked(head) {
+            return self.format_named(format::sql::NAME);
+        }
         if !text::is_text(head, whole) {
             return if known::names_encrypted(hint.name) { Fit::Unsupported(known::ENCRYPTED) } else { Fit::Unknown };
         }

@@ -261,6 +261,31 @@ impl Default for Fields {
     }
 }
 
+/// What becomes of a row that refers to one that goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyAction {
+    /// It goes, too.
+    Cascade,
+    /// Its reference becomes NULL.
+    SetNull,
+    /// Nothing: the dump would not restore, and is left alone.
+    Keep,
+    /// The row that it refers to stays, without its personal columns.
+    Anonymize,
+}
+
+/// One foreign key of a dump, as `table.column`, and what is to become of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyRule {
+    /// The column that refers.
+    pub from: String,
+    /// The column that is referred to.
+    pub to: String,
+    /// What becomes of rows.
+    pub action: KeyAction,
+}
+
 /// A whole policy.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
@@ -268,6 +293,8 @@ pub struct Policy {
     pub fields: Fields,
     /// Rules in order; the first that fits decides.
     pub rules: Vec<Rule>,
+    /// What becomes of rows of a dump that refer to one that goes; the first that fits decides.
+    pub foreign_keys: Vec<KeyRule>,
     /// The identifiers, rules and foreign keys as the manifest's run line shows them (JSON, no identifier values).
     pub shown: serde_json::Value,
     /// SHA-256 of the policy file's bytes, hex; of the empty string without one.
@@ -281,9 +308,15 @@ impl Policy {
         let path = std::path::Path::new(std::ffi::OsStr::from_bytes(trail));
         self.rules.iter().find(|rule| {
             (rule.files.is_empty() || rule.files.iter().any(|glob| glob.matcher.is_match(path)))
-                && (rule.tables.is_empty() || table.is_some_and(|t| rule.tables.iter().any(|want| want == t)))
+                && (rule.tables.is_empty() || table.is_some_and(|t| rule.tables.iter().any(|want| is_table(want, t))))
         })
     }
+}
+
+/// Whether a rule's `want` names `table`: with its schema or without; case does not count, as it does not in most dumps.
+fn is_table(want: &str, table: &str) -> bool {
+    let last = table.rsplit('.').next().unwrap_or(table);
+    want.eq_ignore_ascii_case(table) || want.eq_ignore_ascii_case(last)
 }
 
 #[cfg(test)]

@@ -333,7 +333,9 @@ impl Work<'_> {
     /// Copies the tally to the manifest's line.
     fn describe(&self, tally: &Tally, search: &Search<'_>, line: &mut Artifact) {
         tell(tally, search, line);
-        line.left.extend(self.named().map(|n| ("name".to_owned(), n)));
+        if let Some(n) = self.named() {
+            *line.left.entry("name".to_owned()).or_default() += n;
+        }
     }
 
     /// 1 if somebody is named in the artifact's own path.
@@ -492,7 +494,7 @@ pub fn tell(tally: &Tally, search: &Search<'_>, line: &mut Artifact) {
             *line.subjects.entry(subject.reference.to_owned()).or_default() += n;
         }
     }
-    line.left = [("report", tally.left_report), ("held", tally.left_held)]
+    line.left = [("report", tally.left_report), ("held", tally.left_held), ("name", tally.left_name)]
         .into_iter()
         .filter(|(_, n)| *n > 0)
         .map(|(word, n)| (word.to_owned(), n))

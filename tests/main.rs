@@ -32,6 +32,7 @@ mod registry_verbs;
 mod settle;
 mod since;
 mod splice;
+mod sql;
 mod support;
 mod units;
 mod variants;

@@ -215,9 +215,7 @@ fn tables() {
 fn formats_of_later_are_not_taken_for_text() {
     let wide: Vec<u8> = "\u{feff}2026 alice@example.com\n".chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
     for (name, data) in [
-        ("dump.sql", &b"--\n-- PostgreSQL database dump\n--\n\nCOPY public.users (id, email) FROM stdin;\n48213\talice@example.com\n\\.\n"[..]),
-        ("my.sql", b"-- MySQL dump 10.13\nINSERT INTO `users` VALUES (1,'a');\n"),
-        ("wide.log", &wide),
+        ("wide.log", &wide[..]),
         ("a.parquet", b"PAR1\x15\x04\x15\x04PAR1"),
         ("a.7z", b"7z\xbc\xaf\x27\x1c\0\x04"),
         ("a.deb", b"!<arch>\na.log/          1769000000  0     0     100644  28        `\n2026 alice@example.com\n"),

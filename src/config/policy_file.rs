@@ -16,7 +16,9 @@ use toml::de::{DeTable, DeValue};
 use super::units::nearest;
 use crate::error::{At, Error, Result};
 use crate::judge::pseudonym::hex;
-use crate::policy::{Action, Continuation, Erase, FieldName, Fields, Glob, Header, Policy, Rule, Variant};
+use crate::policy::{
+    Action, Continuation, Erase, FieldName, Fields, Glob, Header, KeyAction, KeyRule, Policy, Rule, Variant,
+};
 
 /// Largest file read, bytes.
 const MAX_BYTES: u64 = 4 << 20;
@@ -199,7 +201,8 @@ impl Reader<'_> {
                 }
                 "foreign_key" => {
                     for item in self.array(value)? {
-                        self.foreign_key(self.table(item)?)?;
+                        let key = self.foreign_key(self.table(item)?)?;
+                        self.file.policy.foreign_keys.push(key);
                     }
                 }
                 "options" => self.options(self.table(value)?)?,
@@ -346,18 +349,28 @@ impl Reader<'_> {
         })
     }
 
-    /// A foreign key is checked here; it applies to SQL dumps only.
-    fn foreign_key(&mut self, table: &Table<'_>) -> Result<()> {
+    /// A foreign key; it applies to SQL dumps only. Without an action it keeps.
+    fn foreign_key(&mut self, table: &Table<'_>) -> Result<KeyRule> {
+        let mut rule = KeyRule { from: String::new(), to: String::new(), action: KeyAction::Keep };
         for (key, value) in table {
             match key.get_ref().as_ref() {
-                "from" | "to" => drop(self.string(value)?),
+                "from" => rule.from = self.string(value)?,
+                "to" => rule.to = self.string(value)?,
                 "action" => {
-                    self.word(value, &[("cascade", ()), ("set_null", ()), ("keep", ()), ("anonymize", ())])?;
+                    rule.action = self.word(
+                        value,
+                        &[
+                            ("cascade", KeyAction::Cascade),
+                            ("set_null", KeyAction::SetNull),
+                            ("keep", KeyAction::Keep),
+                            ("anonymize", KeyAction::Anonymize),
+                        ],
+                    )?;
                 }
                 _ => return Err(self.unknown(key, FOREIGN_KEY)),
             }
         }
-        Ok(())
+        Ok(rule)
     }
 
     fn options(&mut self, table: &Table<'_>) -> Result<()> {

@@ -79,23 +79,14 @@ pub struct Later {
     pub what: &'static str,
 }
 
-/// SQL dumps' name.
-pub const SQL_DUMP: &str = "sql dump";
 /// The name of text in units of two bytes that is not to be decoded: its order of bytes is not clear, or it is hardly text.
 pub const UTF_16: &str = "utf-16 text";
 /// The name of text in units of four bytes.
 pub const UTF_32: &str = "utf-32 text";
 
 /// Record formats that are known and not read.
-pub static LATER: &[Later] = &[
-    Later {
-        name: SQL_DUMP,
-        kind: "records",
-        extensions: &[".sql"],
-        what: "pg_dump, mysqldump, mariadb-dump; a record is a row",
-    },
-    Later { name: UTF_32, kind: "text", extensions: &[], what: "text in units of four bytes" },
-];
+pub static LATER: &[Later] =
+    &[Later { name: UTF_32, kind: "text", extensions: &[], what: "text in units of four bytes" }];
 
 /// Frames (RFC 8878 §3.1.1) and skippable frames (§3.1.2).
 fn is_zstd(head: &[u8]) -> bool {

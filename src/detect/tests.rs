@@ -45,12 +45,12 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("x.json", "nothing of the kind\n", "Layer(json)"),
     ("x", "[12345] started\n[12345] stopped\n", "Layer(text)"),
     ("x", "{\"a\":1}\n{\"a\":2}\nno\n", "Layer(text)"),
-    ("x", "--\n-- PostgreSQL database dump\n--\n", "Unsupported(sql dump)"),
-    ("x", "-- MySQL dump 10.13\n", "Unsupported(sql dump)"),
-    ("x", "/*M!999999\\- enable the sandbox mode */ \n-- MariaDB dump 10.19\n", "Unsupported(sql dump)"),
-    ("x", "COPY public.users (id, email, name) FROM stdin;\n1\ta\tb\n\\.\n", "Unsupported(sql dump)"),
-    ("x", "INSERT INTO users VALUES (1,'a','b');\nINSERT INTO users VALUES (2,'a','b');\n", "Unsupported(sql dump)"),
-    ("x", "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n", "Unsupported(sql dump)"),
+    ("x", "--\n-- PostgreSQL database dump\n--\n", "Layer(sql)"),
+    ("x", "-- MySQL dump 10.13\n", "Layer(sql)"),
+    ("x", "/*M!999999\\- enable the sandbox mode */ \n-- MariaDB dump 10.19\n", "Layer(sql)"),
+    ("x", "COPY public.users (id, email, name) FROM stdin;\n1\ta\tb\n\\.\n", "Layer(sql)"),
+    ("x", "INSERT INTO users VALUES (1,'a','b');\nINSERT INTO users VALUES (2,'a','b');\n", "Layer(sql)"),
+    ("x", "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n", "Layer(sql)"),
     ("x", "# Time: 2025\nSET timestamp=1;\nINSERT INTO a VALUES (1);\n", "Layer(text)"),
     ("x", "id,name,mail\n1,Ann,ann@example.com\n", "Layer(csv)"),
     ("x", "id;name;mail\n1;Ann;ann@example.com\n", "Layer(csv)"),
@@ -279,7 +279,7 @@ fn tables_agree() {
     }
     let read: Vec<_> =
         rows.iter().filter(|row| row.kind == "records" && row.state == State::Read).map(|row| row.name).collect();
-    assert_eq!(read, ["log", "text", "jsonl", "json", "csv", "tsv", "logfmt", "syslog-frames", "journal"]);
+    assert_eq!(read, ["log", "text", "jsonl", "json", "csv", "tsv", "logfmt", "sql", "syslog-frames", "journal"]);
 }
 
 proptest! {

@@ -3,10 +3,10 @@
 //! JSON Lines, JSON document, syslog frames, SQL dump, CSV, logfmt, and what is left: a log or other text. Only whole lines of the head count,
 //! unless it holds none. What this build does not read is told apart all the same, by name.
 
-use super::known::{SQL_DUMP, UTF_16, UTF_32};
+use super::known::{UTF_16, UTF_32};
 use crate::codec::utf16;
 use crate::format::json::{self, Bad, Event, Inside, Scanner};
-use crate::format::{self, body, cri, csv, frames, logfmt, look};
+use crate::format::{self, body, cri, csv, frames, logfmt, look, sql};
 use crate::layer::coded::strip_suffix_fold;
 use crate::layer::{Hint, binary};
 
@@ -41,8 +41,8 @@ pub fn choose(head: &[u8], whole: bool, hint: &Hint<'_>) -> Choice {
     if look::nine_of_ten(text, whole, cri::is_line) {
         return Choice::Format("log");
     }
-    if is_sql(text) {
-        return Choice::Unsupported(SQL_DUMP);
+    if sql::is_dump(text, named(".sql")) {
+        return Choice::Format(sql::NAME);
     }
     if named(".tsv") {
         return Choice::Format("tsv");
@@ -213,47 +213,4 @@ fn starts_document(text: &[u8], whole: bool) -> bool {
             scanned.events > 1 && read.contains(&b'\n')
         }
     }
-}
-
-/// Whether `text` is an SQL dump: by what the dump programs write at its start, or because it starts with statements.
-fn is_sql(text: &[u8]) -> bool {
-    const MARKERS: [&[u8]; 7] = [
-        b"-- PostgreSQL database dump",
-        b"-- PostgreSQL database cluster dump",
-        b"-- MySQL dump",
-        b"-- MariaDB dump",
-        b"/*!40101 SET ",
-        b"/*M!999999",
-        b"PRAGMA foreign_keys=OFF;",
-    ];
-    const OPENINGS: [&[u8]; 9] = [
-        b"INSERT INTO ",
-        b"REPLACE INTO ",
-        b"CREATE TABLE ",
-        b"DROP TABLE ",
-        b"CREATE DATABASE ",
-        b"START TRANSACTION",
-        b"BEGIN",
-        b"SET ",
-        b"USE ",
-    ];
-    let starts =
-        |line: &[u8], word: &[u8]| line.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
-    let mut opened = None;
-    for line in format::lines(text).map(format::content) {
-        if MARKERS.iter().any(|marker| line.starts_with(marker))
-            || (line.starts_with(b"COPY ") && line.ends_with(b" FROM stdin;"))
-        {
-            return true;
-        }
-        let bare = line.trim_ascii();
-        if bare.is_empty() || bare.starts_with(b"--") || bare.starts_with(b"/*") {
-            continue;
-        }
-        let opens = *opened.get_or_insert_with(|| OPENINGS.iter().any(|word| starts(bare, word)));
-        if opens && OPENINGS.iter().take(3).any(|word| starts(bare, word)) {
-            return true;
-        }
-    }
-    false
 }

@@ -16,6 +16,7 @@ pub mod json;
 pub mod jsonl;
 pub mod logfmt;
 pub(crate) mod look;
+pub mod sql;
 pub mod text;
 
 pub use look::is_log;
@@ -71,6 +72,12 @@ pub static TABLE: &[Format] = &[
     Format::of(&CSV, &[".csv"], "rows with comma, semicolon or tab; a record is a row"),
     Format::of(&TSV, &[".tsv"], "rows with tabs; a record is a row"),
     Format::of(&LOGFMT, &[], "`key=value` pairs; a record is a line"),
+    Format {
+        layer: &sql::SQL,
+        records: None,
+        extensions: &[".sql"],
+        what: "SQL dumps of pg_dump, mysqldump, mariadb-dump and SQLite; a record is a row",
+    },
     Format::of(&FRAMES, &[], "syslog in octet-counted frames (RFC 6587); a record is a frame"),
     Format::of(&JOURNAL, &[], "export format of systemd's journal; a record is an entry"),
 ];

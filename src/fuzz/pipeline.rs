@@ -97,6 +97,45 @@ pub fn journal(data: &[u8]) {
     artifact(b"x.export", &stream, first);
 }
 
+/// SQL dumps: the bytes as they are, and as rows of `COPY` and tuples of `INSERT` between statements.
+pub fn sql(data: &[u8]) {
+    let (first, rest) = choice(data);
+    artifact(b"x.sql", &[b"CREATE TABLE users (id int, a text);\n".as_slice(), &expand(rest)].concat(), first);
+    let mut stream = b"CREATE TABLE users (id int, email text, note text UNIQUE);\n".to_vec();
+    let mysql = first % 3 == 0;
+    if mysql {
+        stream.splice(..0, *b"/*!40101 SET NAMES utf8mb4 */;\n");
+    }
+    let rows = || rest.chunks(6).map(|row| row.chunks(2).map(expand).collect::<Vec<_>>());
+    stream.extend_from_slice(b"COPY users (id, email, note) FROM stdin;\n");
+    for row in rows().filter(|row| row.len() == 3) {
+        let cells: Vec<Vec<u8>> = row
+            .iter()
+            .map(|cell| cell.iter().copied().filter(|b| !matches!(b, b'\t' | b'\n' | b'\r')).collect())
+            .collect();
+        stream.extend(cells.join(&b'\t'));
+        stream.push(b'\n');
+    }
+    stream.extend_from_slice(b"\\.\nINSERT INTO users VALUES (1,NULL,'')");
+    for row in rows().filter(|row| row.len() == 3) {
+        let quoted = row.iter().map(|cell| {
+            let escaped = cell.iter().flat_map(|b| match b {
+                b'\'' => vec![b'\'', b'\''],
+                b'\\' if mysql => vec![b'\\', b'\\'],
+                b => vec![*b],
+            });
+            [b"'".to_vec(), escaped.collect(), b"'".to_vec()].concat()
+        });
+        stream.extend_from_slice(b",(");
+        stream.extend(quoted.collect::<Vec<_>>().join(&b','));
+        stream.push(b')');
+    }
+    stream.extend_from_slice(
+        b";\nALTER TABLE users ADD PRIMARY KEY (id), ADD FOREIGN KEY (email) REFERENCES users (note);\n",
+    );
+    artifact(b"y.sql", &stream, first);
+}
+
 /// Lines that Docker and Kubernetes divide: pieces of the text, by its bytes, in one stream or two.
 pub fn divided(data: &[u8]) {
     let (first, rest) = choice(data);

@@ -103,6 +103,11 @@ impl<'n> Judge<'n> {
         self.needles.traits().before
     }
 
+    /// The pseudonym of a subject; `None` without a key.
+    pub fn pseudonym(&self, subject: SubjectId) -> Option<pseudonym::Pseudonym> {
+        Some(self.key?.pseudonym(self.needles.subject(subject)?.reference))
+    }
+
     /// What the hits in a name come to: in-force values are masked, unless a held subject shares them.
     pub fn name(&self, hits: &[Hit]) -> NameRuling {
         let values: BTreeSet<ValueId> = hits.iter().map(|hit| hit.value).collect();

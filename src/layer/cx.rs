@@ -13,6 +13,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::coded::Codec;
 pub use super::memory::{LargeSlot, Memory};
+use super::settle::Readings;
 use super::{Detect, Fit, Found, Hint, Layer, Outlet, Streamed};
 use crate::blob::TempSpace;
 use crate::edit::{EditList, Marks};
@@ -145,6 +146,8 @@ pub struct Tally {
     pub left_report: u64,
     /// Records left, wholly or in part, for a hold.
     pub left_held: u64,
+    /// Names that are left: statements of a dump that hold no rows.
+    pub left_name: u64,
     /// Layer names from the outermost to the first record format or container with several members.
     pub layers: Vec<&'static str>,
     /// Members that could not be edited, at most [`MAX_MEMBERS`].
@@ -228,14 +231,16 @@ pub struct Cx<'s> {
     pub second: &'s [&'s Search<'s>],
     /// Most records that a filter may change before it stops.
     pub most: Option<&'s Most<'s>>,
+    /// What an earlier reading of the same bytes learnt, and what this one does ([`super::settle`]).
+    pub readings: Readings,
     trail: Vec<u8>,
     /// Length of the artifact's own path at the start of `trail`.
     root: usize,
     hint_name: Vec<u8>,
-    depth: usize,
+    pub(super) depth: usize,
     /// How many of the layers down to `depth` are spellings of text.
     spellings: usize,
-    members: usize,
+    pub(super) members: usize,
     budget: Budget,
     memory: Memory<'s>,
     marks: Marks,
@@ -258,6 +263,7 @@ impl<'s> Cx<'s> {
             mtime,
             second: &[],
             most: None,
+            readings: Readings::default(),
             trail: relative.to_vec(),
             root: relative.len(),
             hint_name: name.to_vec(),
@@ -482,12 +488,17 @@ impl<'s> Cx<'s> {
     fn unreadable(&mut self, input: &mut Input<'_>, reason: &str) -> Result<Found> {
         let hit = super::raw::search(input, self)?;
         let found = Found { layer: &super::raw::RAW, own: self.edits(), parts: Vec::new() };
+        self.unsupported(reason, hit);
+        Ok(found)
+    }
+
+    /// Nothing of the current stream is changed: it is kept byte for byte, and named with `reason`.
+    pub fn unsupported(&mut self, reason: &str, hit: bool) {
         if self.trail.len() == self.root {
             self.tally.unsupported = Some((reason.to_owned(), hit));
-            return Ok(found);
+        } else {
+            self.strange(reason.to_owned(), hit);
         }
-        self.strange(reason.to_owned(), hit);
-        Ok(found)
     }
 
     /// Names what of the current stream could not be read: the whole of it, bytes in it that are no text, a codec's side data.

@@ -23,6 +23,7 @@ pub mod raw;
 pub mod records;
 pub mod ruling;
 pub mod scouts;
+pub mod settle;
 pub mod stream;
 
 use std::fmt;

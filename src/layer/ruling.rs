@@ -49,6 +49,11 @@ pub trait Batch {
 
     /// The stream is over: notes it as a leaf, and what in it could not be read.
     fn finish(&mut self, cx: &mut Cx<'_>) -> Result<()>;
+
+    /// Whether nothing of the stream may change, whatever was said of it; asked at its end.
+    fn refused(&self) -> bool {
+        false
+    }
 }
 
 /// [`Layer::find`] of the record format `layer`: the edits are kept.
@@ -64,7 +69,9 @@ pub fn find_by(
     scouts: Option<&Scouts<'_>>,
 ) -> Result<Found> {
     let mut own = cx.edits();
-    read(layer, input, cx, Sheet { scouts, ..Sheet::list(&mut own) })?;
+    if read(layer, input, cx, Sheet { scouts, ..Sheet::list(&mut own) })? {
+        own = cx.edits();
+    }
     Ok(Found { layer, own, parts: Vec::new() })
 }
 
@@ -87,13 +94,20 @@ fn guarded<'s>(
     second: &[&'s Search<'s>],
     out: &mut dyn Outlet,
 ) -> Result<()> {
-    let Some((search, rest)) = second.split_last() else { return read(layer, input, cx, Sheet::out(out)) };
+    let Some((search, rest)) = second.split_last() else {
+        return read(layer, input, cx, Sheet::out(out)).map(|_| ());
+    };
     let mut guard = Guard::new(layer, search, cx, out);
     guarded(layer, input, cx, rest, &mut guard)?;
     guard.finish()
 }
 
-fn read<'b, 's: 'b>(layer: &'static dyn Layer, input: &mut Input<'_>, cx: &mut Cx<'s>, sheet: Sheet<'b>) -> Result<()> {
+fn read<'b, 's: 'b>(
+    layer: &'static dyn Layer,
+    input: &mut Input<'_>,
+    cx: &mut Cx<'s>,
+    sheet: Sheet<'b>,
+) -> Result<bool> {
     let head = input.window(SNIFF)?;
     let whole = head.len() < SNIFF;
     let mut batch = layer
@@ -108,7 +122,8 @@ fn read<'b, 's: 'b>(layer: &'static dyn Layer, input: &mut Input<'_>, cx: &mut C
     batch.settle(cx).map_err(|error| error.layer(layer.name()))?;
     cx.found()?;
     batch.finish(cx).map_err(|error| error.layer(layer.name()))?;
-    batch.flush()
+    batch.flush()?;
+    Ok(batch.refused())
 }
 
 /// Reads all of `input` through `batch`; errors name the layer `name`.

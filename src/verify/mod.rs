@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use crate::blob::Blob;
 use crate::error::{Error, Kind, Result};
 use crate::input::{BlobSource, Input, Source};
+use crate::layer::settle::Settled;
 use crate::layer::{Cx, Foretold, Found, Search, Tally};
 use crate::matcher::{Engine, Hit, Unit};
 
@@ -33,23 +34,40 @@ pub fn read(
     mtime: Option<Timestamp>,
     watch: &mut dyn FnMut(&[u8]),
 ) -> Result<Seen> {
+    let mut earlier = Settled::new();
     let source = Watched { inner: BlobSource::new(blob), watch };
-    all(Input::new(source, search.limits.window).with_blob(blob), search, relative, mtime)
+    let mut read = all(Input::new(source, search.limits.window).with_blob(blob), search, relative, mtime, &earlier)?;
+    // What a layer learnt at the end of its stream may change what it says of the start. Each layer bounds its readings.
+    while !read.1.is_empty() {
+        earlier.append(&mut read.1);
+        let input = Input::new(BlobSource::new(blob), search.limits.window).with_blob(blob);
+        read = all(input, search, relative, mtime, &earlier)?;
+    }
+    Ok(read.0)
 }
 
 /// As [`read`], of bytes that come once.
 pub fn pass(source: impl Source, search: &Search<'_>, relative: &[u8], mtime: Option<Timestamp>) -> Result<Seen> {
-    all(Input::new(source, search.limits.window), search, relative, mtime)
+    let (seen, learnt) = all(Input::new(source, search.limits.window), search, relative, mtime, &Settled::new())?;
+    if learnt.is_empty() { Ok(seen) } else { Err(Error::new(Kind::Verify, "the stream would have to be read again")) }
 }
 
-fn all(mut input: Input<'_>, search: &Search<'_>, relative: &[u8], mtime: Option<Timestamp>) -> Result<Seen> {
+fn all(
+    mut input: Input<'_>,
+    search: &Search<'_>,
+    relative: &[u8],
+    mtime: Option<Timestamp>,
+    earlier: &Settled,
+) -> Result<(Seen, Settled)> {
     let mut cx = Cx::new(search, relative, mtime);
+    cx.readings.earlier.clone_from(earlier);
     let found = cx.descend(&mut input)?;
     if !input.window(1)?.is_empty() {
         return Err(Error::new(Kind::Damaged, "bytes were left unread"));
     }
     let (tally, foretold) = (std::mem::take(&mut cx.tally), std::mem::take(&mut cx.foretold));
-    Ok(Seen { found, tally, foretold })
+    let learnt = std::mem::take(&mut cx.readings.learnt);
+    Ok((Seen { found, tally, foretold }, learnt))
 }
 
 /// Reads a result and fails, with kind `Verify`, unless its leaf streams are what was foretold and nothing is left in it that

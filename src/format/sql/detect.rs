@@ -1,0 +1,65 @@
+//! Whether text is an SQL dump: by what the dump programs write at its start, or because it starts with statements.
+
+use crate::format;
+
+const MARKERS: [&[u8]; 7] = [
+    b"-- PostgreSQL database dump",
+    b"-- PostgreSQL database cluster dump",
+    b"-- MySQL dump",
+    b"-- MariaDB dump",
+    b"/*!40101 SET ",
+    b"/*M!999999",
+    b"PRAGMA foreign_keys=OFF;",
+];
+/// Words that begin statements; the first four tell a dump by themselves, and those behind `LOCK TABLES` only with the name.
+const OPENINGS: [&[u8]; 17] = [
+    b"INSERT INTO ",
+    b"INSERT IGNORE INTO ",
+    b"REPLACE INTO ",
+    b"CREATE TABLE ",
+    b"DROP TABLE ",
+    b"CREATE DATABASE ",
+    b"START TRANSACTION",
+    b"BEGIN",
+    b"SET ",
+    b"USE ",
+    b"LOCK TABLES ",
+    b"SELECT ",
+    b"ALTER TABLE ",
+    b"COPY ",
+    b"COMMENT ON ",
+    b"PRAGMA ",
+    b"\\connect ",
+];
+
+/// Whether `head` has the mark of a dump program in its first lines, however binary its rows are.
+pub fn is_marked(head: &[u8]) -> bool {
+    let mut lines = format::lines(format::body(head)).take(20).map(format::content);
+    lines.any(|line| MARKERS.iter().any(|marker| line.starts_with(marker)))
+}
+
+/// Whether `text`, the start of a stream, is a dump; `named`: its name ends in `.sql`.
+pub fn is_dump(text: &[u8], named: bool) -> bool {
+    let starts =
+        |line: &[u8], word: &[u8]| line.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    let mut opened = None;
+    for line in format::lines(text).map(format::content) {
+        if MARKERS.iter().any(|marker| line.starts_with(marker))
+            || line.starts_with(b"COPY ")
+                && line.ends_with(b";")
+                && memchr::memmem::find(line, b" FROM stdin").is_some()
+        {
+            return true;
+        }
+        let bare = line.trim_ascii();
+        if bare.is_empty() || bare.starts_with(b"--") || bare.starts_with(b"/*") {
+            continue;
+        }
+        let (first, any) = if named { (OPENINGS.len(), OPENINGS.len()) } else { (11, 4) };
+        let opens = *opened.get_or_insert_with(|| OPENINGS.iter().take(first).any(|word| starts(bare, word)));
+        if opens && OPENINGS.iter().take(any).any(|word| starts(bare, word)) {
+            return true;
+        }
+    }
+    false
+}

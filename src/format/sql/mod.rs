@@ -1,0 +1,58 @@
+//! SQL dumps: `pg_dump`, `mysqldump`, `mariadb-dump`, `SQLite`'s `.dump`. A row is a record.
+//!
+//! A [`Layer`] of its own, because a tuple of an `INSERT` does not own its comma. [`walk`] cuts the dump into pieces, [`schema`] reads
+//! the DDL as it passes, [`rows`] judges the rows that a candidate touches in the decoded text of their values, `tuples` says
+//! what stays between them, and [`keys`] follows foreign keys. Statements without rows are searched and kept. What a dump says of its tables may
+//! come after their rows: then the stream is read again with what was learnt ([`Cx::settle`]), and a filter spools it. Memory: the window
+//! (`--max-record` bounds one row, and one statement), the names of tables and columns, and the keys of rows that go.
+
+mod cells;
+mod detect;
+pub mod keys;
+pub mod lex;
+mod marks;
+mod quiet;
+mod rows;
+mod run;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod tuples;
+mod types;
+pub mod walk;
+
+use crate::error::Result;
+use crate::input::Input;
+use crate::layer::ruling::{self, Batch, Sheet};
+use crate::layer::{Cx, Found, Layer};
+
+pub use detect::{is_dump, is_marked};
+
+/// The layer's name.
+pub const NAME: &str = "sql";
+
+/// The layer.
+pub static SQL: Sql = Sql;
+
+/// See [`SQL`].
+pub struct Sql;
+
+impl Layer for Sql {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn find(&'static self, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found> {
+        ruling::find(self, input, cx)
+    }
+
+    fn open<'b, 's: 'b>(
+        &'static self,
+        head: &[u8],
+        _whole: bool,
+        cx: &Cx<'s>,
+        sheet: Sheet<'b>,
+    ) -> Result<Option<Box<dyn Batch + 'b>>> {
+        Ok(Some(Box::new(run::Run::new(head, cx, sheet))))
+    }
+}

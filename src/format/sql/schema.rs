@@ -1,0 +1,456 @@
+//! What a dump's own DDL says: tables, their columns, keys and foreign keys.
+//!
+//! Read from the statements as they pass by, with as much of SQL as the dump programs write. What is not understood is not known:
+//! a table without columns is one whose rows cannot be named. Memory: the names of tables and columns, at most [`MOST`] bytes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::lex::{self, Dialect, Kind, Part, Token};
+use super::types::{self, Class};
+use super::walk::dotted;
+use crate::error::{Error, Result};
+
+/// Bytes of names that are kept.
+pub const MOST: usize = 16 << 20;
+
+/// A table's name, folded: database, schema and table joined by dots, as far as they are told.
+pub type Key = Arc<[u8]>;
+
+/// One column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its name, folded.
+    pub name: Vec<u8>,
+    /// What it can hold.
+    pub class: Class,
+    /// Whether it takes no NULL.
+    pub not_null: bool,
+    /// Whether its values are told apart by a key or an index.
+    pub unique: bool,
+    /// Whether it is computed, and so may be missing in rows.
+    pub generated: bool,
+}
+
+impl Column {
+    /// One of which nothing but the name is known.
+    pub fn unknown(name: Vec<u8>) -> Self {
+        Self { name, class: Class::Unknown, not_null: false, unique: false, generated: false }
+    }
+}
+
+/// One table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Table {
+    /// Its columns; empty if they are not known.
+    pub columns: Vec<Column>,
+    /// The table of which it is a partition.
+    pub parent: Option<Key>,
+    /// Columns of the primary key.
+    pub primary: Vec<Vec<u8>>,
+}
+
+/// What happens to rows that refer to one that goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnDelete {
+    /// They go.
+    Cascade,
+    /// Their columns become NULL, or their default.
+    SetNull,
+    /// Nothing is said.
+    None,
+}
+
+/// A foreign key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignKey {
+    /// Table with the reference.
+    pub from: Key,
+    /// Its columns.
+    pub columns: Vec<Vec<u8>>,
+    /// Table that is referred to.
+    pub to: Key,
+    /// Its columns; empty: the primary key.
+    pub to_columns: Vec<Vec<u8>>,
+    /// See [`OnDelete`].
+    pub on_delete: OnDelete,
+}
+
+/// See the module.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Schema {
+    /// Tables by their names.
+    pub tables: BTreeMap<Key, Table>,
+    /// All foreign keys.
+    pub keys: Vec<ForeignKey>,
+    /// First labels of enum types.
+    enums: HashMap<Vec<u8>, Vec<u8>>,
+    /// Tables by the last part of their names; `None`: several.
+    short: HashMap<Vec<u8>, Option<Key>>,
+    /// Database that the statements are about.
+    database: Vec<u8>,
+    bytes: usize,
+}
+
+impl Schema {
+    /// The key of the table of these name parts: the one that is known, else what it would be.
+    pub fn key(&self, parts: &[&[u8]], dialect: Dialect) -> Key {
+        let names: Vec<Vec<u8>> = parts.iter().map(|part| lex::name(part, dialect)).collect();
+        let full: Key = self.full(&names).into();
+        if self.tables.contains_key(&full) {
+            return full;
+        }
+        let last = self.full(names.get(names.len().saturating_sub(1)..).unwrap_or_default());
+        match self.short.get(&last) {
+            // One of the two was written without its schema.
+            Some(Some(key)) if names.len() == 1 || !Self::named(key).contains(&b'.') => Arc::clone(key),
+            _ => full,
+        }
+    }
+
+    fn full(&self, names: &[Vec<u8>]) -> Vec<u8> {
+        let mut full = self.database.clone();
+        full.push(0);
+        full.extend(names.join(&b'.'));
+        full
+    }
+
+    /// A key's name, without the database that a statement chose.
+    pub fn named(key: &Key) -> &[u8] {
+        memchr::memchr(0, key).and_then(|at| key.get(at + 1..)).unwrap_or(key)
+    }
+
+    /// The table of that key.
+    pub fn table(&self, key: &Key) -> Option<&Table> {
+        self.tables.get(key)
+    }
+
+    /// Whether `key` is `of`, or a partition below it.
+    pub fn is_part(&self, key: &Key, of: &Key) -> bool {
+        let mut at = Some(key);
+        for _ in 0..64 {
+            match at {
+                Some(key) if key == of => return true,
+                Some(key) => at = self.tables.get(key).and_then(|table| table.parent.as_ref()),
+                None => return false,
+            }
+        }
+        false
+    }
+
+    /// Turns to another database, if the statement says so.
+    pub fn turn(&mut self, statement: &[u8], dialect: Dialect) -> bool {
+        if let Some(rest) = statement.strip_prefix(b"\\connect") {
+            self.database = rest.trim_ascii().to_vec();
+            return true;
+        }
+        let uses = statement.get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"USE "));
+        if uses {
+            let name = lex::parts(statement, dialect, 2).last().map(|part| lex::name(part.raw, dialect));
+            self.database = name.unwrap_or_default();
+        }
+        uses
+    }
+
+    /// Takes in one statement.
+    pub fn read(&mut self, statement: &[u8], dialect: Dialect) -> Result<()> {
+        if self.turn(statement, dialect) {
+            return Ok(());
+        }
+        let first = lex::parts(statement, dialect, 8);
+        let is = |at: usize, word: &str| first.get(at).is_some_and(|part| part.is(word));
+        if !is(0, "CREATE") && !is(0, "ALTER") {
+            return Ok(());
+        }
+        let table = (1..5).find(|at| is(*at, "TABLE"));
+        let typed = is(1, "TYPE") || is(1, "UNIQUE");
+        if table.is_none() && !typed {
+            return Ok(());
+        }
+        self.bytes += statement.len();
+        if self.bytes > MOST {
+            return Err(Error::limit(format!("bytes of a dump's table definitions ({MOST})")));
+        }
+        let parts = lex::parts(statement, dialect, usize::MAX);
+        let read = Reading { parts: &parts, dialect };
+        match table {
+            Some(at) if is(0, "CREATE") => self.create(&read, at + 1),
+            Some(at) => self.alter(&read, at + 1),
+            None if is(1, "TYPE") => self.create_type(&read),
+            None => self.create_index(&read),
+        };
+        Ok(())
+    }
+
+    fn add(&mut self, key: Key, table: Table) {
+        let last = Self::named(&key).rsplit(|b| *b == b'.').next().unwrap_or_default().to_vec();
+        let short = self.full(&[last]);
+        let known = self.tables.insert(Arc::clone(&key), table).is_some();
+        self.short.entry(short).and_modify(|held| *held = if known { held.clone() } else { None }).or_insert(Some(key));
+    }
+
+    /// `CREATE TABLE`, from its name on.
+    fn create(&mut self, read: &Reading<'_>, mut at: usize) -> Option<()> {
+        while ["IF", "NOT", "EXISTS"].iter().any(|word| read.is(at, word)) {
+            at += 1;
+        }
+        let (names, at) = dotted(read.parts, at)?;
+        let names: Vec<Vec<u8>> = names.iter().map(|part| lex::name(part, read.dialect)).collect();
+        let key: Key = self.full(&names).into();
+        let mut table = Table::default();
+        if read.is(at, "PARTITION") && read.is(at + 1, "OF") {
+            let (parent, _) = dotted(read.parts, at + 2)?;
+            let parent = self.key(&parent, read.dialect);
+            table = self.tables.get(&parent).cloned().unwrap_or_default();
+            table.parent = Some(parent);
+        } else {
+            if !read.sign(at, b'(') {
+                self.add(key, table);
+                return Some(());
+            }
+            let close = read.close(at)?;
+            for item in read.items(at + 1, close) {
+                self.item(&key, &mut table, read, item);
+            }
+            if read.is(close + 1, "INHERITS") {
+                let mut inherited = Vec::new();
+                for item in read.items(close + 3, read.close(close + 2)?) {
+                    let (parent, _) = dotted(read.parts, item.start)?;
+                    let parent = self.tables.get(&self.key(&parent, read.dialect))?;
+                    inherited.extend(parent.columns.iter().cloned());
+                }
+                inherited.append(&mut table.columns);
+                table.columns = inherited;
+            }
+        }
+        self.add(key, table);
+        Some(())
+    }
+
+    /// One column or constraint of a table.
+    fn item(&mut self, key: &Key, table: &mut Table, read: &Reading<'_>, item: std::ops::Range<usize>) -> Option<()> {
+        if self.constraint(key, table, read, item.clone()).is_some() {
+            return Some(());
+        }
+        let first = read.parts.get(item.start)?;
+        if !matches!(first.token, Token::Word | Token::Name | Token::Text(_)) {
+            return None;
+        }
+        let name = lex::name(first.raw, read.dialect);
+        let rest = read.parts.get(item.start + 1..item.end)?;
+        let mut column = Column {
+            class: types::class(rest, read.dialect, &self.enums),
+            name: name.clone(),
+            not_null: false,
+            unique: false,
+            generated: false,
+        };
+        for (i, part) in rest.iter().enumerate() {
+            let next = |word: &str| rest.get(i + 1).is_some_and(|part| part.is(word));
+            column.not_null |= part.is("NOT") && next("NULL");
+            if part.is("PRIMARY") && next("KEY") {
+                (column.not_null, column.unique) = (true, true);
+                table.primary = vec![name.clone()];
+            }
+            column.unique |= part.is("UNIQUE");
+            // An identity column has values of its own.
+            column.generated |= part.is("AS") && rest.get(i + 1).is_some_and(|part| part.sign(b'('));
+            if part.is("REFERENCES") {
+                self.reference(key, vec![name.clone()], read, item.start + 1 + i + 1);
+            }
+        }
+        table.columns.push(column);
+        Some(())
+    }
+
+    /// A constraint of a table, if `item` is one.
+    fn constraint(
+        &mut self,
+        key: &Key,
+        table: &mut Table,
+        read: &Reading<'_>,
+        item: std::ops::Range<usize>,
+    ) -> Option<()> {
+        let mut at = item.start;
+        if read.is(at, "CONSTRAINT") {
+            at +=
+                if ["PRIMARY", "UNIQUE", "FOREIGN", "CHECK"].iter().any(|word| read.is(at + 1, word)) { 1 } else { 2 };
+        }
+        let find = |from: usize| (from..item.end).find(|at| read.sign(*at, b'('));
+        if read.is(at, "PRIMARY") && read.is(at + 1, "KEY") {
+            let names = read.names(find(at)?)?;
+            mark(table, &names, true);
+            table.primary = names;
+        } else if read.is(at, "UNIQUE") {
+            mark(table, &read.names(find(at)?)?, false);
+        } else if read.is(at, "FOREIGN") && read.is(at + 1, "KEY") {
+            let open = find(at)?;
+            let names = read.names(open)?;
+            let close = read.close(open)?;
+            if read.is(close + 1, "REFERENCES") {
+                self.reference(key, names, read, close + 2);
+            }
+        } else {
+            let own = ["KEY", "INDEX", "FULLTEXT", "SPATIAL", "PERIOD"].iter().any(|word| read.is(at, word));
+            let other = ["CHECK", "EXCLUDE", "LIKE"].iter().any(|word| read.is(at, word));
+            let named = at > item.start;
+            if !(named || other || own && read.dialect.kind == Kind::Mysql) {
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    /// What follows `REFERENCES`.
+    fn reference(&mut self, from: &Key, columns: Vec<Vec<u8>>, read: &Reading<'_>, at: usize) -> Option<()> {
+        let (to, mut at) = dotted(read.parts, at)?;
+        let to = self.key(&to, read.dialect);
+        let mut to_columns = Vec::new();
+        if read.sign(at, b'(') {
+            to_columns = read.names(at)?;
+            at = read.close(at)?;
+        }
+        let mut on_delete = OnDelete::None;
+        // As far as the item goes: a comma on its level ends it.
+        let mut depth = 0u32;
+        for i in at..read.parts.len() {
+            depth += u32::from(read.sign(i, b'('));
+            if depth == 0 && (read.sign(i, b',') || i > at && read.sign(i, b')')) {
+                break;
+            }
+            depth = depth.saturating_sub(u32::from(read.sign(i, b')')));
+            if read.is(i, "ON") && read.is(i + 1, "DELETE") {
+                on_delete = match () {
+                    () if read.is(i + 2, "CASCADE") => OnDelete::Cascade,
+                    () if read.is(i + 2, "SET") => OnDelete::SetNull,
+                    () => OnDelete::None,
+                };
+            }
+        }
+        self.keys.push(ForeignKey { from: Arc::clone(from), columns, to, to_columns, on_delete });
+        Some(())
+    }
+
+    /// `ALTER TABLE`, from its name on.
+    fn alter(&mut self, read: &Reading<'_>, mut at: usize) -> Option<()> {
+        while ["IF", "EXISTS", "ONLY"].iter().any(|word| read.is(at, word)) {
+            at += 1;
+        }
+        let (names, at) = dotted(read.parts, at)?;
+        let key = self.key(&names, read.dialect);
+        if read.is(at, "ATTACH") && read.is(at + 1, "PARTITION") {
+            let (child, _) = dotted(read.parts, at + 2)?;
+            let child = self.key(&child, read.dialect);
+            self.tables.entry(child).or_default().parent = Some(key);
+            return Some(());
+        }
+        let mut table = self.tables.get(&key).cloned().unwrap_or_default();
+        for item in read.items(at, read.parts.len()) {
+            if read.is(item.start, "ADD") {
+                let start = item.start + 1 + usize::from(read.is(item.start + 1, "COLUMN"));
+                let end = item.end - usize::from(read.sign(item.end - 1, b';'));
+                // One that is no constraint adds a column.
+                self.item(&key, &mut table, read, start..end);
+            } else if read.is(item.start, "ALTER") {
+                let name = item.start + 1 + usize::from(read.is(item.start + 1, "COLUMN"));
+                let column = read.parts.get(name).map(|part| lex::name(part.raw, read.dialect));
+                let found = table.columns.iter_mut().find(|known| Some(&known.name) == column.as_ref());
+                if let Some(found) = found.filter(|_| read.is(name + 1, "SET") && read.is(name + 2, "NOT")) {
+                    found.not_null = true;
+                }
+            }
+        }
+        if self.tables.contains_key(&key) {
+            self.tables.insert(key, table);
+        }
+        Some(())
+    }
+
+    /// `CREATE UNIQUE INDEX … ON table (columns)`: of an index on expressions, all columns that it speaks of.
+    fn create_index(&mut self, read: &Reading<'_>) -> Option<()> {
+        let on = (0..read.parts.len()).find(|at| read.is(*at, "ON"))?;
+        let at = on + 1 + usize::from(read.is(on + 1, "ONLY"));
+        let (names, at) = dotted(read.parts, at)?;
+        let key = self.key(&names, read.dialect);
+        let open = (at..read.parts.len()).find(|at| read.sign(*at, b'('))?;
+        let close = read.close(open)?;
+        let spoken = read.parts.get(open..close)?;
+        let names: Vec<_> = spoken.iter().map(|part| lex::name(part.raw, read.dialect)).collect();
+        mark(self.tables.get_mut(&key)?, &names, false);
+        Some(())
+    }
+
+    /// `CREATE TYPE … AS ENUM ('a', …)`.
+    fn create_type(&mut self, read: &Reading<'_>) -> Option<()> {
+        let (names, at) = dotted(read.parts, 2)?;
+        if read.is(at, "AS") && read.is(at + 1, "ENUM") {
+            let label = read.parts.get(at + 3).filter(|part| matches!(part.token, Token::Text(_)))?;
+            let name = lex::name(names.last()?, read.dialect);
+            self.enums.insert(name, label.raw.to_vec());
+        }
+        Some(())
+    }
+}
+
+fn mark(table: &mut Table, names: &[Vec<u8>], primary: bool) {
+    for column in table.columns.iter_mut().filter(|column| names.contains(&column.name)) {
+        column.unique = true;
+        column.not_null |= primary;
+    }
+}
+
+/// A statement's tokens.
+struct Reading<'t> {
+    parts: &'t [Part<'t>],
+    dialect: Dialect,
+}
+
+impl Reading<'_> {
+    fn is(&self, at: usize, word: &str) -> bool {
+        self.parts.get(at).is_some_and(|part| part.is(word))
+    }
+
+    fn sign(&self, at: usize, byte: u8) -> bool {
+        self.parts.get(at).is_some_and(|part| part.sign(byte))
+    }
+
+    /// The `)` that closes the `(` at `open`.
+    fn close(&self, open: usize) -> Option<usize> {
+        let mut depth = 0usize;
+        for (at, part) in self.parts.iter().enumerate().skip(open) {
+            if part.sign(b'(') {
+                depth += 1;
+            } else if part.sign(b')') {
+                depth = depth.checked_sub(1)?;
+                if depth == 0 {
+                    return Some(at);
+                }
+            }
+        }
+        None
+    }
+
+    /// What the commas of this level divide.
+    fn items(&self, from: usize, to: usize) -> Vec<std::ops::Range<usize>> {
+        let (mut out, mut start, mut depth) = (Vec::new(), from, 0usize);
+        for at in from..to {
+            if self.sign(at, b'(') {
+                depth += 1;
+            } else if self.sign(at, b')') {
+                depth = depth.saturating_sub(1);
+            } else if depth == 0 && self.sign(at, b',') {
+                out.push(start..at);
+                start = at + 1;
+            }
+        }
+        out.push(start..to);
+        out.retain(|item| !item.is_empty());
+        out
+    }
+
+    /// Names in the list whose `(` is at `open`; what follows a name there (a length, an order) is passed over.
+    fn names(&self, open: usize) -> Option<Vec<Vec<u8>>> {
+        let items = self.items(open + 1, self.close(open)?);
+        items.iter().map(|item| self.parts.get(item.start).map(|part| lex::name(part.raw, self.dialect))).collect()
+    }
+}

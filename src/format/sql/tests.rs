@@ -1,0 +1,197 @@
+use proptest::prelude::*;
+
+use super::cells::Value::{Bare, Bytes, Expression, Null, Text};
+use super::cells::{self, Decode, Escape, How, Out, Row};
+use super::lex::{Dialect, Kind};
+use super::schema::{OnDelete, Schema};
+use super::types::Class;
+use super::walk::{Piece, Walk, What};
+use crate::error::Result;
+
+const MYSQL: Dialect = Dialect { kind: Kind::Mysql, backslash: true };
+const POSTGRES: Dialect = Dialect { kind: Kind::Postgres, backslash: false };
+const SQLITE: Dialect = Dialect { kind: Kind::Sqlite, backslash: false };
+
+/// The pieces of `text` in windows that grow by `size`.
+fn cut(text: &[u8], dialect: Dialect, size: usize) -> Result<Vec<(What, Vec<u8>)>> {
+    let mut walk = Walk::new(dialect);
+    let (mut start, mut end, mut out) = (0, 0, Vec::new());
+    while start < text.len() {
+        match walk.next(&text[start..end.max(start + 1)], end.max(start + 1) >= text.len())? {
+            Some(Piece { len, what, .. }) => {
+                assert!(len > 0);
+                out.push((what, text[start..start + len].to_vec()));
+                start += len;
+            }
+            None => end = (end.max(start + 1) + size).min(text.len()),
+        }
+    }
+    walk.finish()?;
+    Ok(out)
+}
+
+/// What the pieces but the blanks are.
+fn kinds(text: &str, dialect: Dialect) -> Vec<(What, String)> {
+    let pieces = cut(text.as_bytes(), dialect, 1 << 20).unwrap();
+    let shown = pieces.into_iter().filter(|(what, _)| *what != What::Blank);
+    shown.map(|(what, bytes)| (what, String::from_utf8(bytes).unwrap())).collect()
+}
+
+#[test]
+fn statements_end_where_their_servers_end_them() {
+    let one = |text: &str, dialect| {
+        let found = kinds(&format!("{text}{}SELECT 1;", if text.ends_with('\n') { "" } else { "\n" }), dialect);
+        assert_eq!(found[0], (What::Statement, text.to_owned()), "{found:?}");
+        assert_eq!(found.len(), 2, "{found:?}");
+    };
+    for text in [
+        "CREATE FUNCTION f() AS $x$ a; $$ b; $x$ LANGUAGE sql;",
+        "CREATE FUNCTION f() BEGIN ATOMIC SELECT CASE WHEN 1 THEN 2 END; SELECT 2; END;",
+        "CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2);",
+        "COMMENT ON TABLE t IS 'a;''b';",
+        "COMMENT ON TABLE t IS E'a\\';b';",
+        "SELECT \"a;\"\"b\" /* ; /* ; */ ; */ -- ;\n;",
+        "\\connect -reuse-previous=on \"dbname='x;y'\"\n",
+    ] {
+        one(text, POSTGRES);
+    }
+    for text in [
+        "/*!50003 CREATE TRIGGER t BEFORE INSERT ON x FOR EACH ROW SET @a = 'x*/;' */;",
+        "SET @a = \"b;\\\";\";",
+        "SELECT `a;b`; ",
+    ] {
+        one(text.trim_end(), MYSQL);
+    }
+    one("CREATE TRIGGER t AFTER INSERT ON [a;b] BEGIN INSERT INTO c VALUES (CASE WHEN 1 THEN ';' END); END;", SQLITE);
+    let found = kinds("DELIMITER ;;\nCREATE PROCEDURE p() BEGIN SELECT 1; END;;\nDELIMITER ;\nSELECT 2;", MYSQL);
+    assert_eq!(found.iter().map(|(_, text)| text.len()).collect::<Vec<_>>(), [13, 42, 12, 9]);
+}
+
+#[test]
+fn inserts_fall_into_tuples() {
+    let found = kinds("INSERT INTO t (a) VALUES (1), /* x */ ('a)''(') ON CONFLICT DO NOTHING;\nSELECT 1;", POSTGRES);
+    let want = [
+        (What::Head, "INSERT INTO t (a) VALUES "),
+        (What::Tuple, "(1)"),
+        (What::Comma, ", /* x */ "),
+        (What::Tuple, "('a)''(')"),
+        (What::Tail, " ON CONFLICT DO NOTHING;\n"),
+        (What::Statement, "SELECT 1;"),
+    ];
+    assert_eq!(found, want.map(|(what, text)| (what, text.to_owned())));
+    for text in ["INSERT INTO t SELECT (1);", "INSERT INTO t DEFAULT VALUES;", "INSERT INTO t SET a = (1);"] {
+        assert_eq!(kinds(text, MYSQL), [(What::Statement, text.to_owned())]);
+    }
+}
+
+#[test]
+fn values_are_told_apart() {
+    let values = |text: &str, dialect| {
+        let row = Row::of_tuple(text.as_bytes(), dialect);
+        let view: Vec<String> =
+            row.parts.iter().map(|part| String::from_utf8_lossy(&row.view[part.view.clone()]).into_owned()).collect();
+        (row.cells.iter().map(|cell| cell.value).collect::<Vec<_>>(), view)
+    };
+    let (kinds, view) = values("(1, -2.5e3,NULL, 'a''b', E'\\t\\x41\\u00e9', '\\x4142', true, f('x', 1))", POSTGRES);
+    assert_eq!(kinds, [Bare, Bare, Null, Text, Text, Bytes, Bare, Expression]);
+    assert_eq!(view, ["1", "-2.5e3", "a'b", "\tAé", "4142", "AB", "true", "f(", "x", ", 1)"]);
+    let (kinds, view) = values("('a\\'b\\\"\\Z\\0\\%',_binary 'x',0x4142,\"d\"\"q\",'')", MYSQL);
+    assert_eq!(kinds, [Text, Text, Bytes, Text, Text]);
+    assert_eq!(view, ["a'b\"\u{1a}\0\\%", "x", "4142", "AB", "d\"q", ""]);
+    let (kinds, view) = values("(replace(replace('a\\nb''\\r','\\r',char(13)),'\\n',char(10)),X'41')", SQLITE);
+    assert_eq!(kinds, [Expression, Bytes]);
+    assert_eq!(view[1], "a\nb'\r");
+    assert_eq!(Row::of_copy(b"a\\tb\t\\N\t\\\\x41\t\\.\\\\\t\n").cells.len(), 5);
+}
+
+#[test]
+fn definitions_are_read() {
+    let mut schema = Schema::default();
+    let text = "CREATE TABLE a.t (id bigint NOT NULL, \"User's\" character varying(40), m a.mood NOT NULL, j jsonb, x text[], g int GENERATED ALWAYS AS (1) STORED, CONSTRAINT c CHECK (id > 0), UNIQUE (j, x));";
+    schema.read(b"CREATE TYPE a.mood AS ENUM ('glad', 'sad');", POSTGRES).unwrap();
+    schema.read(text.as_bytes(), POSTGRES).unwrap();
+    schema.read(b"ALTER TABLE ONLY a.t ADD CONSTRAINT p PRIMARY KEY (id), ADD CONSTRAINT f FOREIGN KEY (id) REFERENCES b.u(k) ON DELETE SET NULL;", POSTGRES).unwrap();
+    schema.read(b"CREATE UNIQUE INDEX i ON a.t USING btree (lower((\"User's\")::text));", POSTGRES).unwrap();
+    let table = schema.table(&schema.key(&[b"a", b"t"], POSTGRES)).unwrap();
+    let columns: Vec<_> =
+        table.columns.iter().map(|c| (c.name.as_slice(), c.class.clone(), c.not_null, c.unique)).collect();
+    let label = Class::Label(Some(b"'glad'".to_vec()));
+    let want: [(&[u8], Class, bool, bool); 6] = [
+        (b"id", Class::Integer { bits: 64, unsigned: false }, true, true),
+        (b"User's", Class::Text(Some(40)), false, true),
+        (b"m", label, true, false),
+        (b"j", Class::Json, false, true),
+        (b"x", Class::Array(Box::new(Class::Text(None))), false, true),
+        (b"g", Class::Integer { bits: 32, unsigned: false }, false, false),
+    ];
+    assert_eq!(columns, want);
+    assert!(table.columns[5].generated && table.primary == [b"id".to_vec()]);
+    assert_eq!((schema.keys.len(), schema.keys[0].on_delete), (1, OnDelete::SetNull));
+    let mut schema = Schema::default();
+    let text = "CREATE TABLE `T` (`id` int(10) unsigned NOT NULL, `key` enum('a','b') NOT NULL, `f` tinyint(1), PRIMARY KEY (`id`), UNIQUE KEY `u` (`key`(3)), KEY `k` (`f`), CONSTRAINT `x` FOREIGN KEY (`f`) REFERENCES `p` (`q`) ON DELETE CASCADE ON UPDATE SET NULL) ENGINE=InnoDB;";
+    schema.read(text.as_bytes(), MYSQL).unwrap();
+    let table = schema.table(&schema.key(&[b"`t`"], MYSQL)).unwrap();
+    assert_eq!(table.columns.len(), 3);
+    assert!(table.columns[1].unique && !table.columns[2].unique && table.columns[2].class == Class::Bool);
+    assert_eq!(schema.keys[0].on_delete, OnDelete::Cascade);
+}
+
+fn decoded(text: &[u8], how: &How) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (_, piece) in (Decode { text, at: 0, how }) {
+        match piece {
+            Out::Run(run) => out.extend_from_slice(run),
+            Out::Byte(byte) => out.push(byte),
+            Out::Char(c) => out.extend_from_slice(c.to_string().as_bytes()),
+        }
+    }
+    out
+}
+
+fn hows() -> impl Strategy<Value = How> {
+    prop::sample::select(vec![
+        How::Plain,
+        How::Copy,
+        How::Hex,
+        How::Quoted(b'\'', Escape::None),
+        How::Quoted(b'\'', Escape::Mysql),
+        How::Quoted(b'"', Escape::Mysql),
+        How::Quoted(b'\'', Escape::Postgres),
+    ])
+}
+
+proptest! {
+    /// What is written in a place is read there as what it was.
+    #[test]
+    fn written_text_is_read_again(text in prop::collection::vec(any::<u8>(), 0..40), how in hows()) {
+        prop_assert_eq!(decoded(&cells::encode(&text, &how), &how), text);
+    }
+
+    /// The raw range of a decoded one spells just that.
+    #[test]
+    fn ranges_lead_back(text in prop::collection::vec(prop::sample::select(b"ab'\"\\\n\t\x0b".to_vec()), 0..30), how in hows(), a in 0usize..30, b in 0usize..30) {
+        let raw = cells::encode(&text, &how);
+        let (start, end) = (a.min(b).min(text.len()), a.max(b).min(text.len()));
+        let part = cells::Part { raw: 0..raw.len(), how: how.clone(), cell: 0, view: 0..text.len(), literal: true };
+        let range = cells::raw_range(&raw, &part, &(start..end));
+        prop_assert_eq!(decoded(&raw[range], &how), &text[start..end]);
+    }
+
+    /// Pieces do not depend on windows, and leave no byte out.
+    #[test]
+    fn windows_do_not_matter(parts in prop::collection::vec(prop::sample::select(vec![
+        "INSERT INTO t VALUES ", "(1,'a')", ",", ";", "\n", "COPY t (a, b) FROM stdin;\n", "1\t2\n", "\\.\n", "'x;''y'", "$$;$$", "-- c;\n", "/* ; */",
+        "/*!40101 SET x */;", "CREATE TABLE t (a int);", "\\connect x\n", "E'\\';'", "\"q;\"", "`b;`", " ", "DELIMITER ;;\n", ";;", "é", "BEGIN", "END", "#",
+    ]), 0..14), which in 0usize..3, size in 1usize..9) {
+        let (text, dialect) = (parts.concat(), [MYSQL, POSTGRES, SQLITE][which]);
+        let (whole, small) = (cut(text.as_bytes(), dialect, 1 << 20), cut(text.as_bytes(), dialect, size));
+        prop_assert_eq!(whole.is_ok(), small.is_ok());
+        if let (Ok(whole), Ok(small)) = (whole, small) {
+            let joined: Vec<u8> = whole.iter().flat_map(|(_, bytes)| bytes.clone()).collect();
+            prop_assert_eq!(joined, text.into_bytes());
+            // Blanks may come in pieces.
+            let solid = |all: Vec<(What, Vec<u8>)>| all.into_iter().filter(|(what, _)| *what != What::Blank).collect::<Vec<_>>();
+            prop_assert_eq!(solid(whole), solid(small));
+        }
+    }
+}
