@@ -52,7 +52,13 @@ impl Inflate {
     pub fn step(&mut self, input: &[u8], out: &mut [u8]) -> Option<Step> {
         match self {
             Inflate::First(state) => {
-                let step = state.step(input, out)?;
+                // A block may end in the bits of a byte that was used before: that is no want of input.
+                let step = loop {
+                    let step = state.step(input, out)?;
+                    if step.stop != inflate::Stop::Block || step.used + step.made > 0 {
+                        break step;
+                    }
+                };
                 Some(Step { used: step.used, made: step.made, done: step.stop == inflate::Stop::End })
             }
             Inflate::Second(state) => {

@@ -201,6 +201,10 @@ fn case(seed: u64) -> String {
     }
     let one = lifted(&bytes, &edits, true, chance.pick(&[1 << 18, 1 << 16, 5000, 333]));
     let other = lifted(&bytes, &edits, false, chance.pick(&[1 << 18, 4096]));
+    if let Some(folder) = std::env::var_os("SPLICE_DUMP").map(std::path::PathBuf::from) {
+        std::fs::write(folder.join("before.gz"), &bytes).unwrap();
+        std::fs::write(folder.join("after.gz"), &one.bytes).unwrap();
+    }
     assert!(one.bytes == other.bytes, "{told}: points or read sizes matter");
     for second in [false, true] {
         let (got, _) = decode(&Gzip, &one.bytes, 1 << 16, 1 << 16, second).unwrap_or_else(|e| panic!("{told}: {e}"));

@@ -1,8 +1,8 @@
 //! SQL dumps: `pg_dump`, `mysqldump`, `mariadb-dump`, `SQLite`'s `.dump`. A row is a record.
 //!
-//! A [`Layer`] of its own, because a tuple of an `INSERT` does not own its comma. [`walk`] cuts the dump into pieces, [`schema`] reads
-//! the DDL as it passes, [`rows`] judges the rows that a candidate touches in the decoded text of their values, `tuples` says
-//! what stays between them, and [`keys`] follows foreign keys. Statements without rows are searched and kept. What a dump says of its tables may
+//! A [`Layer`] of its own, because a tuple of an `INSERT` does not own its comma. `walk` cuts the dump into pieces, `schema` reads
+//! the DDL as it passes, `rows` judges the rows that a candidate touches in the decoded text of their values, `tuples` says
+//! what stays between them, and `keys` follows foreign keys. Statements without rows are searched and kept. What a dump says of its tables may
 //! come after their rows: then the stream is read again with what was learnt ([`Cx::settle`]), and a filter spools it. Memory: the window
 //! (`--max-record` bounds one row, and one statement), the names of tables and columns, and the keys of rows that go.
 

@@ -162,8 +162,7 @@ impl Inflate {
     /// What was decoded is given first; only then more is decoded.
     #[inline]
     fn give(&mut self, input: &[u8], room: usize, take: impl FnOnce(&[u8])) -> Option<Step> {
-        let mut used = 0;
-        let mut stop = Stop::Input;
+        let (mut used, mut stop) = (0, Stop::Room);
         if self.given == self.end {
             stop = match self.decode(input, &mut used)? {
                 Pause::Input => Stop::Input,

@@ -171,3 +171,32 @@ fn what_zlib_refuses() {
         assert_eq!(zlib(stream).is_some(), ours(stream, 1, 10).is_some(), "{stream:?}");
     }
 }
+
+/// As its callers ask the decoder: where nothing is used and nothing made, there must be more input.
+fn asked(stream: &[u8], room: usize) -> Option<Vec<u8>> {
+    let (mut inflate, mut at, mut out, mut buf) = (super::super::Inflate::new(false), 0, Vec::new(), vec![0; room]);
+    loop {
+        let step = inflate.step(&stream[at..], &mut buf)?;
+        at += step.used;
+        out.extend_from_slice(&buf[..step.made]);
+        if step.done {
+            return Some(out);
+        }
+        if step.used + step.made == 0 {
+            return None;
+        }
+    }
+}
+
+/// The text is full, and the block's end is in the bits of a byte that was used before.
+#[test]
+fn a_block_may_end_without_another_byte() {
+    for more in 0..600 {
+        let first = DEFLATE_WINDOW + MADE - 300 + more;
+        let plain = vec![0; first + 1000];
+        let stream = deflate(&plain, 9, &[(first, 0)]);
+        for room in [1 << 16, 1 << 20] {
+            assert!(asked(&stream, room).as_ref() == Some(&plain), "{more}");
+        }
+    }
+}
