@@ -1,4 +1,4 @@
-//! Inflating: the decoder that stops at blocks, beside flate2 (zlib-rs) and miniz_oxide.
+//! Inflating: the decoder that stops at blocks, beside flate2 (zlib-rs) and `miniz_oxide`.
 //!
 //! `cargo bench --bench inflate -- FILE.gz...`: of each file's first member the deflate stream, best of seven goes, in reads of 64 KiB into
 //! a buffer of 256 KiB, no checksum. Time is this thread's. To be compared with `libdeflate-gunzip -c`, `igzip -dc` and `gzip -dc`, which write and

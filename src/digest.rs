@@ -1,7 +1,7 @@
 //! SHA-256 of what goes by, on a thread of its own where one is lent.
 //!
 //! Bytes are copied into blocks that a helper hashes in their order. Where too many wait, whoever brings them hashes the first
-//! himself, so that nobody waits. Memory: [`WAITING`] blocks and the two in hand.
+//! himself, so that nobody waits. Memory: `WAITING` blocks and the two in hand.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};

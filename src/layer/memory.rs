@@ -89,7 +89,7 @@ impl<'s> Memory<'s> {
         }
     }
 
-    /// Memory for helpers, while there is some: one of [`LOANS`], which together are a quarter of the run's.
+    /// Memory for helpers, while there is some: one of `LOANS`, which together are a quarter of the run's.
     pub fn lend(&self) -> Option<Loan<'s>> {
         let more = |out: usize| (out < LOANS).then_some(out + 1);
         self.slot.loans.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;

@@ -1,7 +1,7 @@
 //! Candidates found ahead: windows are cut in order, searched by threads that the run lends, and judged in order.
 //!
 //! The search for candidates is a function of a window alone, and most of what a record format costs. The reader cuts, hands the
-//! window over, and judges the one before. What it finds unsearched it searches itself. Memory: [`DEPTH`] windows and one more.
+//! window over, and judges the one before. What it finds unsearched it searches itself. Memory: `DEPTH` windows and one more.
 
 use std::collections::VecDeque;
 use std::ops::Range;

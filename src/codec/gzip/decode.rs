@@ -77,7 +77,7 @@ impl<'a> Decoder<'a> {
             traits,
         })?;
         if let Some(offers) = &mut self.offers {
-            offers.head(self.input.offset(), self.plain, parsed.special, parsed.xfl, &self.heads)?;
+            offers.head(self.input.offset(), self.plain, parsed.special, parsed.xfl, &self.heads);
         }
         self.input.consume(parsed.len);
         self.inflate.reset();

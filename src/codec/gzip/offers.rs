@@ -3,7 +3,6 @@
 //! A place is the first end of a block that is 128 KiB or more behind the last one. BGZF members are never entered in their middle, so that of them only heads are offered.
 
 use super::{Check, head, splice};
-use crate::error::Result;
 use crate::layer::coded::Heads;
 use crate::layer::coded::points::Point;
 use crate::layer::deflate::blocks::{Blocks, Step};
@@ -36,7 +35,7 @@ impl Offers {
     }
 
     /// A member begins at the coded offset `at`.
-    pub fn head(&mut self, at: u64, plain: u64, special: head::Special, xfl: u8, heads: &Heads) -> Result<()> {
+    pub fn head(&mut self, at: u64, plain: u64, special: head::Special, xfl: u8, heads: &Heads) {
         self.blocks.reset();
         (self.head_at, self.plain_from, self.note) = (at, plain, splice::note(special, xfl));
         self.inside = special == head::Special::None;
@@ -44,7 +43,6 @@ impl Offers {
             heads.offer(self.point(Kind::Head, 0, at * 8, plain), &[]);
             self.next = plain + STRIDE;
         }
-        Ok(())
     }
 
     /// Inflates from `input` into `out`.

@@ -4,7 +4,7 @@
 //! bytes that a decoder must know there. Whoever finds something to change below *marks* ([`Marks`]); offers near a mark are
 //! kept, the others forgotten. A mark lags the decoder by what the layers below hold: offers wait for [`MARK_LAG`] bytes, and
 //! one more behind them. Points make a lift cheap, never right: where there is none, it decodes from the one before.
-//! Memory: the windows that wait, [`MAX_POINTS`] points of 80 bytes; kept windows go to a spool.
+//! Memory: the windows that wait, `MAX_POINTS` points of 80 bytes; kept windows go to a spool.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -56,7 +56,6 @@ impl Points {
     /// # Panics
     /// If a spool cannot be written.
     #[cfg(test)]
-    #[expect(clippy::missing_panics_doc, reason = "for tests")]
     pub fn of(points: &[(Point, Vec<u8>)], space: &Arc<TempSpace>) -> Self {
         let mut made = Self::none(space);
         for (point, bytes) in points {

@@ -70,7 +70,7 @@ impl Blocks {
 
     fn told(&mut self, step: inflate::Step) -> Step {
         let unused = u64::from(self.inflate.unused_bits());
-        let stop = match step.stop {
+        let at = match step.stop {
             inflate::Stop::Input | inflate::Stop::Room => Stop::Inside,
             inflate::Stop::Block => Stop::Block { unused, last: false },
             inflate::Stop::End if self.ended => Stop::End,
@@ -79,7 +79,7 @@ impl Blocks {
                 Stop::Block { unused, last: true }
             }
         };
-        Step { used: step.used, made: step.made, stop }
+        Step { used: step.used, made: step.made, stop: at }
     }
 
     /// What was decoded last, at most 32 KiB of it.
@@ -144,7 +144,10 @@ mod tests {
             let value = if phase == 0 { 0 } else { coded[byte] >> phase };
             blocks.begin(&plain[..from], (8 - phase) % 8, value);
             let (mut at, mut rest) = ((byte + usize::from(phase > 0)).min(coded.len()), Vec::new());
-            while !last {
+            loop {
+                if last {
+                    break;
+                }
                 let mut out = vec![0; plain.len() + 1];
                 let step = blocks.step(&coded[at..], &mut out).unwrap();
                 at += step.used;

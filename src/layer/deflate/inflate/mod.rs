@@ -1,7 +1,7 @@
 //! A decoder of deflate streams (RFC 1951) that stops at blocks, and can begin at one.
 //!
 //! Why our own: a splice must know the bit at which a block ends, and begin behind it. The safe interfaces of zlib-rs, flate2 and
-//! miniz_oxide tell neither, and the C-shaped one of zlib-rs takes `unsafe` for it; this one is safe, and a little faster
+//! `miniz_oxide` tell neither, and the C-shaped one of zlib-rs takes `unsafe` for it; this one is safe, and a little faster
 //! (`benches/inflate.rs`, figures in `benches/runs/`). It accepts what zlib accepts, which tests and a fuzz target hold it to.
 //! Verification decodes by another one (`miniz_oxide`).
 //!
@@ -66,6 +66,14 @@ enum State {
     Ended,
     /// Behind the last block.
     Done,
+}
+
+/// How a header was read.
+#[derive(PartialEq, Eq)]
+enum Read {
+    Whole,
+    /// The input does not hold all of it.
+    Cut,
 }
 
 /// What ends the decoding of symbols, or of anything, for now.
@@ -230,7 +238,7 @@ impl Inflate {
         if let Some(word) = input.get(*at..).and_then(<[u8]>::first_chunk) {
             self.bits |= u64::from_le_bytes(*word) << self.count;
             *at += ((63 - self.count) >> 3) as usize;
-            self.count |= 56;
+            self.count |= 0b11_1000;
             self.bits &= (1 << self.count) - 1;
             return;
         }
@@ -254,19 +262,17 @@ impl Inflate {
     /// Reads a block's header, whole or not at all.
     fn head(&mut self, input: &[u8], at: &mut usize) -> Option<Pause> {
         let before = (*at, self.bits, self.count);
-        let read = self.header(input, at)?;
-        if read.is_none() {
+        if self.header(input, at)? == Read::Cut {
             (*at, self.bits, self.count) = before;
             return Some(Pause::Input);
         }
         Some(Pause::End)
     }
 
-    /// `Some(None)`: the input does not hold all of it.
-    fn header(&mut self, input: &[u8], at: &mut usize) -> Option<Option<()>> {
+    fn header(&mut self, input: &[u8], at: &mut usize) -> Option<Read> {
         self.refill(input, at);
         if self.count < 3 {
-            return Some(None);
+            return Some(Read::Cut);
         }
         let last = self.take(1) == 1;
         let state = match self.take(2) {
@@ -275,7 +281,7 @@ impl Inflate {
                 self.take(self.count % 8);
                 self.refill(input, at);
                 if self.count < 32 {
-                    return Some(None);
+                    return Some(Read::Cut);
                 }
                 let (len, check) = (self.take(16), self.take(16));
                 if len != !check & 0xffff {
@@ -289,15 +295,15 @@ impl Inflate {
             }
             2 => {
                 self.fixed = false;
-                if self.dynamic_code(input, at)?.is_none() {
-                    return Some(None);
+                if self.dynamic_code(input, at)? == Read::Cut {
+                    return Some(Read::Cut);
                 }
                 State::Symbols
             }
             _ => return None,
         };
         (self.last, self.state) = (last, state);
-        Some(Some(()))
+        Some(Read::Whole)
     }
 
     /// The code of RFC 1951 §3.2.6.
@@ -314,11 +320,11 @@ impl Inflate {
     }
 
     /// Reads the codes of a block (RFC 1951 §3.2.7).
-    fn dynamic_code(&mut self, input: &[u8], at: &mut usize) -> Option<Option<()>> {
+    fn dynamic_code(&mut self, input: &[u8], at: &mut usize) -> Option<Read> {
         const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
         self.refill(input, at);
         if self.count < 14 {
-            return Some(None);
+            return Some(Read::Cut);
         }
         let (literals, distances) = (self.take(5) as usize + 257, self.take(5) as usize + 1);
         let codes = self.take(4) as usize + 4;
@@ -329,7 +335,7 @@ impl Inflate {
         for place in ORDER.iter().take(codes) {
             self.refill(input, at);
             if self.count < 3 {
-                return Some(None);
+                return Some(Read::Cut);
             }
             lengths[*place] = self.take(3) as u8;
         }
@@ -349,7 +355,7 @@ impl Inflate {
                 _ => (1, 0),
             };
             if self.count < code + extra {
-                return Some(None);
+                return Some(Read::Cut);
             }
             self.take(code);
             let repeat = base + self.take(extra) as usize;
@@ -368,7 +374,7 @@ impl Inflate {
         let made = of_lengths[256] > 0
             && self.lengths.make(of_lengths, tables::literal, true)
             && self.distances.make(of_distances, tables::distance, true);
-        made.then_some(Some(()))
+        made.then_some(Read::Whole)
     }
 
     /// Copies what a stored block has.
@@ -411,7 +417,7 @@ impl Inflate {
                 let Some(word) = input.get(from..).and_then(<[u8]>::first_chunk) else { break $out };
                 bits |= u64::from_le_bytes(*word) << (count & 63);
                 from += ((63 - count) >> 3) as usize;
-                count |= 56;
+                count |= 0b11_1000;
             };
         }
         macro_rules! take {

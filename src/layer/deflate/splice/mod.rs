@@ -8,14 +8,14 @@
 //! is the bit and the history only, and each of its references finds the same byte in both. So nothing that was dropped is
 //! referred to either. A stored block reaches back 0, every other is taken to reach 32 KiB.
 //!
-//! *Cut.* A block with an edit, or of which only the beginning must be encoded again, is cut between two symbols ([`cut`]): the symbols
+//! *Cut.* A block with an edit, or of which only the beginning must be encoded again, is cut between two symbols (`cut`): the symbols
 //! before the edit stay, closed by the block's own code for its end; those that lie 32 KiB or more behind it stay as well, behind
 //! a copy of the block's header.
 //!
-//! *Aligned.* A region that is encoded again ends on the same bit of a byte on which the block behind it began ([`region`]), so that
+//! *Aligned.* A region that is encoded again ends on the same bit of a byte on which the block behind it began (`region`), so that
 //! what is copied is the original's bytes, not only its bits: the outer pass keeps them without reading them.
 //!
-//! What stands around the streams (members of gzip, nothing in a zip) is [`Frames`]. Memory: see [`scan`], and 128 KiB of new text.
+//! What stands around the streams (members of gzip, nothing in a zip) is [`Frames`]. Memory: see `scan`, and 128 KiB of new text.
 
 mod cut;
 mod region;
@@ -148,7 +148,7 @@ impl<'s> Splicer<'s> {
             points: coded.points.filter(|points| !points.is_empty()),
             level: coded.level,
             len: coded.len,
-            scan: Scan::new()?,
+            scan: Scan::new(),
             at: 0,
             pos: 0,
             fate: Fate::Unknown,

@@ -121,8 +121,8 @@ pub struct Scan {
 
 impl Scan {
     /// At the start of a stream.
-    pub fn new() -> Result<Self> {
-        Ok(Self {
+    pub fn new() -> Self {
+        Self {
             inflate: Blocks::new(),
             state: State::Frame,
             input_at: 0,
@@ -135,7 +135,7 @@ impl Scan {
             old: Vec::new(),
             old_at: 0,
             queue: VecDeque::new(),
-        })
+        }
     }
 
     /// Goes on at `point`, before which `window` stood; nothing waits in the queue. `false`, with nothing done: the point does not fit.
