@@ -404,6 +404,37 @@ fn names_in_statements_without_rows_are_left() {
     assert_eq!(world.get("src/x.sql"), want.as_bytes());
 }
 
+/// No dump writes them, and people do: a comment between two tuples or in one, a value of two strings.
+#[test]
+fn what_no_dump_writes_inside_of_an_insert_is_told() {
+    let world = World::new(ALICE);
+    let insert = |rows: &str| format!("CREATE TABLE t (a int, b text);\nINSERT INTO t VALUES {rows};\n");
+    for rows in [
+        "(1,'x') /* alice@example.com */, (2,'y')",
+        "(1,'x' /* alice@example.com */), (2,'y')",
+        "(1,'x'),\n-- alice@example.com\n(2,'y')",
+    ] {
+        world.put("src/x.sql", insert(rows));
+        let ran = world.scrub(&[]);
+        ran.expect(3);
+        assert_eq!(ran.artifact("x.sql")["left"]["name"], 1, "{rows}");
+        assert_eq!(world.get("src/x.sql"), insert(rows).as_bytes());
+    }
+    for rows in
+        ["(1,'alice@'\n'example.com')", "(1,E'alice@'  \n -- and\n 'example.com')", "(1,'alice@' 'example.com')"]
+    {
+        world.put("src/x.sql", insert(rows));
+        let ran = world.scrub(&[]);
+        ran.expect(3);
+        assert!(ran.status("x.sql").ends_with("table t: a value of several strings"), "{rows}");
+    }
+    // What goes takes its comments along, and strings in different values stand for themselves.
+    world.put("src/x.sql", insert("(1,'alice@example.com' /* alice@example.com */),(2,replace('a','b','c'))"));
+    let ran = world.scrub(&[]);
+    ran.expect(0);
+    assert_eq!(world.get("src/x.sql"), insert("(2,replace('a','b','c'))").as_bytes());
+}
+
 /// Tables in a cycle, a chain, and rules for each foreign key.
 const KEYS: &str = "CREATE TABLE users (id int PRIMARY KEY, boss int, email text);
 INSERT INTO leaf (id, twig) VALUES (1,1),(2,2);

@@ -46,6 +46,7 @@ impl Turnstile {
     /// Works on an artifact of so many bytes.
     pub fn lead<T>(&self, bytes: u64, work: impl FnOnce() -> T) -> T {
         let less = |left: u64| Some(left.saturating_sub(bytes));
+        // It fails only where `less` gives none, which it never does.
         let _ = self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         self.begun.fetch_add(bytes, Ordering::Relaxed);
         self.enter(true);

@@ -223,20 +223,27 @@ pub struct Tuple {
     pub values: u32,
     /// Whether a value's text may differ from its bytes: an escape, a doubled quote, hex digits, a function.
     pub escaped: bool,
+    /// A comment stands in it.
+    pub comment: bool,
+    /// Strings stand one behind another: they are one value, as no dump writes it.
+    pub joined: bool,
 }
 
 /// The tuple whose `(` stands at `at`. `Ok(None)`: a statement's end inside of it.
 pub fn tuple(text: &[u8], mut at: usize, eof: bool, dialect: Dialect) -> Result<Option<Tuple>, Short> {
-    let mut out = Tuple { end: 0, values: 0, escaped: false };
-    let (mut depth, mut any) = (0u32, false);
+    let mut out = Tuple { end: 0, values: 0, escaped: false, comment: false, joined: false };
+    let (mut depth, mut any, mut after_string) = (0u32, false, false);
     while at < text.len() {
         let byte = text[at];
+        let behind = after_string;
+        after_string &= byte == b' ';
         match byte {
             b'\'' => {
                 let end = quoted(text, at + 1, b'\'', dialect.backslash, eof)?;
                 let inner = &text[at + 1..end - 1];
                 out.escaped = out.escaped || memchr::memchr2(b'\'', b'\\', inner).is_some();
-                (at, any) = (end, true);
+                out.joined |= behind;
+                (at, any, after_string) = (end, true, true);
             }
             b'0'..=b'9' | b'.' | b'+' | b' ' => {
                 any |= byte != b' ';
@@ -263,6 +270,12 @@ pub fn tuple(text: &[u8], mut at: usize, eof: bool, dialect: Dialect) -> Result<
             b';' => return Ok(None),
             _ => {
                 let (token, end) = token(text, at, eof, dialect)?;
+                out.comment |= token == Token::Comment;
+                out.joined |= behind && matches!(token, Token::Text(_));
+                after_string = match token {
+                    Token::Blank | Token::Comment => behind,
+                    token => matches!(token, Token::Text(_)),
+                };
                 let plain = match token {
                     Token::Word => {
                         let word = &text[at..end];

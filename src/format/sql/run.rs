@@ -274,6 +274,8 @@ impl Run<'_> {
             What::Row | What::Tuple => return self.row(text, range, piece, touched, cx),
             What::End => self.target = None,
             What::Comma => {
+                // A comment may stand there.
+                self.name(bytes, touched, true, cx)?;
                 self.tuples.comma(at, bytes);
                 return Ok(());
             }
@@ -344,6 +346,11 @@ impl Run<'_> {
         // Before the schema is whole no reference is sure.
         if self.refused.is_none() && self.settled {
             ruled = self.bind(raw, ruled)?;
+        }
+        let stays = !matches!(&ruled, Some((Ruling { verdict: Verdict::Drop, .. }, _)));
+        if piece.comment && stays {
+            // No value has what a comment says.
+            self.name(raw, touched, true, cx)?;
         }
         let at = self.base + range.start as u64;
         let Some((ruling, columns)) = ruled else { return self.keep(raw, at, tuple) };

@@ -42,11 +42,13 @@ pub struct Piece {
     pub values: u32,
     /// Whether a value's text may differ from its bytes.
     pub escaped: bool,
+    /// Whether a comment stands in a tuple.
+    pub comment: bool,
 }
 
 impl Piece {
     fn new(len: usize, what: What) -> Self {
-        Self { len, what, values: 0, escaped: false }
+        Self { len, what, values: 0, escaped: false, comment: false }
     }
 }
 
@@ -203,8 +205,11 @@ impl Walk {
         match lex::tuple(window, 0, eof, self.dialect) {
             Ok(Some(tuple)) => {
                 self.state = State::After;
-                let lex::Tuple { end, values, escaped } = tuple;
-                Ok(Some(Piece { len: end, what: What::Tuple, values, escaped }))
+                let lex::Tuple { end, values, escaped, comment, joined } = tuple;
+                if joined {
+                    return Err(damaged("a value of several strings"));
+                }
+                Ok(Some(Piece { len: end, what: What::Tuple, values, escaped, comment }))
             }
             Ok(None) => Err(damaged("an INSERT ends inside of a tuple")),
             Err(Short) if eof => Err(damaged("the dump ends inside of a tuple")),
@@ -268,8 +273,8 @@ pub fn turned(statement: &[u8], dialect: Dialect) -> Dialect {
 
 /// Whether a statement chooses a character set in which a backslash may be half of a character.
 pub fn is_foreign_set(statement: &[u8]) -> bool {
-    const SETS: [&[u8]; 10] =
-        [b"sjis", b"cp932", b"gbk", b"gb2312", b"gb18030", b"big5", b"uhc", b"johab", b"shift_jis_2004", b"euckr_"];
+    const SETS: [&[u8]; 9] =
+        [b"sjis", b"cp932", b"gbk", b"gb2312", b"gb18030", b"big5", b"uhc", b"johab", b"shift_jis_2004"];
     let lower = statement.get(..statement.len().min(200)).unwrap_or_default().to_ascii_lowercase();
     let has = |word: &[u8]| memchr::memmem::find(&lower, word).is_some();
     (has(b"set names") || has(b"client_encoding")) && SETS.iter().any(|set| has(set))
