@@ -1,12 +1,11 @@
-//! A stream read once, forward: a window over what comes, a look-behind ring, and seams.
+//! A stream read once, forward: a window over what comes.
 //!
 //! Layers read through an [`Input`], never from a file: where a read ended must not matter to any result, and tests set the
 //! read size from 1 byte up to prove it. Memory: the window that the caller asks for (bounded by `--max-record`) plus one
-//! read, plus the look-behind ring where seams are wanted ([`MARK_LAG`] + 32 KiB).
+//! read.
 
 use crate::blob::Blob;
 use crate::error::{Error, Result};
-use crate::limits::{DEFLATE_WINDOW, MARK_LAG};
 
 /// Bytes that come one after another: a blob from its start, a decoder, a member of a container.
 pub trait Source {
@@ -59,34 +58,16 @@ impl Source for BlobSource<'_> {
     }
 }
 
-/// A place where a later splice may cut, with the 32 KiB of plain text before it (RFC 1951 §2: as far as a match reaches).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seam {
-    /// Offset in the decoded stream.
-    pub at: u64,
-    /// The bytes before `at`, at most 32 KiB.
-    pub before: Vec<u8>,
-}
-
-/// Bytes of kept seam windows past which only one seam per [`SEAM_STRIDE`] is kept, and lift decodes again from there.
-pub const SEAM_MEMORY: usize = 4 << 20;
-/// Distance of seams once [`SEAM_MEMORY`] is used up.
-pub const SEAM_STRIDE: u64 = 64 << 20;
-
 /// One stream, read forward through a window.
 pub struct Input<'a> {
     source: Box<dyn Source + 'a>,
-    /// `buf[head..]` is unread, `buf[..head]` is look-behind.
+    /// `buf[head..]` is unread.
     buf: Vec<u8>,
     head: usize,
     /// Offset in the stream of `buf[head]`.
     offset: u64,
     eof: bool,
     read_size: usize,
-    /// Look-behind that compaction keeps, bytes.
-    behind: usize,
-    seams: Option<Vec<Seam>>,
-    seam_bytes: usize,
     blob: Option<&'a dyn Blob>,
 }
 
@@ -100,9 +81,6 @@ impl<'a> Input<'a> {
             offset: 0,
             eof: false,
             read_size: read_size.max(1),
-            behind: 0,
-            seams: None,
-            seam_bytes: 0,
             blob: None,
         }
     }
@@ -117,14 +95,6 @@ impl<'a> Input<'a> {
     /// The blob that the stream is, if it can be read at any offset.
     pub fn blob(&self) -> Option<&'a dyn Blob> {
         self.blob
-    }
-
-    /// Keeps a look-behind ring, so that [`Input::mark`] can take seams.
-    #[must_use]
-    pub fn with_seams(mut self) -> Self {
-        self.behind = MARK_LAG + DEFLATE_WINDOW;
-        self.seams = Some(Vec::new());
-        self
     }
 
     /// The unread bytes: at least `min` of them, fewer only where the stream ends. Grows the window to `min` plus one read.
@@ -170,38 +140,11 @@ impl<'a> Input<'a> {
         self.buf.get(self.head..).unwrap_or_default()
     }
 
-    /// Notes that a cut may come at or after `at`, an offset not after the reader and at most [`MARK_LAG`] behind it. Marks
-    /// within 32 KiB of the last seam merge with it.
-    pub fn mark(&mut self, at: u64) {
-        let lag = self.offset.saturating_sub(at) as usize;
-        let Some(seams) = &mut self.seams else { return };
-        if at > self.offset || lag > self.head {
-            return;
-        }
-        if let Some(last) = seams.last() {
-            let stride = if self.seam_bytes < SEAM_MEMORY { DEFLATE_WINDOW as u64 } else { SEAM_STRIDE };
-            if at < last.at + stride {
-                return;
-            }
-        }
-        let end = self.head - lag;
-        let before = self.buf.get(end.saturating_sub(DEFLATE_WINDOW)..end).unwrap_or_default().to_vec();
-        self.seam_bytes += before.len();
-        seams.push(Seam { at, before });
-    }
-
-    /// The seams taken so far, in order.
-    pub fn take_seams(&mut self) -> Vec<Seam> {
-        self.seam_bytes = 0;
-        self.seams.as_mut().map(std::mem::take).unwrap_or_default()
-    }
-
     fn fill(&mut self) -> Result<()> {
-        // Move the kept bytes down once the dead ones outnumber them: amortised one copy a byte.
-        let dead = self.head.saturating_sub(self.behind);
-        if dead > self.buf.len() - dead || (dead > 0 && self.head == self.buf.len()) {
-            self.buf.drain(..dead);
-            self.head -= dead;
+        // Move the unread bytes down once the dead ones outnumber them: amortised one copy a byte.
+        if self.head > self.buf.len() - self.head {
+            self.buf.drain(..self.head);
+            self.head = 0;
         }
         let from = self.buf.len();
         self.buf.resize(from + self.read_size, 0);
@@ -264,24 +207,6 @@ mod tests {
                 prop_assert_eq!(window, &all[at..at + window.len()]);
                 let eat = eat.min(window.len());
                 input.consume(eat);
-            }
-        }
-
-        #[test]
-        fn seams_hold_the_bytes_before_them(size in 1usize..300_000, lag in 0usize..MARK_LAG, strides in prop::collection::vec(1usize..200_000, 1..30)) {
-            let all = stream(1 << 20);
-            let mut input = Input::new(BlobSource::new(&all), size).with_seams();
-            for stride in strides {
-                let n = input.window(stride).unwrap().len().min(stride);
-                input.consume(n);
-                input.mark(input.offset().saturating_sub(lag as u64));
-            }
-            let mut last = None;
-            for seam in input.take_seams() {
-                let at = seam.at as usize;
-                prop_assert_eq!(&seam.before[..], &all[at.saturating_sub(DEFLATE_WINDOW)..at]);
-                prop_assert!(last.is_none_or(|l| seam.at >= l + DEFLATE_WINDOW as u64));
-                last = Some(seam.at);
             }
         }
     }

@@ -140,7 +140,6 @@ fn windows(input: &mut Input<'_>, cx: &mut Cx<'_>, name: &'static str, batch: &m
             cx.found()?;
             batch.flush()?;
             input.consume(done);
-            input.mark(input.offset());
             if !input.at_end() && input.unread().len() < input.read_size() {
                 input.more()?;
             }

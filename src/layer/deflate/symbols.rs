@@ -4,42 +4,10 @@
 //! before, by its codes and lengths alone, and is believed only if it comes out at the same bit with the same number of bytes; else
 //! the block is encoded again as a whole. Tests hold it to zlib. Memory: 4 KiB.
 
+use super::inflate::tables::{LENGTHS, ORDER};
+
 /// Bits of the longest code (RFC 1951 §3.2.2).
 const LONGEST: usize = 15;
-/// Order in which the lengths of code length codes stand (RFC 1951 §3.2.7).
-const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
-/// Extra bits and base of each length code from 257 on (RFC 1951 §3.2.5).
-const LENGTHS: [(u8, u16); 29] = [
-    (0, 3),
-    (0, 4),
-    (0, 5),
-    (0, 6),
-    (0, 7),
-    (0, 8),
-    (0, 9),
-    (0, 10),
-    (1, 11),
-    (1, 13),
-    (1, 15),
-    (1, 17),
-    (2, 19),
-    (2, 23),
-    (2, 27),
-    (2, 31),
-    (3, 35),
-    (3, 43),
-    (3, 51),
-    (3, 59),
-    (4, 67),
-    (4, 83),
-    (4, 99),
-    (4, 115),
-    (5, 131),
-    (5, 163),
-    (5, 195),
-    (5, 227),
-    (0, 258),
-];
 /// Distance codes that mean something; code `n` has `n / 2 - 1` extra bits.
 const DISTANCES: u16 = 30;
 
@@ -225,7 +193,7 @@ pub fn walk(coded: &[u8], phase: u32, bits: u64, len: usize, wanted: usize) -> O
                 return Some(Walked { header, end: literals.end?, before, behind }).filter(|_| fits);
             }
             symbol => {
-                let (extra, base) = LENGTHS.get(usize::from(symbol - 257))?;
+                let (base, extra) = LENGTHS.get(usize::from(symbol - 257))?;
                 plain += usize::from(*base) + reader.take(usize::from(*extra));
                 let distance = reader.symbol(&distances).filter(|distance| *distance < DISTANCES)?;
                 reader.at += usize::from((distance / 2).saturating_sub(1));

@@ -13,11 +13,11 @@
 )]
 #![expect(clippy::inline_always, reason = "the steps of one loop")]
 
-mod tables;
+pub mod tables;
 #[cfg(test)]
 mod tests;
 
-use self::tables::{Codes, DISTANCES, Distances, END, LITERAL, LITERALS, Lengths, SECOND, SPECIAL};
+use self::tables::{Codes, DISTANCES, Distances, END, LITERAL, LITERALS, Lengths, ORDER, SECOND, SPECIAL};
 use crate::limits::DEFLATE_WINDOW;
 use crate::matcher::classes::with_bits;
 
@@ -321,7 +321,6 @@ impl Inflate {
 
     /// Reads the codes of a block (RFC 1951 §3.2.7).
     fn dynamic_code(&mut self, input: &[u8], at: &mut usize) -> Option<Read> {
-        const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
         self.refill(input, at);
         if self.count < 14 {
             return Some(Read::Cut);

@@ -10,8 +10,9 @@
 
 /// Longest code, bits.
 const LONGEST: usize = 15;
-/// Symbols of the literal/length code, and of the distance code.
+/// Symbols of the literal/length code.
 pub const LITERALS: usize = 288;
+/// Symbols of the distance code.
 pub const DISTANCES: usize = 32;
 
 /// The entry is of a literal: bits 16 to 23.
@@ -43,7 +44,7 @@ impl<const BITS: usize, const N: usize> Default for Table<BITS, N> {
 type Meaning = fn(usize) -> u32;
 
 /// Base and extra bits of the length symbols 257 to 285 (RFC 1951 §3.2.5).
-const LENGTH: [(u16, u8); 29] = [
+pub const LENGTHS: [(u16, u8); 29] = [
     (3, 0),
     (4, 0),
     (5, 0),
@@ -74,6 +75,9 @@ const LENGTH: [(u16, u8); 29] = [
     (227, 5),
     (258, 0),
 ];
+
+/// Order in which the lengths of the code of code lengths stand (RFC 1951 §3.2.7).
+pub const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
 /// Base and extra bits of the distance symbols 0 to 29 (RFC 1951 §3.2.5).
 const DISTANCE: [(u16, u8); 30] = [
@@ -114,7 +118,7 @@ pub fn literal(symbol: usize) -> u32 {
     match symbol {
         0..256 => LITERAL | (symbol as u32) << 16,
         256 => SPECIAL | END,
-        _ => LENGTH.get(symbol - 257).map_or(SPECIAL, |(base, extra)| u32::from(*base) << 16 | u32::from(*extra)),
+        _ => LENGTHS.get(symbol - 257).map_or(SPECIAL, |(base, extra)| u32::from(*base) << 16 | u32::from(*extra)),
     }
 }
 
