@@ -65,13 +65,7 @@ pub(super) fn each(text: &[u8], min: usize, max: usize, found: impl FnMut(&[u8],
 }
 
 /// As [`each`], with the room of a row that is used again.
-pub(super) fn each_of(
-    row: &mut Row,
-    text: &[u8],
-    min: usize,
-    max: usize,
-    mut found: impl FnMut(&[u8], Range<usize>),
-) {
+pub(super) fn each_of(row: &mut Row, text: &[u8], min: usize, max: usize, mut found: impl FnMut(&[u8], Range<usize>)) {
     work::look(text.len());
     // With a `00` before it a number has two digits more.
     let most = max.saturating_add(2);
