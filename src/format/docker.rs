@@ -5,6 +5,9 @@
 //! another program stripped: where none of the head's lines has an end, nothing is joined but what is as long as Docker's pieces.
 
 use std::ops::Range;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use super::json::{self, Event, Scanner};
 use super::{body, lines};
@@ -50,6 +53,10 @@ impl Docker {
     }
 }
 
+// Made once: most lines of JSON come to the first, and to make it takes as long as the search.
+static LOG: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(br#""log""#));
+static STREAM: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(br#""stream""#));
+
 /// Where the text of `log` and the stream's name stand.
 fn parts(record: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
     // As the driver writes it; what another program wrote again may have another order and blanks.
@@ -61,8 +68,8 @@ fn parts(record: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
             return Some((8..end, from..from + memchr::memchr(b'"', rest)?));
         }
     }
-    memchr::memmem::find(record, br#""log""#)?;
-    memchr::memmem::find(record, br#""stream""#)?;
+    LOG.find(record)?;
+    STREAM.find(record)?;
     members(record)
 }
 

@@ -21,7 +21,7 @@ struct Run {
 
 /// Runs of digits with at most three separators between two of them, so far as a number that ends with the last can hold them.
 #[derive(Default)]
-struct Row {
+pub(super) struct Row {
     runs: VecDeque<Run>,
     /// Their digits, and of runs that are forgotten.
     digits: Vec<u8>,
@@ -60,11 +60,17 @@ impl Row {
 /// again if it would be the same digits.
 ///
 /// Work: each byte is looked at once, and for each run of digits those before it with which it makes a number that is long enough.
-pub(super) fn each(text: &[u8], min: usize, max: usize, mut found: impl FnMut(&[u8], Range<usize>)) {
+pub(super) fn each(text: &[u8], min: usize, max: usize, found: impl FnMut(&[u8], Range<usize>)) {
+    each_of(&mut Row::default(), text, min, max, found);
+}
+
+/// As [`each`], with the room of a row that is used again.
+pub(super) fn each_of(row: &mut Row, text: &[u8], min: usize, max: usize, mut found: impl FnMut(&[u8], Range<usize>)) {
     work::look(text.len());
     // With a `00` before it a number has two digits more.
     let most = max.saturating_add(2);
-    let (mut row, mut at, mut end) = (Row::default(), 0, 0);
+    row.clear();
+    let (mut at, mut end) = (0, 0);
     while let Some(skip) = text.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
         let start = at + skip;
         let run = text.get(start..).unwrap_or_default();

@@ -120,6 +120,38 @@ impl Chunk<'_> {
         (mark / STEP, (mark % STEP) as u32, self.at + mark)
     }
 
+    /// The IPv4 address whose first part ends at the dot at `at`, as [`ip::v4`] reads it.
+    #[inline(always)]
+    fn v4(&self, w: usize, bit: u32, at: usize) -> Option<([u8; 16], Range<usize>)> {
+        let (dots, digits) = (self.first.around(DOT, w), self.first.around(DIGIT, w));
+        let first = digits.run_before(bit);
+        let start = at - first as usize;
+        if start + V4_MOST > self.text.len() {
+            return ip::v4(self.text, start);
+        }
+        // From behind the first dot on.
+        let (mut dots, mut digits) = (dots.next(bit) >> 1, digits.next(bit) >> 1);
+        let mut lens = [first, 0, 0, 0];
+        let mut is_sound = first <= 3;
+        let mut end = at + 1;
+        // Whether a dot and a digit follow the part that was read last: after the fourth they must not.
+        let mut goes_on = true;
+        for len in lens.iter_mut().skip(1) {
+            *len = digits.trailing_ones();
+            is_sound &= goes_on && (1..=3).contains(len);
+            let by = *len & 3;
+            goes_on = dots >> by & digits >> by >> 1 & 1 == 1;
+            (dots, digits) = (dots >> by >> 1, digits >> by >> 1);
+            end += *len as usize + 1;
+        }
+        let is_inside = self.before(start) == Some(b'.') && self.before(start - 1).is_some_and(|b| b.is_ascii_digit());
+        if !is_sound || goes_on || is_inside {
+            return None;
+        }
+        super::super::work::look(end - start);
+        Some((ip::parts(self.text.get(start..)?, lens)?, start..end - 1))
+    }
+
     fn byte(&self, at: usize) -> Option<u8> {
         self.text.get(at).copied()
     }
@@ -134,17 +166,6 @@ impl Chunk<'_> {
         match around.run(bit) {
             64 => at + self.text.get(at..).map_or(0, |rest| rest.iter().take_while(|b| seen(within(**b))).count()),
             run => at + run as usize,
-        }
-    }
-
-    /// The start of the bytes right before `at` that are in a class.
-    #[inline(always)]
-    fn start(&self, around: Around, bit: u32, at: usize, within: impl Fn(u8) -> bool) -> usize {
-        match around.run_before(bit) {
-            64 => {
-                at - self.text.get(..at).map_or(0, |rest| rest.iter().rev().take_while(|b| seen(within(**b))).count())
-            }
-            run => at - run as usize,
         }
     }
 }
@@ -173,6 +194,9 @@ fn compact(text: &[u8]) -> Option<[u8; 32]> {
     Some(key)
 }
 
+/// The bytes of the longest IPv4 address, and what is looked at behind it.
+const V4_MOST: usize = 15 + 3;
+
 /// The dashes of a UUID, as bits from its first byte on.
 const DASHES: u64 = 1 << 8 | 1 << 13 | 1 << 18 | 1 << 23;
 /// The bytes of a UUID with dashes.
@@ -191,7 +215,7 @@ impl Finder {
     fn all(&self, text: &[u8], found: &mut impl FnMut(ValueId, Range<usize>)) {
         let (mut first, mut second) = (Classes::default(), Classes::default());
         let mut marks = Marks::new(text.len());
-        let mut v6_done = 0;
+        let (mut v6_done, mut row) = (0, phone::Row::default());
         for at in (0..text.len()).step_by(CHUNK) {
             first.of(text, at, &FIRST);
             let chunk = Chunk { text, first: &first, second: &second, at };
@@ -216,7 +240,7 @@ impl Finder {
             if !self.phones.is_empty() {
                 second.of(text, at, &SECOND);
                 let chunk = Chunk { text, first: &first, second: &second, at };
-                self.all_phones(&chunk, &mut marks, found);
+                self.all_phones(&chunk, &mut marks, &mut row, found);
             }
         }
     }
@@ -286,24 +310,36 @@ impl Finder {
         let first_dots = |w| {
             let (dots, digits) = (chunk.first.around(DOT, w), chunk.first.around(DIGIT, w));
             let first = dots.here & digits.last() & digits.next(1);
-            if first == 0 { 0 } else { first & near(near(dots, 4), 4).here }
+            if first == 0 { 0 } else { first & near(dots, 4).here }
         };
         for mark in chunk.list(marks, first_dots) {
             let (w, bit, at) = chunk.place(*mark);
-            let digits = chunk.first.around(DIGIT, w).run_before(bit) as usize;
-            if digits <= 3
-                && let Some((address, span)) = ip::v4(chunk.text, at - digits)
-            {
+            if let Some((address, span)) = chunk.v4(w, bit, at) {
                 queue.push_key(&address, span, found);
             }
         }
-        let colons = |w| {
-            let colons: Around = chunk.first.around(COLON, w);
-            // `::`, or the first of six, for each address without it has as many.
-            let six = if colons.here == 0 { 0 } else { (0..5).fold(colons, |colons, _| near(colons, 5)).here };
-            six | colons.here & colons.next(1)
-        };
-        for mark in chunk.list_rare(marks, colons) {
+        // Written out, as for words: a closure of this length would not be inlined.
+        marks.clear();
+        for w in 0..chunk.first.steps() {
+            let colons = chunk.first.around(COLON, w);
+            if colons.here == 0 {
+                continue;
+            }
+            // `::`, or the first of six between letters or digits: each address without `::` has as many.
+            let alnum = chunk.first.around(ALNUM, w);
+            let here = colons.here & alnum.last() & alnum.next(1);
+            let mut starts = colons.here & colons.next(1);
+            if here != 0 {
+                let after = colons.after & (alnum.after << 1 | alnum.here >> 63) & (alnum.after >> 1 | 1 << 63);
+                if here.count_ones() + after.count_ones() >= 6 {
+                    starts |= (0..5).fold(Around { before: 0, here, after }, |colons, _| near(colons, 5)).here;
+                }
+            }
+            if starts != 0 {
+                marks.push(w, starts);
+            }
+        }
+        for mark in marks.list() {
             let (_, _, at) = chunk.place(*mark);
             if at >= *v6_done {
                 let (run, address) = ip::v6(chunk.text, at);
@@ -356,47 +392,64 @@ impl Finder {
         let (shortest, longest) = self.dotted.lengths();
         let words = |w| chunk.first.around(WORD, w);
         let names = |w| words(w).or(chunk.first.around(DOT, w));
-        // A run's first dot is behind its first word; a run that is too short has no key.
-        let dots = |w| chunk.first.around(DOT, w).here & words(w).last();
-        for mark in chunk.list(marks, dots) {
+        // A run that starts with a dot is none, and one that is too short has no key.
+        marks.clear();
+        for w in 0..chunk.first.steps() {
+            let names = names(w);
+            let starts = words(w).here & !names.last();
+            marks.push(w, if starts == 0 { 0 } else { starts & names.runs_of(shortest.clamp(1, 64) as u32) });
+        }
+        for mark in marks.list() {
             let (w, bit, at) = chunk.place(*mark);
-            let (before, after) = (words(w).run_before(bit), names(w).run(bit));
-            if before == 64 || after == 64 {
-                let first = chunk.start(words(w), bit, at, in_word);
-                if chunk.before(first) != Some(b'.') {
-                    self.dotted(chunk.text, first, found);
-                }
+            let run = names(w).run(bit);
+            let dots = chunk.first.around(DOT, w).next(bit) & !(u64::MAX.checked_shl(run).unwrap_or_default());
+            if run == 64 {
+                self.dotted(chunk.text, at, found);
                 continue;
             }
-            let run = at - before as usize..at + after as usize;
-            if run.len() < shortest || chunk.before(run.start) == Some(b'.') {
+            // A key has a dot inside; where the only one is the last byte, what stands before it is no key either.
+            let Some(last) = 63u32.checked_sub(dots.leading_zeros()) else { continue };
+            let (run, last) = (run as usize, last as usize);
+            if last + 1 == run {
+                each_dotted(chunk.text, at..at + run, |span| queue.push(chunk.text, span, found));
                 continue;
             }
-            super::super::work::look(run.len());
-            each_dotted(chunk.text, run, |span| {
-                if span.len() <= longest {
-                    queue.push(chunk.text, span, found);
+            super::super::work::look(run);
+            if (shortest..=longest).contains(&run) {
+                queue.push(chunk.text, at..at + run, found);
+            }
+            // Without an extension: nothing but letters behind the last dot.
+            if (shortest..=longest).contains(&last) {
+                let letters = chunk.first.around(ALNUM, w).next(bit) & !chunk.first.around(DIGIT, w).next(bit);
+                if (letters >> last >> 1).trailing_ones() as usize + last + 1 >= run {
+                    queue.push(chunk.text, at..at + last, found);
                 }
-            });
+            }
         }
         queue.finish(found);
     }
 
     #[inline(always)]
-    fn all_phones(&self, chunk: &Chunk<'_>, marks: &mut Marks, found: &mut impl FnMut(ValueId, Range<usize>)) {
+    fn all_phones(
+        &self,
+        chunk: &Chunk<'_>,
+        marks: &mut Marks,
+        row: &mut phone::Row,
+        found: &mut impl FnMut(ValueId, Range<usize>),
+    ) {
         let (min, max) = self.phones.lengths();
         let least = min.clamp(1, 64) as u32;
         let dial = |w| chunk.second.around(DIAL, w);
         for mark in chunk.list(marks, |w| dial(w).runs_of(least) & !dial(w).last()) {
             let (w, bit, at) = chunk.place(*mark);
-            let end = chunk.end(dial(w), bit, at, in_dial);
-            let digits = chunk.text.get(at..end).unwrap_or_default();
-            let enough = digits.iter().filter(|b| b.is_ascii_digit()).take(min).count() == min;
-            if !enough {
+            let run = dial(w).run(bit);
+            let digits = chunk.first.around(DIGIT, w).next(bit) & !(u64::MAX.checked_shl(run).unwrap_or_default());
+            if run < 64 && (digits.count_ones() as usize) < min {
                 continue;
             }
+            let end = chunk.end(dial(w), bit, at, in_dial);
             let from = at - usize::from(chunk.before(at) == Some(b'+'));
-            phone::each(chunk.text.get(from..end).unwrap_or_default(), min, max, |digits, span| {
+            phone::each_of(row, chunk.text.get(from..end).unwrap_or_default(), min, max, |digits, span| {
                 self.phones.probe(digits, |value| found(value, from + span.start..from + span.end));
             });
         }
