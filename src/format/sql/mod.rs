@@ -7,6 +7,7 @@
 //! (`--max-record` bounds one row, and one statement), the names of tables and columns, and the keys of rows that go.
 
 mod cells;
+mod deep;
 mod detect;
 pub mod keys;
 pub mod lex;

@@ -8,7 +8,7 @@ use super::lex::{self, Dialect, Kind};
 use super::marks::Marks;
 use super::quiet::{decode_literals, is_quiet};
 use super::rows::{Target, Touched};
-use super::schema::{Column, Key};
+use super::schema::{self, Column, Key};
 use super::tuples::Tuples;
 use super::walk::{self, Piece, Walk, What};
 use crate::error::{At, Error, Kind as Fault, Result};
@@ -497,6 +497,7 @@ impl Run<'_> {
         };
         let key = schema.key(&into.table, self.dialect);
         let known = schema.table(&key).map(|table| table.columns.clone()).unwrap_or_default();
+        let bare = schema.table(&key).is_some_and(|table| table.bare);
         let columns = match &into.columns {
             Some(names) => {
                 let names = names.iter().map(|raw| lex::name(raw, self.dialect));
@@ -506,7 +507,10 @@ impl Run<'_> {
                 names.map(column).collect()
             }
             // Computed columns are in no row of `SQLite`'s, and in all of others'.
-            None if self.dialect.kind == Kind::Sqlite => known.into_iter().filter(|column| !column.generated).collect(),
+            None if self.dialect.kind == Kind::Sqlite => {
+                let own = schema::of_sqlite(&into.table).iter().map(|name| Column::unknown(name.as_bytes().to_vec()));
+                known.into_iter().filter(|column| !column.generated).chain(own).collect()
+            }
             None => known,
         };
         let names: Vec<Vec<u8>> = into.table.iter().map(|raw| lex::name(raw, self.dialect)).collect();
@@ -517,7 +521,7 @@ impl Run<'_> {
         if self.dialect.kind == Kind::Sqlite && (name == "sqlite_schema" || name == "sqlite_master") {
             self.refuse("virtual tables".to_owned())?;
         }
-        let missing = columns.is_empty() && (into.columns.is_none() || copy && !plain);
+        let missing = columns.is_empty() && !bare && (into.columns.is_none() || copy && !plain);
         let target = Target { key, name, columns, rule, copy, dialect: self.dialect };
         self.links = Links::of(&self.state.schema, &target, &self.policy.foreign_keys);
         self.state.meet(&self.links);
