@@ -101,7 +101,7 @@ pub struct Filter {
     /// The stream's name, such as app.log.gz: for the policy's globs and for detection [default: stdin].
     #[arg(long, value_name = "NAME", env = "UNWRITE_NAME")]
     pub name: Option<OsString>,
-    /// Record format instead of the detected one: log, text, jsonl, json, csv, tsv, logfmt, sql, syslog-frames or journal.
+    /// Record format instead of the detected one: log, text, jsonl, json, csv, tsv, logfmt, syslog-frames or journal.
     #[arg(long, value_name = "F", env = "UNWRITE_FORMAT")]
     pub format: Option<String>,
     /// Outermost codec to take instead of what is detected; `none` for none.
@@ -295,7 +295,7 @@ pub struct Walk {
     /// Accept a SOURCE that is not there, and filters that leave nothing.
     #[arg(long, env = "UNWRITE_ALLOW_NO_SOURCE")]
     pub allow_no_source: bool,
-    /// Record format instead of the detected one: log, text, jsonl, json, csv, tsv, logfmt, sql, syslog-frames or journal.
+    /// Record format instead of the detected one: log, text, jsonl, json, csv, tsv, logfmt, syslog-frames or journal.
     #[arg(long, value_name = "F", env = "UNWRITE_FORMAT")]
     pub format: Option<String>,
     /// Outermost codec to take instead of what is detected; `none` for none.
