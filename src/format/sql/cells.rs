@@ -6,8 +6,8 @@
 
 use std::ops::Range;
 
-use super::deep;
 use super::lex::{self, Dialect, Kind, Token};
+use super::spelled;
 
 /// What stands between two texts of a view: white space, so that nothing goes on behind it, and none that a value or name may
 /// have within.
@@ -254,12 +254,12 @@ impl Row {
     /// A text, and the bytes that are spelled in digits in it.
     fn text(&mut self, raw: &[u8], range: Range<usize>, how: How, cell: usize) {
         let text = raw.get(range.clone()).unwrap_or_default();
-        let bytes = deep::octal(text, &how);
+        let bytes = spelled::octal(text, &how);
         self.part(raw, range.clone(), how, cell, true);
         if let Some(how) = bytes {
             self.part(raw, range.clone(), how, cell, true);
         }
-        for digits in deep::hex(text, range.start) {
+        for digits in spelled::hex(text, range.start) {
             self.part(raw, digits, How::Hex, cell, true);
         }
     }
@@ -390,7 +390,7 @@ fn step<'t>(rest: &'t [u8], how: &How) -> (usize, Out<'t>) {
             _ => one(),
         },
         How::Octal(slashes, quote) => {
-            let (len, byte) = deep::step(rest, *slashes, *quote);
+            let (len, byte) = spelled::step(rest, *slashes, *quote);
             (len, Out::Byte(byte))
         }
         How::Marked(marks) => match marks.iter().find(|(mark, _)| rest.starts_with(mark)) {
@@ -487,7 +487,7 @@ pub fn encode(text: &[u8], how: &How) -> Vec<u8> {
     for byte in text {
         match how {
             How::Plain => out.push(*byte),
-            How::Octal(slashes, quote) => deep::encode(*byte, *slashes, *quote, &mut out),
+            How::Octal(slashes, quote) => spelled::encode(*byte, *slashes, *quote, &mut out),
             How::Hex => out.extend(crate::judge::pseudonym::hex(&[*byte]).bytes()),
             How::Copy => match byte {
                 b'\\' => out.extend(b"\\\\"),

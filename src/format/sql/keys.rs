@@ -5,7 +5,6 @@
 //! turn. The first one learns the schema; of the others each finds at least one more level, and all that have their parents before them.
 //! Memory: 100 bytes or so for each row that goes from a table that is referred to, at most [`MOST`] of them.
 
-use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -14,8 +13,8 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::cells::{Row, Value};
 use super::rows::Target;
-use super::schema::{Column, ForeignKey, Key, OnDelete, Schema};
-use super::types::Class;
+use super::same::{self, Same};
+use super::schema::{ForeignKey, Key, OnDelete, Schema};
 use crate::error::{Error, Result};
 use crate::matcher::SubjectId;
 use crate::policy::{KeyAction, KeyRule};
@@ -55,17 +54,6 @@ pub struct Link {
     action: KeyAction,
 }
 
-/// When two values of a key are one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Same {
-    /// If their texts are.
-    Text,
-    /// Zeros at the ends do not count: `1.00` is `1`, and so is `00001`.
-    Number,
-    /// Nor does case, nor do blanks at the end.
-    Folded,
-}
-
 /// The links of a table's rows.
 #[derive(Debug, Clone, Default)]
 pub struct Links {
@@ -95,7 +83,7 @@ impl Links {
         for key in &schema.keys {
             let to_columns = referred(schema, key);
             let seed = seed(key, &to_columns);
-            let same = same(schema, key, &to_columns);
+            let same = same::of(schema, key, &to_columns);
             if schema.is_part(&target.key, &key.to) {
                 match ordinals(target, &to_columns) {
                     Some(columns) => {
@@ -125,46 +113,6 @@ fn referred(schema: &Schema, key: &ForeignKey) -> Vec<Vec<u8>> {
         return schema.table(&key.to).map(|table| table.primary.clone()).unwrap_or_default();
     }
     key.to_columns.clone()
-}
-
-/// How the keys are compared: as the table compares its own that is referred to.
-fn same(schema: &Schema, key: &ForeignKey, columns: &[Vec<u8>]) -> Vec<Same> {
-    let known = |name: &Vec<u8>| schema.table(&key.to)?.columns.iter().find(|column| column.name == *name);
-    let of = |column: &Column| match column.class {
-        Class::Integer { .. } | Class::Number => Same::Number,
-        Class::Text(_) | Class::Unknown | Class::Label(_) if column.folds == Some(true) => Same::Folded,
-        _ => Same::Text,
-    };
-    columns.iter().map(|name| known(name).map_or(Same::Text, of)).collect()
-}
-
-impl Same {
-    /// A spelling that all values have which are the same.
-    fn one(self, text: &[u8]) -> Cow<'_, [u8]> {
-        match self {
-            Same::Text => Cow::Borrowed(text),
-            Same::Number => number(text),
-            Same::Folded => {
-                let text = String::from_utf8_lossy(text.trim_ascii_end()).to_lowercase();
-                Cow::Owned(text.into_bytes())
-            }
-        }
-    }
-}
-
-/// A decimal number without zeros that say nothing; anything else as it is.
-fn number(text: &[u8]) -> Cow<'_, [u8]> {
-    let (minus, digits) = text.strip_prefix(b"-").map_or((false, text), |digits| (true, digits));
-    let (whole, part) = digits.split_at(memchr::memchr(b'.', digits).unwrap_or(digits.len()));
-    let part = part.strip_prefix(b".").unwrap_or(part);
-    if digits.is_empty() || !whole.iter().chain(part).all(u8::is_ascii_digit) {
-        return Cow::Borrowed(text);
-    }
-    let zeros = |digits: &mut dyn Iterator<Item = &u8>| digits.take_while(|digit| **digit == b'0').count();
-    let whole = whole.get(zeros(&mut whole.iter())..).unwrap_or_default();
-    let part = part.get(..part.len() - zeros(&mut part.iter().rev())).unwrap_or_default();
-    let sign: &[u8] = if minus && !(whole.is_empty() && part.is_empty()) { b"-" } else { b"" };
-    Cow::Owned([sign, whole, b".", part].concat())
 }
 
 fn seed(key: &ForeignKey, columns: &[Vec<u8>]) -> Vec<u8> {

@@ -7,7 +7,6 @@
 //! (`--max-record` bounds one row, and one statement), the names of tables and columns, and the keys of rows that go.
 
 mod cells;
-mod deep;
 mod detect;
 pub mod keys;
 pub mod lex;
@@ -15,7 +14,9 @@ mod marks;
 mod quiet;
 mod rows;
 mod run;
+mod same;
 mod schema;
+mod spelled;
 #[cfg(test)]
 mod tests;
 mod tuples;

@@ -8,7 +8,7 @@ use super::lex::{self, Dialect, Kind};
 use super::marks::Marks;
 use super::quiet::{decode_literals, is_quiet};
 use super::rows::{Target, Touched};
-use super::schema::{self, Column, Key};
+use super::schema::{Column, Key};
 use super::tuples::Tuples;
 use super::walk::{self, Piece, Walk, What};
 use crate::error::{At, Error, Kind as Fault, Result};
@@ -508,7 +508,8 @@ impl Run<'_> {
             }
             // Computed columns are in no row of `SQLite`'s, and in all of others'.
             None if self.dialect.kind == Kind::Sqlite => {
-                let own = schema::of_sqlite(&into.table).iter().map(|name| Column::unknown(name.as_bytes().to_vec()));
+                let own =
+                    super::schema::of_sqlite(&into.table).iter().map(|name| Column::unknown(name.as_bytes().to_vec()));
                 known.into_iter().filter(|column| !column.generated).chain(own).collect()
             }
             None => known,
@@ -521,7 +522,7 @@ impl Run<'_> {
         if self.dialect.kind == Kind::Sqlite && (name == "sqlite_schema" || name == "sqlite_master") {
             self.refuse("virtual tables".to_owned())?;
         }
-        let missing = columns.is_empty() && !bare && (into.columns.is_none() || copy && !plain);
+        let missing = columns.is_empty() && (into.columns.is_none() || copy && !plain);
         let target = Target { key, name, columns, rule, copy, dialect: self.dialect };
         self.links = Links::of(&self.state.schema, &target, &self.policy.foreign_keys);
         self.state.meet(&self.links);
@@ -529,7 +530,7 @@ impl Run<'_> {
         self.last = head.to_vec();
         if copy && !plain {
             self.refuse("options of COPY".to_owned())?;
-        } else if missing {
+        } else if missing && !bare {
             let reason = format!("no schema for {}", self.shown(cx));
             self.refuse(reason)?;
         }
