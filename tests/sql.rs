@@ -426,7 +426,7 @@ fn what_no_dump_writes_inside_of_an_insert_is_told() {
         world.put("src/x.sql", insert(rows));
         let ran = world.scrub(&[]);
         ran.expect(3);
-        assert!(ran.status("x.sql").ends_with("table t: a value of several strings"), "{rows}");
+        assert!(ran.status("x.sql").ends_with("table t: a value of several strings, or with U&"), "{rows}");
     }
     // What goes takes its comments along, and strings in different values stand for themselves.
     world.put("src/x.sql", insert("(1,'alice@example.com' /* alice@example.com */),(2,replace('a','b','c'))"));

@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use super::lex::{self, Dialect, Kind, Token};
+use super::spelled;
 
 /// What stands between two texts of a view: white space, so that nothing goes on behind it, and none that a value or name may
 /// have within.
@@ -23,6 +24,8 @@ pub enum How {
     Quoted(u8, Escape),
     /// As hex digits, two a byte.
     Hex,
+    /// Three octal digits behind so many backslashes stand for a byte; quotes like this are doubled.
+    Octal(usize, Option<u8>),
     /// In a string of `SQLite` in which each of these marks stands for a byte: `replace('a\nb','\n',char(10))`.
     Marked(Vec<(Vec<u8>, u8)>),
 }
@@ -124,7 +127,7 @@ impl Row {
         if digits.is_some() {
             self.hex(line, range.start + 3..range.end, cell);
         } else {
-            self.part(line, range, How::Copy, cell, true);
+            self.text(line, range, How::Copy, cell);
         }
     }
 
@@ -177,7 +180,7 @@ impl Row {
                     self.hex(raw, inner.start + 2..inner.end, cell);
                 } else {
                     add(Value::Text);
-                    self.part(raw, inner, how, cell, true);
+                    self.text(raw, inner, how, cell);
                 }
             }
             // A character set, or that of names.
@@ -230,10 +233,35 @@ impl Row {
                 how = How::Marked(marks.clone());
             }
             first = false;
-            self.part(raw, inner, how, cell, true);
+            self.text(raw, inner.clone(), how, cell);
+            // What a function takes for digits: `unhex('…')`, `decode('…', 'hex')`, `X'…'`.
+            if inner.len() > 6 && raw.get(inner.clone()).is_some_and(is_hex) {
+                self.part(raw, inner, How::Hex, cell, true);
+            }
             at = range.end;
         }
         self.part(raw, at..whole.end, How::Plain, cell, false);
+        let numbers = tokens.iter().filter(|(token, _)| *token == Token::Word && dialect.kind != Kind::Postgres);
+        for (_, range) in numbers {
+            let digits = range.start + 2..range.end;
+            let bytes = |range: &Range<usize>| raw.get(range.clone()).unwrap_or_default();
+            if bytes(range).starts_with(b"0x") && is_hex(bytes(&digits)) {
+                self.part(raw, digits, How::Hex, cell, true);
+            }
+        }
+    }
+
+    /// A text, and the bytes that are spelled in digits in it.
+    fn text(&mut self, raw: &[u8], range: Range<usize>, how: How, cell: usize) {
+        let text = raw.get(range.clone()).unwrap_or_default();
+        let bytes = spelled::octal(text, &how);
+        self.part(raw, range.clone(), how, cell, true);
+        if let Some(how) = bytes {
+            self.part(raw, range.clone(), how, cell, true);
+        }
+        for digits in spelled::hex(text, range.start) {
+            self.part(raw, digits, How::Hex, cell, true);
+        }
     }
 
     fn hex(&mut self, raw: &[u8], range: Range<usize>, cell: usize) {
@@ -334,6 +362,8 @@ impl<'t> Iterator for Decode<'t> {
             How::Quoted(quote, Escape::None) => memchr::memchr(*quote, rest).unwrap_or(rest.len()),
             How::Quoted(quote, _) => memchr::memchr2(*quote, b'\\', rest).unwrap_or(rest.len()),
             How::Hex => 0,
+            How::Octal(_, None) => memchr::memchr(b'\\', rest).unwrap_or(rest.len()),
+            How::Octal(_, Some(quote)) => memchr::memchr2(*quote, b'\\', rest).unwrap_or(rest.len()),
             How::Marked(marks) => {
                 let stops = |at: &usize| {
                     let rest = rest.get(*at..).unwrap_or_default();
@@ -359,6 +389,10 @@ fn step<'t>(rest: &'t [u8], how: &How) -> (usize, Out<'t>) {
             Some((2, byte)) => (2, Out::Byte(byte.to_le_bytes()[0])),
             _ => one(),
         },
+        How::Octal(slashes, quote) => {
+            let (len, byte) = spelled::step(rest, *slashes, *quote);
+            (len, Out::Byte(byte))
+        }
         How::Marked(marks) => match marks.iter().find(|(mark, _)| rest.starts_with(mark)) {
             Some((mark, byte)) => (mark.len(), Out::Byte(*byte)),
             None if rest.starts_with(b"''") => (2, Out::Byte(b'\'')),
@@ -453,6 +487,7 @@ pub fn encode(text: &[u8], how: &How) -> Vec<u8> {
     for byte in text {
         match how {
             How::Plain => out.push(*byte),
+            How::Octal(slashes, quote) => spelled::encode(*byte, *slashes, *quote, &mut out),
             How::Hex => out.extend(crate::judge::pseudonym::hex(&[*byte]).bytes()),
             How::Copy => match byte {
                 b'\\' => out.extend(b"\\\\"),

@@ -13,6 +13,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::cells::{Row, Value};
 use super::rows::Target;
+use super::same::{self, Same};
 use super::schema::{ForeignKey, Key, OnDelete, Schema};
 use crate::error::{Error, Result};
 use crate::matcher::SubjectId;
@@ -47,6 +48,8 @@ pub struct Link {
     seed: Vec<u8>,
     /// Ordinals of the row's columns that hold the key.
     columns: Vec<usize>,
+    /// When two values of each of them are the same key.
+    same: Vec<Same>,
     /// What becomes of a row that refers to one that goes.
     action: KeyAction,
 }
@@ -80,9 +83,13 @@ impl Links {
         for key in &schema.keys {
             let to_columns = referred(schema, key);
             let seed = seed(key, &to_columns);
+            let same = same::of(schema, key, &to_columns);
             if schema.is_part(&target.key, &key.to) {
                 match ordinals(target, &to_columns) {
-                    Some(columns) => links.to.push(Link { seed: seed.clone(), columns, action: KeyAction::Keep }),
+                    Some(columns) => {
+                        let (seed, same) = (seed.clone(), same.clone());
+                        links.to.push(Link { seed, columns, same, action: KeyAction::Keep });
+                    }
                     None => links.unclear = true,
                 }
             }
@@ -90,7 +97,7 @@ impl Links {
                 match ordinals(target, &key.columns) {
                     Some(columns) => {
                         let not_null = columns.iter().any(|at| target.columns.get(*at).is_some_and(|c| c.not_null));
-                        links.from.push(Link { seed, columns, action: action(schema, key, not_null, rules) });
+                        links.from.push(Link { seed, columns, same, action: action(schema, key, not_null, rules) });
                     }
                     None => links.unclear = true,
                 }
@@ -146,15 +153,15 @@ impl Link {
     fn hash(&self, row: &Row) -> Option<u128> {
         let mut hash = Xxh3::new();
         hash.update(&self.seed);
-        for column in &self.columns {
+        for (column, same) in self.columns.iter().zip(&self.same) {
             let cell = row.cells.get(*column)?;
             if cell.value == Value::Null {
                 return None;
             }
             let part = row.parts.iter().find(|part| part.cell == *column)?;
-            let text = row.view.get(part.view.clone())?;
+            let text = same.one(row.view.get(part.view.clone())?);
             hash.update(&(text.len() as u64).to_le_bytes());
-            hash.update(text);
+            hash.update(&text);
         }
         Some(hash.digest128())
     }

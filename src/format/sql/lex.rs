@@ -225,7 +225,7 @@ pub struct Tuple {
     pub escaped: bool,
     /// A comment stands in it.
     pub comment: bool,
-    /// Strings stand one behind another: they are one value, as no dump writes it.
+    /// A value as no dump writes it, whose text is not read: of strings one behind another, or with escapes of its own (`U&''`).
     pub joined: bool,
 }
 
@@ -280,6 +280,13 @@ pub fn tuple(text: &[u8], mut at: usize, eof: bool, dialect: Dialect) -> Result<
                     Token::Word => {
                         let word = &text[at..end];
                         let hex = matches!(text.get(end), Some(b'\'')) || word.contains(&b'x');
+                        if word.eq_ignore_ascii_case(b"U") && text.get(end) == Some(&b'&') {
+                            if end + 1 == text.len() && !eof {
+                                return Err(Short);
+                            }
+                            // Another spelling of text, which no dump writes.
+                            out.joined |= text.get(end + 1) == Some(&b'\'') && dialect.kind != Kind::Mysql;
+                        }
                         !hex
                     }
                     Token::Blank | Token::Sign(_) => true,

@@ -14,7 +14,9 @@ mod marks;
 mod quiet;
 mod rows;
 mod run;
+mod same;
 mod schema;
+mod spelled;
 #[cfg(test)]
 mod tests;
 mod tuples;

@@ -364,19 +364,24 @@ impl Changes<'_> {
             }
             Value::Bytes => self.bytes(changes, out),
             Value::Expression => {
-                out.extend(changes.iter().filter_map(|(part, range, new)| self.spell(*part, range, new)));
+                let edits = changes.iter().filter_map(|(part, range, new)| self.spell(*part, range, new)).collect();
+                out.append(&mut disjoint(edits));
             }
             Value::Text => {
-                let Some(part) = changes.first().map(|(part, ..)| *part) else { return Ok(()) };
+                // The text is a value's first part; behind it stand bytes that are spelled in digits within.
+                let Some(part) = self.row.parts.iter().position(|part| part.cell == cell) else { return Ok(()) };
                 let view = self.row.parts.get(part).map(|part| part.view.clone()).unwrap_or_default();
                 let old = self.row.view.get(view).unwrap_or_default();
-                let mut edits: Edits = changes.iter().map(|(_, range, new)| (range.clone(), new.clone())).collect();
+                let (own, deep): (Vec<&Change>, Vec<&Change>) = changes.iter().partition(|(at, ..)| *at == part);
+                let mut edits: Edits = own.into_iter().map(|(_, range, new)| (range.clone(), new.clone())).collect();
                 if let Class::Array(of) = &class {
                     of_elements(&mut edits, old, of);
                 }
                 let new = ruling::apply(old, &edits);
-                if class.holds(&new) {
-                    out.extend(edits.iter().filter_map(|(range, new)| self.spell(part, range, new)));
+                if edits.is_empty() || class.holds(&new) {
+                    let own = edits.iter().filter_map(|(range, new)| self.spell(part, range, new));
+                    let deep = deep.into_iter().filter_map(|(at, range, new)| self.spell(*at, range, new));
+                    out.append(&mut disjoint(own.chain(deep).collect()));
                 } else {
                     let text = self.fitting(&class, not_null, named, Some(new))?;
                     out.extend(self.target.set(self.raw, self.row, cell, text.as_deref()));
@@ -408,16 +413,22 @@ impl Changes<'_> {
             };
             edits.push((place, payload));
         }
-        edits.sort_by_key(|(range, _)| (range.start, range.end));
-        let mut end = 0;
-        edits.retain(|(range, _)| {
-            let free = range.start >= end;
-            end = end.max(range.end);
-            free
-        });
+        let mut edits = disjoint(edits);
         edits.retain(|(range, new)| self.raw.get(range.clone()) != Some(new.as_slice()));
         out.append(&mut edits);
     }
+}
+
+/// Edits in their order, less those that begin within another: of the same bytes, spelled twice.
+fn disjoint(mut edits: Edits) -> Edits {
+    edits.sort_by_key(|(range, _)| (range.start, range.end));
+    let mut end = 0;
+    edits.retain(|(range, _)| {
+        let free = range.start >= end;
+        end = end.max(range.end);
+        free
+    });
+    edits
 }
 
 /// Makes NULL of the elements of an array that their type would not hold once they are edited.

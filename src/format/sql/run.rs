@@ -497,6 +497,7 @@ impl Run<'_> {
         };
         let key = schema.key(&into.table, self.dialect);
         let known = schema.table(&key).map(|table| table.columns.clone()).unwrap_or_default();
+        let bare = schema.table(&key).is_some_and(|table| table.bare);
         let columns = match &into.columns {
             Some(names) => {
                 let names = names.iter().map(|raw| lex::name(raw, self.dialect));
@@ -506,7 +507,11 @@ impl Run<'_> {
                 names.map(column).collect()
             }
             // Computed columns are in no row of `SQLite`'s, and in all of others'.
-            None if self.dialect.kind == Kind::Sqlite => known.into_iter().filter(|column| !column.generated).collect(),
+            None if self.dialect.kind == Kind::Sqlite => {
+                let own =
+                    super::schema::of_sqlite(&into.table).iter().map(|name| Column::unknown(name.as_bytes().to_vec()));
+                known.into_iter().filter(|column| !column.generated).chain(own).collect()
+            }
             None => known,
         };
         let names: Vec<Vec<u8>> = into.table.iter().map(|raw| lex::name(raw, self.dialect)).collect();
@@ -525,7 +530,7 @@ impl Run<'_> {
         self.last = head.to_vec();
         if copy && !plain {
             self.refuse("options of COPY".to_owned())?;
-        } else if missing {
+        } else if missing && !bare {
             let reason = format!("no schema for {}", self.shown(cx));
             self.refuse(reason)?;
         }

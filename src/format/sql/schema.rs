@@ -30,12 +30,14 @@ pub struct Column {
     pub unique: bool,
     /// Whether it is computed, and so may be missing in rows.
     pub generated: bool,
+    /// Whether texts are equal that differ in case, or in blanks at their ends; `None`: as in the rest of the table.
+    pub folds: Option<bool>,
 }
 
 impl Column {
     /// One of which nothing but the name is known.
     pub fn unknown(name: Vec<u8>) -> Self {
-        Self { name, class: Class::Unknown, not_null: false, unique: false, generated: false }
+        Self { name, class: Class::Unknown, not_null: false, unique: false, generated: false, folds: None }
     }
 }
 
@@ -44,6 +46,8 @@ impl Column {
 pub struct Table {
     /// Its columns; empty if they are not known.
     pub columns: Vec<Column>,
+    /// It is known that it has none.
+    pub bare: bool,
     /// The table of which it is a partition.
     pub parent: Option<Key>,
     /// Columns of the primary key.
@@ -96,11 +100,11 @@ impl Schema {
     /// The key of the table of these name parts: the one that is known, else what it would be.
     pub fn key(&self, parts: &[&[u8]], dialect: Dialect) -> Key {
         let names: Vec<Vec<u8>> = parts.iter().map(|part| lex::name(part, dialect)).collect();
-        let full: Key = self.full(&names).into();
+        let full: Key = self.full(&names, dialect).into();
         if self.tables.contains_key(&full) {
             return full;
         }
-        let last = self.full(names.get(names.len().saturating_sub(1)..).unwrap_or_default());
+        let last = self.full(names.get(names.len().saturating_sub(1)..).unwrap_or_default(), dialect);
         match self.short.get(&last) {
             // One of the two was written without its schema.
             Some(Some(key)) if names.len() == 1 || !Self::named(key).contains(&b'.') => Arc::clone(key),
@@ -108,11 +112,12 @@ impl Schema {
         }
     }
 
-    fn full(&self, names: &[Vec<u8>]) -> Vec<u8> {
-        let mut full = self.database.clone();
-        full.push(0);
-        full.extend(names.join(&b'.'));
-        full
+    fn full(&self, names: &[Vec<u8>], dialect: Dialect) -> Vec<u8> {
+        match names {
+            // What stands before a dot is a database there.
+            [database, table] if dialect.kind == Kind::Mysql => [database.as_slice(), table].join(&0),
+            _ => [self.database.as_slice(), &names.join(&b'.')].join(&0),
+        }
     }
 
     /// A key's name, without the database that a statement chose.
@@ -184,7 +189,8 @@ impl Schema {
 
     fn add(&mut self, key: Key, table: Table) {
         let last = Self::named(&key).rsplit(|b| *b == b'.').next().unwrap_or_default().to_vec();
-        let short = self.full(&[last]);
+        let database = memchr::memchr(0, &key).and_then(|at| key.get(..at)).unwrap_or_default();
+        let short = [database, &last].join(&0);
         let known = self.tables.insert(Arc::clone(&key), table).is_some();
         self.short.entry(short).and_modify(|held| *held = if known { held.clone() } else { None }).or_insert(Some(key));
     }
@@ -196,7 +202,7 @@ impl Schema {
         }
         let (names, at) = dotted(read.parts, at)?;
         let names: Vec<Vec<u8>> = names.iter().map(|part| lex::name(part, read.dialect)).collect();
-        let key: Key = self.full(&names).into();
+        let key: Key = self.full(&names, read.dialect).into();
         let mut table = Table::default();
         if read.is(at, "PARTITION") && read.is(at + 1, "OF") {
             let (parent, _) = dotted(read.parts, at + 2)?;
@@ -212,6 +218,11 @@ impl Schema {
             for item in read.items(at + 1, close) {
                 self.item(&key, &mut table, read, item);
             }
+            let told = read.parts.get(close..).unwrap_or_default();
+            let folds = read.dialect.kind == Kind::Mysql && !told.iter().any(|part| types::is_exact(part.raw));
+            for column in &mut table.columns {
+                column.folds.get_or_insert(folds);
+            }
             if read.is(close + 1, "INHERITS") {
                 let mut inherited = Vec::new();
                 for item in read.items(close + 3, read.close(close + 2)?) {
@@ -222,6 +233,7 @@ impl Schema {
                 inherited.append(&mut table.columns);
                 table.columns = inherited;
             }
+            table.bare = at + 1 == close && table.columns.is_empty();
         }
         self.add(key, table);
         Some(())
@@ -244,8 +256,15 @@ impl Schema {
             not_null: false,
             unique: false,
             generated: false,
+            folds: types::folds(rest, read.dialect),
         };
+        let mut depth = 0u32;
         for (i, part) in rest.iter().enumerate() {
+            // What stands in parentheses is a condition, or a value.
+            depth = (depth + u32::from(part.sign(b'('))).saturating_sub(u32::from(part.sign(b')')));
+            if depth > 0 {
+                continue;
+            }
             let next = |word: &str| rest.get(i + 1).is_some_and(|part| part.is(word));
             column.not_null |= part.is("NOT") && next("NULL");
             if part.is("PRIMARY") && next("KEY") {
@@ -292,7 +311,9 @@ impl Schema {
             }
         } else {
             let own = ["KEY", "INDEX", "FULLTEXT", "SPATIAL", "PERIOD"].iter().any(|word| read.is(at, word));
-            let other = ["CHECK", "EXCLUDE", "LIKE"].iter().any(|word| read.is(at, word));
+            // `exclude` is a name as well.
+            let excludes = read.is(at, "EXCLUDE") && (read.is(at + 1, "USING") || read.sign(at + 1, b'('));
+            let other = excludes || ["CHECK", "LIKE"].iter().any(|word| read.is(at, word));
             let named = at > item.start;
             if !(named || other || own && read.dialect.kind == Kind::Mysql) {
                 return None;
@@ -304,7 +325,13 @@ impl Schema {
     /// What follows `REFERENCES`.
     fn reference(&mut self, from: &Key, columns: Vec<Vec<u8>>, read: &Reading<'_>, at: usize) -> Option<()> {
         let (to, mut at) = dotted(read.parts, at)?;
-        let to = self.key(&to, read.dialect);
+        let to = match to.as_slice() {
+            // `MySQL` names the database only of a table in another one, whose dump may be another one, too.
+            [database, table] if read.dialect.kind == Kind::Mysql => {
+                [database, table].map(|name| lex::name(name, read.dialect)).join(&0).into()
+            }
+            to => self.key(to, read.dialect),
+        };
         let mut to_columns = Vec::new();
         if read.sign(at, b'(') {
             to_columns = read.names(at)?;
@@ -389,6 +416,15 @@ impl Schema {
             self.enums.insert(name, label.raw.to_vec());
         }
         Some(())
+    }
+}
+
+/// Columns of a table that `SQLite` makes itself, and of which a dump has the rows alone.
+pub fn of_sqlite(table: &[&[u8]]) -> &'static [&'static str] {
+    match table {
+        [b"sqlite_sequence"] => &["name", "seq"],
+        [b"sqlite_stat1"] => &["tbl", "idx", "stat"],
+        _ => &[],
     }
 }
 

@@ -51,6 +51,8 @@ fn statements_end_where_their_servers_end_them() {
         "COMMENT ON TABLE t IS 'a;''b';",
         "COMMENT ON TABLE t IS E'a\\';b';",
         "SELECT \"a;\"\"b\" /* ; /* ; */ ; */ -- ;\n;",
+        "CREATE FUNCTION f(begin integer, \"end\" integer) RETURNS TABLE(begin text) LANGUAGE sql AS $$ $$;",
+        "CREATE TRIGGER t BEFORE UPDATE OF begin ON x FOR EACH ROW EXECUTE FUNCTION f();",
         "\\connect -reuse-previous=on \"dbname='x;y'\"\n",
     ] {
         one(text, POSTGRES);
@@ -136,6 +138,69 @@ fn definitions_are_read() {
     assert_eq!(schema.keys[0].on_delete, OnDelete::Cascade);
 }
 
+#[test]
+fn bytes_in_digits_are_read_wherever_they_stand() {
+    let tuple = |text: &str, dialect| Row::of_tuple(text.as_bytes(), dialect);
+    let copy = |text: &str| Row::of_copy(text.as_bytes());
+    let off = Dialect { backslash: true, ..POSTGRES };
+    for row in [
+        tuple(r"('\x6162636465'::bytea)", POSTGRES),
+        tuple(r"(E'\\x6162636465')", POSTGRES),
+        tuple(r"('\\x6162636465')", off),
+        tuple(r#"('{"\\x6162636465"}')"#, POSTGRES),
+        tuple("(decode('6162636465', 'hex'))", POSTGRES),
+        tuple("(f(X'6162636465'))", MYSQL),
+        tuple("(f(0x6162636465))", MYSQL),
+        tuple(r"('\000abcde\377')", POSTGRES),
+        tuple(r"(E'\\000abcde')", POSTGRES),
+        copy("{\"\\\\\\\\x6162636465\"}\n"),
+        copy("{\"(z,\\\\\"\\\\\\\\\\\\\\\\x6162636465\\\\\",1)\"}\n"),
+        copy("\\\\000abcde\\\\377\n"),
+    ] {
+        let text = |part: &cells::Part| row.view[part.view.clone()].to_vec();
+        let found = row.parts.iter().any(|part| {
+            let text = text(part);
+            text == b"abcde" || text.starts_with(b"\0abcde")
+        });
+        assert!(found, "{row:?}");
+    }
+    // Text that looks a little like it is read as it stands, too.
+    assert_eq!(copy("C:\\\\101x\n").view, b"C:\\101x\x0cC:Ax\x0c");
+}
+
+#[test]
+fn names_lead_to_tables() {
+    let mut schema = Schema::default();
+    let mut read = |text: &str, dialect| schema.read(text.as_bytes(), dialect).unwrap();
+    read("USE `a`;", MYSQL);
+    read("CREATE TABLE `users` (`id` int NOT NULL, PRIMARY KEY (`id`)) COLLATE=utf8mb4_general_ci;", MYSQL);
+    read("USE `b`;", MYSQL);
+    read("CREATE TABLE `users` (`id` varchar(9), `x` text COLLATE utf8mb4_bin) DEFAULT CHARSET=utf8mb4;", MYSQL);
+    read("CREATE TABLE `o` (`u` int, FOREIGN KEY (`u`) REFERENCES `a`.`users` (`id`));", MYSQL);
+    read("CREATE TABLE `e` (`u` varchar(9)) COLLATE=utf8mb4_bin;", MYSQL);
+    read("CREATE TABLE `q` (`u` int, FOREIGN KEY (`u`) REFERENCES `c`.`users` (`id`));", MYSQL);
+    let to: Vec<_> = schema.keys.iter().map(|key| key.to.to_vec()).collect();
+    assert_eq!(to, [b"a\0users", b"c\0users"]);
+    assert_eq!(schema.key(&[b"a", b"users"], MYSQL).as_ref(), b"a\0users");
+    assert_eq!(schema.key(&[b"users"], MYSQL).as_ref(), b"b\0users");
+    let folds = |name: &[u8]| -> Vec<_> {
+        let table = schema.table(&schema.key(&[name], MYSQL)).unwrap();
+        table.columns.iter().map(|column| column.folds.unwrap()).collect()
+    };
+    assert_eq!((folds(b"users"), folds(b"e")), (vec![true, false], vec![false]));
+    let mut schema = Schema::default();
+    let text = "CREATE TABLE t (exclude text, a int CHECK (a IS NOT NULL OR (a AS int) UNIQUE), EXCLUDE USING gist (a WITH =), EXCLUDE (a WITH =), c public.citext);";
+    schema.read(text.as_bytes(), POSTGRES).unwrap();
+    schema.read(b"CREATE TABLE n (\n);", POSTGRES).unwrap();
+    let table = schema.table(&schema.key(&[b"t"], POSTGRES)).unwrap();
+    let columns: Vec<_> = table.columns.iter().map(|c| (c.name.as_slice(), c.not_null, c.unique, c.folds)).collect();
+    let (no, yes) = (Some(false), Some(true));
+    let want: [(&[u8], bool, bool, Option<bool>); 3] =
+        [(b"exclude", false, false, no), (b"a", false, false, no), (b"c", false, false, yes)];
+    assert_eq!(columns, want);
+    assert!(!table.bare && schema.table(&schema.key(&[b"n"], POSTGRES)).unwrap().bare);
+}
+
 fn decoded(text: &[u8], how: &How) -> Vec<u8> {
     let mut out = Vec::new();
     for (_, piece) in (Decode { text, at: 0, how }) {
@@ -153,6 +218,9 @@ fn hows() -> impl Strategy<Value = How> {
         How::Plain,
         How::Copy,
         How::Hex,
+        How::Octal(2, None),
+        How::Octal(1, Some(b'\'')),
+        How::Octal(2, Some(b'\'')),
         How::Quoted(b'\'', Escape::None),
         How::Quoted(b'\'', Escape::Mysql),
         How::Quoted(b'"', Escape::Mysql),

@@ -75,6 +75,28 @@ pub fn class(rest: &[Part<'_>], dialect: Dialect, enums: &HashMap<Vec<u8>, Vec<u
     class
 }
 
+/// Whether texts of a column are equal that differ in case alone; `rest` is its definition behind the name. `None`: it does not say.
+pub fn folds(rest: &[Part<'_>], dialect: Dialect) -> Option<bool> {
+    let collation = rest.windows(2).find_map(|pair| match pair {
+        [a, b] if a.is("COLLATE") => Some(b),
+        _ => None,
+    });
+    match dialect.kind {
+        Kind::Mysql => collation.map(|name| !is_exact(name.raw)),
+        Kind::Sqlite => Some(collation.is_some_and(|name| name.is("NOCASE"))),
+        // The type `citext`, with its schema or without.
+        _ => Some(rest.iter().take(3).any(|part| part.is("CITEXT"))),
+    }
+}
+
+/// Whether a word is the name of a collation of `MySQL` for which case counts.
+pub fn is_exact(word: &[u8]) -> bool {
+    let ends = |end: &[u8]| {
+        word.len().checked_sub(end.len()).and_then(|at| word.get(at..)).is_some_and(|got| got.eq_ignore_ascii_case(end))
+    };
+    ends(b"_bin") || ends(b"_cs") || word.eq_ignore_ascii_case(b"binary") || word.eq_ignore_ascii_case(b"varbinary")
+}
+
 fn named(
     name: &[u8],
     unsigned: bool,

@@ -153,6 +153,7 @@ impl Walk {
     fn statement(&self, text: &[u8], mut at: usize, eof: bool) -> Result<usize, Short> {
         let plain = self.delimiter == b";";
         let (mut parens, mut blocks, mut words, mut created, mut routine) = (0u32, 0u32, 0u32, false, false);
+        let mut begun = false;
         while at < text.len() {
             let rest = text.get(at..).unwrap_or_default();
             if !plain && rest.starts_with(&self.delimiter) {
@@ -170,7 +171,13 @@ impl Walk {
                     created |= words == 1 && is(b"CREATE");
                     let kind = is(b"FUNCTION") || is(b"PROCEDURE") || is(b"TRIGGER") || is(b"EVENT");
                     routine |= created && words < 8 && kind;
-                    if routine && (is(b"BEGIN") || blocks > 0 && is(b"CASE")) {
+                    // `PostgreSQL` takes both words for names as well, of parameters and columns.
+                    let opens = match self.dialect.kind {
+                        Kind::Postgres => begun && is(b"ATOMIC"),
+                        _ => parens == 0 && is(b"BEGIN"),
+                    };
+                    begun = parens == 0 && is(b"BEGIN");
+                    if routine && (opens || blocks > 0 && is(b"CASE")) {
                         blocks += 1;
                     } else if routine && is(b"END") {
                         blocks = blocks.saturating_sub(1);
@@ -207,7 +214,7 @@ impl Walk {
                 self.state = State::After;
                 let lex::Tuple { end, values, escaped, comment, joined } = tuple;
                 if joined {
-                    return Err(damaged("a value of several strings"));
+                    return Err(damaged("a value of several strings, or with U&"));
                 }
                 Ok(Some(Piece { len: end, what: What::Tuple, values, escaped, comment }))
             }
@@ -264,11 +271,23 @@ fn damaged(what: &'static str) -> Error {
 
 /// How text is read behind `statement`.
 pub fn turned(statement: &[u8], dialect: Dialect) -> Dialect {
+    if dialect.kind == Kind::Mysql {
+        return Dialect { backslash: modes(statement, dialect).unwrap_or(dialect.backslash), ..dialect };
+    }
     let set = statement.get(..3).is_some_and(|word| word.eq_ignore_ascii_case(b"SET"));
     if !set || memchr::memmem::find(statement, b"standard_conforming_strings").is_none() {
         return dialect;
     }
     Dialect { backslash: memchr::memmem::find(statement, b"off").is_some(), ..dialect }
+}
+
+/// Whether backslashes escape in the mode that a statement chooses for `MySQL`; `None`: it chooses none.
+fn modes(statement: &[u8], dialect: Dialect) -> Option<bool> {
+    // They stand near its start, and rows come in no statement.
+    let lower = statement.get(..statement.len().min(1000)).unwrap_or_default().to_ascii_lowercase();
+    memchr::memmem::find(&lower, b"sql_mode")?;
+    lex::parts(&lower, dialect, 1).first().filter(|first| first.is("SET"))?;
+    Some(memchr::memmem::find(&lower, b"no_backslash_escapes").is_none())
 }
 
 /// Whether a statement chooses a character set in which a backslash may be half of a character.

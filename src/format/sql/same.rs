@@ -1,0 +1,90 @@
+//! When two values of a key are the same to the server: what stands in a dump may be spelled in two ways.
+
+use std::borrow::Cow;
+
+use super::schema::{Column, ForeignKey, Schema};
+use super::types::Class;
+
+/// When two values of a key are one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Same {
+    /// If their texts are.
+    Text,
+    /// Zeros at the ends do not count: `1.00` is `1`, and so is `00001`.
+    Number,
+    /// Nor does case, nor do blanks at the end.
+    Folded,
+}
+
+/// How the keys are compared: as the table compares its own that is referred to.
+pub fn of(schema: &Schema, key: &ForeignKey, columns: &[Vec<u8>]) -> Vec<Same> {
+    let known = |name: &Vec<u8>| schema.table(&key.to)?.columns.iter().find(|column| column.name == *name);
+    let way = |column: &Column| match column.class {
+        Class::Integer { .. } | Class::Number => Same::Number,
+        Class::Text(_) | Class::Unknown | Class::Label(_) if column.folds == Some(true) => Same::Folded,
+        _ => Same::Text,
+    };
+    columns.iter().map(|name| known(name).map_or(Same::Text, way)).collect()
+}
+
+impl Same {
+    /// A spelling that all values have which are the same.
+    pub fn one(self, text: &[u8]) -> Cow<'_, [u8]> {
+        match self {
+            Same::Text => Cow::Borrowed(text),
+            Same::Number => number(text),
+            Same::Folded => {
+                let text = String::from_utf8_lossy(text.trim_ascii_end()).to_lowercase();
+                Cow::Owned(text.into_bytes())
+            }
+        }
+    }
+}
+
+/// A decimal number without zeros that say nothing; anything else as it is.
+fn number(text: &[u8]) -> Cow<'_, [u8]> {
+    let (minus, digits) = text.strip_prefix(b"-").map_or((false, text), |digits| (true, digits));
+    let (whole, part) = digits.split_at(memchr::memchr(b'.', digits).unwrap_or(digits.len()));
+    let part = part.strip_prefix(b".").unwrap_or(part);
+    if digits.is_empty() || !whole.iter().chain(part).all(u8::is_ascii_digit) {
+        return Cow::Borrowed(text);
+    }
+    let zeros = |digits: &mut dyn Iterator<Item = &u8>| digits.take_while(|digit| **digit == b'0').count();
+    let whole = whole.get(zeros(&mut whole.iter())..).unwrap_or_default();
+    let part = part.get(..part.len() - zeros(&mut part.iter().rev())).unwrap_or_default();
+    let sign: &[u8] = if minus && !(whole.is_empty() && part.is_empty()) { b"-" } else { b"" };
+    Cow::Owned([sign, whole, b".", part].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Same::{Folded, Number, Text};
+
+    #[test]
+    fn spellings_of_a_value_are_one() {
+        for (way, a, b) in [
+            (Number, "00001", "1"),
+            (Number, "1.00", "1"),
+            (Number, "-0.0", "0"),
+            (Number, "-30.50", "-030.5"),
+            (Number, ".5", "0.5"),
+            (Folded, "BOB ", "bob"),
+            (Folded, "\u{c9}A", "\u{e9}a"),
+        ] {
+            assert_eq!(way.one(a.as_bytes()), way.one(b.as_bytes()), "{a} {b}");
+        }
+        for (way, a, b) in [
+            (Number, "1", "-1"),
+            (Number, "10", "1"),
+            (Number, "0.1", "1"),
+            (Number, "1e3", "13"),
+            (Number, "", "0"),
+            (Number, "-", "0"),
+            (Folded, " bob", "bob"),
+            (Text, "BOB", "bob"),
+            (Text, "1.0", "1"),
+        ] {
+            assert_ne!(way.one(a.as_bytes()), way.one(b.as_bytes()), "{a} {b}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! SQL dumps as servers with other settings write them, and tables of kinds that few have. Each was once passed as clean, or refused.
+
+use crate::support::{ALICE, World};
+
+const POSTGRES: &str = "SET standard_conforming_strings = on;\n";
+const MYSQL: &str = "/*!40101 SET NAMES utf8 */;\n";
+const SQLITE: &str = "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n";
+/// `alice@example.com` in hex digits.
+const DIGITS: &str = "616c696365406578616d706c652e636f6d";
+
+/// What `scrub` makes of `data`, as text; it must go through.
+fn scrubbed(policy: &str, data: &str) -> String {
+    let (got, _) = World::scrubbed(ALICE, policy, "x.sql", data.as_bytes(), 0);
+    String::from_utf8(got).unwrap()
+}
+
+#[test]
+fn bytes_in_digits_count_in_each_spelling() {
+    for (head, value) in [
+        (POSTGRES, format!("'\\x{DIGITS}'::bytea")),
+        (POSTGRES, format!("E'\\\\x{DIGITS}'")),
+        // As a server with bytea_output = escape writes it.
+        (POSTGRES, "'\\026alice@example.com\\000'".to_owned()),
+        (POSTGRES, format!("'{{\"\\\\x{DIGITS}\"}}'")),
+        ("SET standard_conforming_strings = off;\n", format!("'\\\\x{DIGITS}'")),
+        (MYSQL, format!("unhex('{DIGITS}')")),
+    ] {
+        let dump = format!(
+            "{head}CREATE TABLE t (a int, b bytea);\nINSERT INTO t VALUES (1, {value});\nINSERT INTO t VALUES (2, 'x');\n"
+        );
+        let want = dump.replace(&format!("INSERT INTO t VALUES (1, {value});\n"), "");
+        assert_eq!(scrubbed("", &dump), want);
+        // In their place they stay digits.
+        let got = scrubbed("[[rule]]\naction = \"mask\"\n", &dump);
+        assert_eq!(got.len(), dump.len());
+        assert!(got.contains("2a2a2a2a") || got.contains("\\026*****"), "{got}");
+    }
+    for row in [format!("1\t{{\"\\\\\\\\x{DIGITS}\"}}\n"), "1\t\\\\026alice@example.com\\\\000\n".to_owned()] {
+        let dump = format!("{POSTGRES}COPY t (a, b) FROM stdin;\n{row}2\tx\n\\.\n");
+        assert_eq!(scrubbed("", &dump), dump.replace(&row, ""));
+    }
+}
+
+#[test]
+fn tables_without_columns_and_odd_names() {
+    let dump = format!(
+        "{POSTGRES}CREATE FUNCTION f(begin integer) RETURNS integer LANGUAGE sql AS $$ SELECT 1 $$;
+CREATE TABLE none (
+);
+COPY none  FROM stdin;
+
+
+\\.
+CREATE TABLE s (exclude text, key text, user_id integer);
+INSERT INTO s VALUES ('a', 'b', 48213);
+INSERT INTO s VALUES ('a', 'b', 7);
+"
+    );
+    assert_eq!(scrubbed("", &dump), dump.replace("INSERT INTO s VALUES ('a', 'b', 48213);\n", ""));
+}
+
+#[test]
+fn tables_that_sqlite_makes_itself() {
+    let dump = format!(
+        "{SQLITE}CREATE TABLE users(id INTEGER PRIMARY KEY AUTOINCREMENT, name text);
+INSERT INTO users VALUES(48213,'x');
+INSERT INTO users VALUES(2,'x');
+ANALYZE sqlite_schema;
+INSERT INTO sqlite_stat1 VALUES('users',NULL,'2');
+DELETE FROM sqlite_sequence;
+INSERT INTO sqlite_sequence VALUES('users',48213);
+COMMIT;
+"
+    );
+    assert_eq!(scrubbed("", &dump), dump.replace("INSERT INTO users VALUES(48213,'x');\n", ""));
+}
+
+#[test]
+fn keys_are_equal_as_their_server_compares_them() {
+    let pair = |parent: &str, child: &str, key: &str, refers: &str| {
+        format!(
+            "{MYSQL}CREATE TABLE `p` (`k` {parent} NOT NULL, `e` text, PRIMARY KEY (`k`)) DEFAULT CHARSET=utf8mb4;
+INSERT INTO `p` VALUES ({key},'alice@example.com'),('7','x');
+CREATE TABLE `c` (`n` int, `k` {child} NOT NULL, FOREIGN KEY (`k`) REFERENCES `p` (`k`)) DEFAULT CHARSET=utf8mb4;
+INSERT INTO `c` VALUES (1,{refers}),(2,'7');
+"
+        )
+    };
+    for (parent, child, key, refers) in [
+        ("varchar(20)", "varchar(20)", "'Bob'", "'BOB '"),
+        ("int(5) zerofill", "int(5)", "00001", "1"),
+        ("decimal(9,2)", "int", "1.00", "1"),
+        ("int", "decimal(9,2)", "-30", "-30.00"),
+    ] {
+        let dump = pair(parent, child, key, refers);
+        let want = dump.replace(&format!("({key},'alice@example.com'),"), "").replace(&format!("(1,{refers}),"), "");
+        assert_eq!(scrubbed("", &dump), want);
+    }
+    for (kind, key, refers) in
+        [("varchar(20) COLLATE utf8mb4_bin", "'Bob'", "'BOB'"), ("varchar(20)", "'01'", "'1'"), ("int", "30", "3")]
+    {
+        let dump = pair(kind, kind, key, refers);
+        assert_eq!(scrubbed("", &dump), dump.replace(&format!("({key},'alice@example.com'),"), ""));
+    }
+}
+
+#[test]
+fn foreign_keys_lead_to_other_databases() {
+    let dump = format!(
+        "{MYSQL}USE `a`;
+CREATE TABLE `users` (`id` int NOT NULL, PRIMARY KEY (`id`));
+INSERT INTO `users` VALUES (48213),(2);
+USE `b`;
+CREATE TABLE `users` (`id` int NOT NULL, PRIMARY KEY (`id`));
+INSERT INTO `users` VALUES (9);
+CREATE TABLE `o` (`id` int, `u` int NOT NULL, FOREIGN KEY (`u`) REFERENCES `a`.`users` (`id`));
+INSERT INTO `o` VALUES (1,48213),(2,2);
+"
+    );
+    assert_eq!(scrubbed("", &dump), dump.replace("(48213),", "").replace("(1,48213),", ""));
+}
+
+#[test]
+fn conditions_make_no_column_not_null() {
+    let dump = format!(
+        "{SQLITE}CREATE TABLE users(id INTEGER PRIMARY KEY);
+CREATE TABLE o(id INTEGER PRIMARY KEY, u INTEGER CHECK (u IS NOT NULL OR id > 0) REFERENCES users(id));
+INSERT INTO users VALUES(48213);
+INSERT INTO o VALUES(1,48213);
+COMMIT;
+"
+    );
+    let want = dump.replace("INSERT INTO users VALUES(48213);\n", "").replace("(1,48213)", "(1,NULL)");
+    assert_eq!(scrubbed("", &dump), want);
+}
+
+#[test]
+fn backslashes_as_the_mode_has_them() {
+    let dump = format!(
+        "{MYSQL}SET sql_mode='NO_BACKSLASH_ESCAPES';
+CREATE TABLE `t` (`a` text, `b` text, user_id int);
+INSERT INTO `t` VALUES ('C:\\','D:\\',48213),('C:\\','D:\\',3);
+SET sql_mode='';
+INSERT INTO `t` VALUES ('\\',48213,\\'','D:',48213),('\\'','D:\\\\',3);
+"
+    );
+    let want = dump.replace("('C:\\','D:\\',48213),", "").replace("('\\',48213,\\'','D:',48213),", "");
+    assert_eq!(scrubbed("", &dump), want);
+}
+
+/// `U&''` has escapes that no dump writes.
+#[test]
+fn texts_in_code_points_are_refused() {
+    let world = World::new(ALICE);
+    world.put(
+        "src/x.sql",
+        format!("{POSTGRES}CREATE TABLE t (a text);\nINSERT INTO t VALUES (U&'\\0061lice@example.com');\n"),
+    );
+    let ran = world.scrub(&[]);
+    ran.expect(3);
+    assert!(ran.status("x.sql").starts_with("failed: sql: line 3: table t: "), "{}", ran.status("x.sql"));
+}
