@@ -4,6 +4,7 @@
 //! This is the table that `detect` joins with those of codecs and formats. What a stream looks like is known even where the
 //! feature that reads it is left out, so that it is `unsupported` by name and never taken for text.
 
+pub mod pgdump;
 pub mod tar;
 #[cfg(test)]
 #[cfg(any(feature = "tar", feature = "zip"))]
@@ -48,6 +49,16 @@ pub static KNOWN: &[Known] = &[
         #[cfg(not(feature = "zip"))]
         layer: None,
     },
+    Known {
+        name: pgdump::CUSTOM,
+        extensions: &[],
+        sniff: pgdump::sniff,
+        named: pgdump::named,
+        #[cfg(feature = "pgdump")]
+        layer: Some(&pgdump::PGDUMP),
+        #[cfg(not(feature = "pgdump"))]
+        layer: None,
+    },
 ];
 
 /// The containers that are built in.
@@ -56,6 +67,8 @@ pub static TABLE: &[&'static dyn Layer] = &[
     &tar::TAR,
     #[cfg(feature = "zip")]
     &zip::ZIP,
+    #[cfg(feature = "pgdump")]
+    &pgdump::PGDUMP,
 ];
 
 /// The container that a stream starting with `head` is, judged by its bytes alone.

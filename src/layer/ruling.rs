@@ -38,6 +38,10 @@ pub trait Batch {
     /// follows the window.
     fn batch(&mut self, window: &[u8], eof: bool, cx: &mut Cx<'_>) -> Result<usize>;
 
+    /// What was dealt with so far is all that the stream says of itself besides its records: what comes is records, in blocks, and this is
+    /// the start of one. Called by containers that know what a stream by itself learns at its end.
+    fn informed(&mut self) {}
+
     /// A batch is over: what was said of it so far may go on its way.
     fn flush(&mut self) -> Result<()>;
 
@@ -124,6 +128,28 @@ fn read<'b, 's: 'b>(
     batch.finish(cx).map_err(|error| error.layer(layer.name()))?;
     batch.flush()?;
     Ok(batch.refused())
+}
+
+/// Reads all of `input`, a part of the stream of `batch`, which goes on. `false`: it ends inside of a record, which is left unread.
+pub fn feed(input: &mut Input<'_>, cx: &mut Cx<'_>, name: &'static str, batch: &mut dyn Batch) -> Result<bool> {
+    loop {
+        cx.check()?;
+        let window = input.unread();
+        let have = window.len();
+        let done = if have == 0 { 0 } else { batch.batch(window, false, cx).map_err(|e| e.layer(name))? };
+        if done > 0 {
+            cx.found()?;
+            batch.flush()?;
+            input.consume(done);
+            if !input.at_end() && input.unread().len() < input.read_size() {
+                input.more()?;
+            }
+        } else if input.at_end() {
+            return Ok(have == 0);
+        } else {
+            grow(input, have, cx)?;
+        }
+    }
 }
 
 /// Reads all of `input` through `batch`; errors name the layer `name`.

@@ -1,0 +1,233 @@
+//! Find in a custom archive: the table of contents, and then the blocks as they lie (`pg_backup_custom.c`).
+//!
+//! One walk forward. Where an entry says at which offset its block is, the block must be there: `pg_restore` would go by that.
+//! Each entry with data must have one block, and each block an entry: an archive has no end mark of its own, and one that was cut off
+//! between two blocks is known by that.
+
+use std::collections::BTreeMap;
+
+use super::chunks::Chunks;
+use super::coded::Coded;
+use super::script::{self, Script};
+use super::toc::{Bytes, Form, Head, Packing, Place, cut};
+use super::{CUSTOM, MOST, Pgdump};
+use crate::error::{Error, Result};
+use crate::input::{Input, Source};
+use crate::layer::coded::{Codec as _, Heads, Need};
+use crate::layer::cx::{Budget, Leaf};
+use crate::layer::ruling::Sheet;
+use crate::layer::{Cx, Found, Layer as _, PartFound};
+use crate::limits::MAX_PARTS;
+
+/// Kinds of blocks.
+const ROWS: u8 = 1;
+const LARGE_OBJECTS: u8 = 3;
+/// Bytes that an entry with data takes besides its statement.
+const ENTRY: usize = 64;
+
+/// See [`crate::layer::Layer::find`].
+pub fn find(layer: &'static Pgdump, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found> {
+    let most = cx.search.limits.max_record;
+    let mut entries = Leaf::default();
+    let head = Head::read(&mut Noted { input, leaf: &mut entries }, most)?;
+    if head.form != Form::Custom {
+        return Err(Error::unsupported("pg_dump directory").layer(CUSTOM));
+    }
+    let Some(sql) = cx.search.detect.format("sql") else {
+        return Err(Error::unsupported("pg_dump archive without sql").layer(CUSTOM));
+    };
+    let mut edits = cx.edits();
+    let (blocks, refused, mut parts) = {
+        let batch = sql.open(script::BEGIN, false, cx, Sheet::list(&mut edits))?;
+        let batch = batch.ok_or_else(|| Error::unsupported("no record format").layer(CUSTOM))?;
+        let mut walk = Walk {
+            coded: Coded::of(head.packing, cx),
+            script: Script::new(batch, cx)?,
+            head,
+            entries,
+            waiting: BTreeMap::new(),
+            parts: Vec::new(),
+        };
+        walk.contents(input, cx)?;
+        while walk.block(input, cx)? {}
+        if !walk.waiting.values().all(|data| data.done) {
+            return Err(cut(input.offset()));
+        }
+        cx.leaf("entries", &walk.entries);
+        let (blocks, refused) = walk.script.finish(cx)?;
+        (blocks, refused, walk.parts)
+    };
+    if refused {
+        return Ok(Found { layer, own: cx.edits(), parts: Vec::new() });
+    }
+    parts.extend(blocks.deal(&edits, cx)?);
+    parts.sort_by_key(|part| part.at);
+    if parts.len() > MAX_PARTS {
+        return Err(Error::limit("blocks of a pg_dump archive that change (262144)").layer(layer.name()));
+    }
+    Ok(Found { layer, own: cx.edits(), parts })
+}
+
+/// The archive's own bytes, noted as they are read.
+struct Noted<'n, 'a> {
+    input: &'n mut Input<'a>,
+    leaf: &'n mut Leaf,
+}
+
+impl Bytes for Noted<'_, '_> {
+    fn offset(&self) -> u64 {
+        self.input.offset()
+    }
+    fn window(&mut self, min: usize) -> Result<&[u8]> {
+        self.input.window(min)
+    }
+    fn step(&mut self, n: usize) -> Result<()> {
+        self.leaf.update(self.input.unread().get(..n).unwrap_or_default());
+        self.input.consume(n);
+        Ok(())
+    }
+}
+
+/// An entry whose block is to come, or came.
+struct Data {
+    copy: Vec<u8>,
+    place: Place,
+    done: bool,
+}
+
+struct Walk<'w> {
+    head: Head,
+    coded: Option<Coded>,
+    script: Script<'w>,
+    entries: Leaf,
+    waiting: BTreeMap<i64, Data>,
+    /// Large objects that change.
+    parts: Vec<PartFound>,
+}
+
+impl Walk<'_> {
+    /// Reads the entries.
+    fn contents(&mut self, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<()> {
+        let most = cx.search.limits.max_record;
+        self.script.head(&self.head, cx)?;
+        let mut bytes = 0;
+        for _ in 0..self.head.entries {
+            cx.check()?;
+            let at = input.offset();
+            let entry = self.head.entry(&mut Noted { input, leaf: &mut self.entries }, most)?;
+            let place = self.head.place(input)?;
+            // Offsets change with what stands before them; find compares them to where blocks are.
+            self.entries.update(&[u8::from(place == Place::None)]);
+            input.step(self.head.place_len())?;
+            self.script.entry(&entry, cx)?;
+            if !entry.data {
+                continue;
+            }
+            bytes += entry.copy.len() + ENTRY;
+            if bytes > MOST {
+                return Err(Error::limit(format!("statements of a pg_dump archive's entries ({MOST} bytes)")));
+            }
+            cx.need(bytes as u64)?;
+            let data = Data { copy: entry.copy, place, done: place == Place::None };
+            if self.waiting.insert(entry.id, data).is_some() {
+                return Err(Error::damaged(CUSTOM, at, "two entries of one number"));
+            }
+        }
+        self.script.rows_follow();
+        Ok(())
+    }
+
+    /// Reads the next block; `false` at the archive's end.
+    fn block(&mut self, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<bool> {
+        cx.check()?;
+        let at = input.offset();
+        let Some(kind) = input.window(1)?.first().copied() else { return Ok(false) };
+        let mut own = Noted { input, leaf: &mut self.entries };
+        own.step(1)?;
+        let id = self.head.int(&mut own)?;
+        let Some(data) = self.waiting.get_mut(&id).filter(|data| !data.done) else {
+            return Err(Error::damaged(CUSTOM, at, "a block of no entry"));
+        };
+        if matches!(data.place, Place::At(place) if place != at) {
+            return Err(Error::damaged(CUSTOM, at, "a block is not where its entry says"));
+        }
+        data.done = true;
+        let copy = std::mem::take(&mut data.copy);
+        match kind {
+            ROWS => self.rows(&copy, input, cx)?,
+            LARGE_OBJECTS => while self.object(input, cx)? {},
+            _ => return Err(Error::damaged(CUSTOM, at, "a block of an unknown kind")),
+        }
+        Ok(true)
+    }
+
+    fn rows(&mut self, copy: &[u8], input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<()> {
+        let at = input.offset();
+        let source = decoded(&self.head, self.coded, input, cx)?;
+        self.script.rows(copy, source, at, cx)?;
+        self.script.ended(input.offset() - at);
+        Ok(())
+    }
+
+    /// Reads the next large object of a block; `false` behind the last one.
+    fn object(&mut self, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<bool> {
+        let oid = self.head.int(&mut Noted { input, leaf: &mut self.entries })?;
+        if oid == 0 {
+            return Ok(false);
+        }
+        let (at, size) = (input.offset(), input.read_size());
+        // They are numbers without a sign, which are written as if they had one.
+        let name = format!("blob_{}.dat", oid.rem_euclid(1 << 32));
+        let inner = decoded(&self.head, self.coded, input, cx)?;
+        let mut below = Input::new(Counted { inner, budget: cx.budget() }, size);
+        let found = cx.descend_member(&mut below, name.as_bytes())?;
+        if !below.window(1)?.is_empty() {
+            return Err(Error::damaged(CUSTOM, at, "bytes of a large object were left unread"));
+        }
+        let len = below.offset();
+        drop(below);
+        if !found.is_empty() {
+            self.parts.push(PartFound { at, len, note: [input.offset() - at, 0], points: None, found });
+            if self.parts.len() > MAX_PARTS {
+                return Err(Error::limit("large objects that change (262144)").layer(CUSTOM));
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The payload that comes next, decoded.
+fn decoded<'i>(
+    head: &'i Head,
+    coded: Option<Coded>,
+    input: &'i mut Input<'_>,
+    cx: &Cx<'i>,
+) -> Result<Box<dyn Source + 'i>> {
+    let chunks = Chunks::new(input, head)?;
+    if chunks.is_empty() {
+        // Nothing is not compressed either.
+        return Ok(Box::new(chunks));
+    }
+    let Some(coded) = coded else {
+        let name = if head.packing == Packing::Lz4 { "lz4" } else { "zstd" };
+        return Err(Error::unsupported(name).layer(CUSTOM));
+    };
+    let memory = cx.memory();
+    let need: Need<'i> = Box::new(move |bytes| memory.need(bytes));
+    coded.decoder(Box::new(chunks), Heads::names_only(), cx.search.second, need)
+}
+
+/// A source that counts against the budget.
+struct Counted<'a> {
+    inner: Box<dyn Source + 'a>,
+    budget: Budget,
+}
+
+impl Source for Counted<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize> {
+        let n = self.inner.read(buf)?;
+        self.budget.take(n as u64)?;
+        Ok(n)
+    }
+}
+
