@@ -3,13 +3,19 @@
 //! One walk forward. Where an entry says at which offset its block is, the block must be there: `pg_restore` would go by that.
 //! Each entry with data must have one block, and each block an entry: an archive has no end mark of its own, and one that was cut off
 //! between two blocks is known by that.
+//!
+//! `pg_dump` writes the entries once more when it knows the offsets: over the first ones where it can, and at the end where its output is
+//! open for appending, as that of version 17 is in `pg_dump -Fc > FILE`. `pg_restore` reads on no further than it must; here they must be
+//! the first ones again.
 
 use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
 
 use super::chunks::Chunks;
 use super::coded::Coded;
 use super::script::{self, Script};
-use super::toc::{Bytes, Form, Head, Packing, Place, cut};
+use super::toc::{Bytes, Entry, Form, Head, Packing, Place, cut};
 use super::{CUSTOM, MOST, Pgdump};
 use crate::error::{Error, Result};
 use crate::input::{Input, Source};
@@ -22,14 +28,18 @@ use crate::limits::MAX_PARTS;
 /// Kinds of blocks.
 const ROWS: u8 = 1;
 const LARGE_OBJECTS: u8 = 3;
+/// What a number that is not below 0 begins with, and no block.
+const NUMBER: u8 = 0;
+/// In the second number of a part's note: it is the entries once more.
+pub const ENTRIES_AGAIN: u64 = 1;
 /// Bytes that an entry with data takes besides its statement.
 const ENTRY: usize = 64;
 
 /// See [`crate::layer::Layer::find`].
 pub fn find(layer: &'static Pgdump, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found> {
     let most = cx.search.limits.max_record;
-    let mut entries = Leaf::default();
-    let head = Head::read(&mut Noted { input, leaf: &mut entries }, most)?;
+    let (mut entries, mut sha) = (Leaf::default(), Sha256::new());
+    let head = Head::read(&mut Noted { input, leaf: &mut entries, sha: &mut sha }, most)?;
     if head.form != Form::Custom {
         return Err(Error::unsupported("pg_dump directory").layer(CUSTOM));
     }
@@ -37,7 +47,7 @@ pub fn find(layer: &'static Pgdump, input: &mut Input<'_>, cx: &mut Cx<'_>) -> R
         return Err(Error::unsupported("pg_dump archive without sql").layer(CUSTOM));
     };
     let mut edits = cx.edits();
-    let (blocks, refused, mut parts) = {
+    let (blocks, refused, mut parts, again) = {
         let batch = sql.open(script::BEGIN, false, cx, Sheet::list(&mut edits))?;
         let batch = batch.ok_or_else(|| Error::unsupported("no record format").layer(CUSTOM))?;
         let mut walk = Walk {
@@ -45,6 +55,7 @@ pub fn find(layer: &'static Pgdump, input: &mut Input<'_>, cx: &mut Cx<'_>) -> R
             script: Script::new(batch, cx)?,
             head,
             entries,
+            sha: Sha256::new(),
             waiting: BTreeMap::new(),
             parts: Vec::new(),
         };
@@ -53,9 +64,10 @@ pub fn find(layer: &'static Pgdump, input: &mut Input<'_>, cx: &mut Cx<'_>) -> R
         if !walk.waiting.values().all(|data| data.done) {
             return Err(cut(input.offset()));
         }
+        let again = walk.again(input, cx)?;
         cx.leaf("entries", &walk.entries);
         let (blocks, refused) = walk.script.finish(cx)?;
-        (blocks, refused, walk.parts)
+        (blocks, refused, walk.parts, again)
     };
     if refused {
         return Ok(Found { layer, own: cx.edits(), parts: Vec::new() });
@@ -65,6 +77,10 @@ pub fn find(layer: &'static Pgdump, input: &mut Input<'_>, cx: &mut Cx<'_>) -> R
     if parts.len() > MAX_PARTS {
         return Err(Error::limit("blocks of a pg_dump archive that change (262144)").layer(layer.name()));
     }
+    if let (Some(at), false) = (again, parts.is_empty()) {
+        let nothing = Found { layer, own: cx.edits(), parts: Vec::new() };
+        parts.push(PartFound { at, len: 0, note: [0, ENTRIES_AGAIN], points: None, found: nothing });
+    }
     Ok(Found { layer, own: cx.edits(), parts })
 }
 
@@ -72,6 +88,7 @@ pub fn find(layer: &'static Pgdump, input: &mut Input<'_>, cx: &mut Cx<'_>) -> R
 struct Noted<'n, 'a> {
     input: &'n mut Input<'a>,
     leaf: &'n mut Leaf,
+    sha: &'n mut Sha256,
 }
 
 impl Bytes for Noted<'_, '_> {
@@ -82,7 +99,9 @@ impl Bytes for Noted<'_, '_> {
         self.input.window(min)
     }
     fn step(&mut self, n: usize) -> Result<()> {
-        self.leaf.update(self.input.unread().get(..n).unwrap_or_default());
+        let bytes = self.input.unread().get(..n).unwrap_or_default();
+        self.leaf.update(bytes);
+        self.sha.update(bytes);
         self.input.consume(n);
         Ok(())
     }
@@ -93,6 +112,8 @@ struct Data {
     copy: Vec<u8>,
     place: Place,
     done: bool,
+    /// Where its block is.
+    begun: Option<u64>,
 }
 
 struct Walk<'w> {
@@ -100,6 +121,8 @@ struct Walk<'w> {
     coded: Option<Coded>,
     script: Script<'w>,
     entries: Leaf,
+    /// Digest of the entries, less their places.
+    sha: Sha256,
     waiting: BTreeMap<i64, Data>,
     /// Large objects that change.
     parts: Vec<PartFound>,
@@ -114,11 +137,7 @@ impl Walk<'_> {
         for _ in 0..self.head.entries {
             cx.check()?;
             let at = input.offset();
-            let entry = self.head.entry(&mut Noted { input, leaf: &mut self.entries }, most)?;
-            let place = self.head.place(input)?;
-            // Offsets change with what stands before them; find compares them to where blocks are.
-            self.entries.update(&[u8::from(place == Place::None)]);
-            input.step(self.head.place_len())?;
+            let (entry, place) = self.entry(input, most)?;
             self.script.entry(&entry, cx)?;
             if !entry.data {
                 continue;
@@ -128,7 +147,7 @@ impl Walk<'_> {
                 return Err(Error::limit(format!("statements of a pg_dump archive's entries ({MOST} bytes)")));
             }
             cx.need(bytes as u64)?;
-            let data = Data { copy: entry.copy, place, done: place == Place::None };
+            let data = Data { copy: entry.copy, place, done: place == Place::None, begun: None };
             if self.waiting.insert(entry.id, data).is_some() {
                 return Err(Error::damaged(CUSTOM, at, "two entries of one number"));
             }
@@ -137,12 +156,49 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Reads the next block; `false` at the archive's end.
+    /// Reads the next entry.
+    fn entry(&mut self, input: &mut Input<'_>, most: u64) -> Result<(Entry, Place)> {
+        let mut own = Noted { input, leaf: &mut self.entries, sha: &mut self.sha };
+        let entry = self.head.entry(&mut own, most)?;
+        let place = self.head.place(input)?;
+        // Offsets change with what stands before them; they are compared to where blocks are.
+        self.entries.update(&[u8::from(place == Place::None)]);
+        input.step(self.head.place_len())?;
+        Ok((entry, place))
+    }
+
+    /// Reads the entries that come once more behind the blocks, if they do; where they stand.
+    fn again(&mut self, input: &mut Input<'_>, cx: &Cx<'_>) -> Result<Option<u64>> {
+        let at = input.offset();
+        if input.window(1)?.is_empty() {
+            return Ok(None);
+        }
+        let differ = || Error::damaged(CUSTOM, at, "bytes behind the blocks");
+        let first = std::mem::take(&mut self.sha).finalize();
+        let count = self.head.int(input)?;
+        if u64::try_from(count) != Ok(self.head.entries) {
+            return Err(differ());
+        }
+        for _ in 0..self.head.entries {
+            cx.check()?;
+            let (entry, place) = self.entry(input, cx.search.limits.max_record)?;
+            let begun = self.waiting.get(&entry.id).and_then(|data| data.begun);
+            if matches!(place, Place::At(place) if begun != Some(place)) {
+                return Err(Error::damaged(CUSTOM, at, "a block is not where its entry says"));
+            }
+        }
+        if std::mem::take(&mut self.sha).finalize() != first || !input.window(1)?.is_empty() {
+            return Err(differ());
+        }
+        Ok(Some(at))
+    }
+
+    /// Reads the next block; `false` behind the last one.
     fn block(&mut self, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<bool> {
         cx.check()?;
         let at = input.offset();
-        let Some(kind) = input.window(1)?.first().copied() else { return Ok(false) };
-        let mut own = Noted { input, leaf: &mut self.entries };
+        let Some(kind) = input.window(1)?.first().copied().filter(|kind| *kind != NUMBER) else { return Ok(false) };
+        let mut own = Noted { input, leaf: &mut self.entries, sha: &mut Sha256::new() };
         own.step(1)?;
         let id = self.head.int(&mut own)?;
         let Some(data) = self.waiting.get_mut(&id).filter(|data| !data.done) else {
@@ -151,7 +207,7 @@ impl Walk<'_> {
         if matches!(data.place, Place::At(place) if place != at) {
             return Err(Error::damaged(CUSTOM, at, "a block is not where its entry says"));
         }
-        data.done = true;
+        (data.done, data.begun) = (true, Some(at));
         let copy = std::mem::take(&mut data.copy);
         match kind {
             ROWS => self.rows(&copy, input, cx)?,
@@ -171,11 +227,13 @@ impl Walk<'_> {
 
     /// Reads the next large object of a block; `false` behind the last one.
     fn object(&mut self, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<bool> {
-        let oid = self.head.int(&mut Noted { input, leaf: &mut self.entries })?;
+        let at = input.offset();
+        let oid = self.head.int(input)?;
+        self.entries.update(&oid.to_le_bytes());
         if oid == 0 {
             return Ok(false);
         }
-        let (at, size) = (input.offset(), input.read_size());
+        let (payload, size) = (input.offset(), input.read_size());
         // They are numbers without a sign, which are written as if they had one.
         let name = format!("blob_{}.dat", oid.rem_euclid(1 << 32));
         let inner = decoded(&self.head, self.coded, input, cx)?;
@@ -187,7 +245,7 @@ impl Walk<'_> {
         let len = below.offset();
         drop(below);
         if !found.is_empty() {
-            self.parts.push(PartFound { at, len, note: [input.offset() - at, 0], points: None, found });
+            self.parts.push(PartFound { at: payload, len, note: [input.offset() - payload, 0], points: None, found });
             if self.parts.len() > MAX_PARTS {
                 return Err(Error::limit("large objects that change (262144)").layer(CUSTOM));
             }

@@ -9,6 +9,7 @@ use std::io;
 use super::CUSTOM;
 use super::chunks::ChunkPass;
 use super::coded::Coded;
+use super::custom::ENTRIES_AGAIN;
 use super::toc::{Head, Keeping, Place};
 use crate::blob::{Blob, Spool};
 use crate::edit::{Patch, Piece};
@@ -82,6 +83,8 @@ struct Made {
     patch: Patch,
     /// Where each payload stood, in order, and by how many bytes all behind it moves; 16 bytes each.
     moves: Vec<(u64, i64)>,
+    /// Where the entries stand once more.
+    again: Option<u64>,
 }
 
 impl Made {
@@ -96,9 +99,13 @@ impl Made {
 fn make(found: &Found, blob: &dyn Blob, cx: &mut Cx<'_>) -> Result<Made> {
     let mut pass = BlobPass::new(blob, cx.search.space);
     let head = Head::read(&mut Keeping(&mut pass), cx.search.limits.max_record)?;
-    let (mut moves, mut by) = (Vec::with_capacity(found.parts.len()), 0i64);
+    let (mut moves, mut by, mut again) = (Vec::with_capacity(found.parts.len()), 0i64, None);
     for part in &found.parts {
         cx.check()?;
+        if part.note == [0, ENTRIES_AGAIN] {
+            again = Some(part.at);
+            continue;
+        }
         pass.keep(pass::gap(part.at, &pass)?)?;
         let written = block(part, &head, &mut pass, cx)?;
         let [was, _] = part.note;
@@ -108,7 +115,7 @@ fn make(found: &Found, blob: &dyn Blob, cx: &mut Cx<'_>) -> Result<Made> {
         by += i64::try_from(written).unwrap_or(i64::MAX) - i64::try_from(was).unwrap_or(i64::MAX);
         moves.push((part.at, by));
     }
-    Ok(Made { patch: pass.finish(), moves })
+    Ok(Made { patch: pass.finish(), moves, again })
 }
 
 /// Makes a payload again; returns its new length.
@@ -126,6 +133,19 @@ fn block(part: &PartFound, head: &Head, pass: &mut dyn Pass, cx: &mut Cx<'_>) ->
 fn play(made: &Made, pass: &mut dyn Pass, cx: &mut Cx<'_>) -> Result<()> {
     let most = cx.search.limits.max_record;
     let head = Head::read(&mut Keeping(pass), most)?;
+    entries(&head, made, pass, cx)?;
+    pass::apply_until(&made.patch.edits, pass, 0)?;
+    if let Some(again) = made.again {
+        pass.keep(pass::gap(again, pass)?)?;
+        head.int(&mut Keeping(pass))?;
+        entries(&head, made, pass, cx)?;
+    }
+    pass.keep_rest()
+}
+
+/// Plays the entries, with the offsets that are right now.
+fn entries(head: &Head, made: &Made, pass: &mut dyn Pass, cx: &Cx<'_>) -> Result<()> {
+    let most = cx.search.limits.max_record;
     for _ in 0..head.entries {
         cx.check()?;
         head.entry(&mut Keeping(pass), most)?;
@@ -140,6 +160,5 @@ fn play(made: &Made, pass: &mut dyn Pass, cx: &mut Cx<'_>) -> Result<()> {
             _ => pass.keep(len)?,
         }
     }
-    pass::apply_until(&made.patch.edits, pass, 0)?;
-    pass.keep_rest()
+    Ok(())
 }
