@@ -8,8 +8,10 @@
 
 mod edits;
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 pub use self::edits::{Edits, apply, compose};
@@ -466,6 +468,8 @@ pub struct Sheet<'o> {
 enum To<'o> {
     /// Find: what gives way is noted.
     List(&'o mut EditList),
+    /// Find: as `List`, and others take from it as the stream goes on.
+    Shared(Rc<RefCell<EditList>>),
     /// Filter: all of it goes on at once.
     Out(&'o mut dyn Outlet),
     /// A second look: nothing may give way.
@@ -476,6 +480,11 @@ impl<'o> Sheet<'o> {
     /// Notes edits in `edits`.
     pub fn list(edits: &'o mut EditList) -> Self {
         Self { to: To::List(edits), leaf: Leaf::default(), at: 0, scouts: None }
+    }
+
+    /// Notes edits in `edits`, from which others take as the stream goes on.
+    pub fn shared(edits: Rc<RefCell<EditList>>) -> Self {
+        Self { to: To::Shared(edits), leaf: Leaf::default(), at: 0, scouts: None }
     }
 
     /// Sends the stream as it will be to `out`.
@@ -490,7 +499,7 @@ impl<'o> Sheet<'o> {
 
     /// Whether what is said leaves at once: then what cannot be read must stop it here.
     pub fn leaves(&self) -> bool {
-        !matches!(self.to, To::List(_))
+        !matches!(self.to, To::List(_) | To::Shared(_))
     }
 
     /// The next bytes of the old stream stay.
@@ -501,7 +510,7 @@ impl<'o> Sheet<'o> {
         self.leaf.update(bytes);
         self.at += bytes.len() as u64;
         match &mut self.to {
-            To::List(_) | To::Refuse => Ok(()),
+            To::List(_) | To::Shared(_) | To::Refuse => Ok(()),
             To::Out(out) => out.keep(bytes),
         }
     }
@@ -515,6 +524,7 @@ impl<'o> Sheet<'o> {
         self.at = span.end;
         match &mut self.to {
             To::List(edits) => edits.push(span, payload),
+            To::Shared(edits) => edits.borrow_mut().push(span, payload),
             To::Out(out) => out.replace(span.len(), payload),
             To::Refuse => Err(Error::new(Kind::Verify, "something is left in the result")),
         }
@@ -531,7 +541,7 @@ impl<'o> Sheet<'o> {
     /// What was said so far may go on its way.
     pub fn flush(&mut self) -> Result<()> {
         match &mut self.to {
-            To::List(_) | To::Refuse => Ok(()),
+            To::List(_) | To::Shared(_) | To::Refuse => Ok(()),
             To::Out(out) => out.flush(),
         }
     }

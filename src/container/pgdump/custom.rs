@@ -14,15 +14,14 @@ use sha2::{Digest, Sha256};
 
 use super::chunks::Chunks;
 use super::coded::Coded;
-use super::script::{self, Script};
+use super::script::Script;
 use super::toc::{Bytes, Entry, Form, Head, Packing, Place, cut};
 use super::{CUSTOM, MOST, Pgdump};
 use crate::error::{Error, Result};
 use crate::input::{Input, Source};
 use crate::layer::coded::{Codec as _, Heads, Need};
 use crate::layer::cx::{Budget, Leaf};
-use crate::layer::ruling::Sheet;
-use crate::layer::{Cx, Found, Layer as _, PartFound};
+use crate::layer::{Cx, Found, PartFound, raw};
 use crate::limits::MAX_PARTS;
 
 /// Kinds of blocks.
@@ -43,40 +42,24 @@ pub fn find(layer: &'static Pgdump, input: &mut Input<'_>, cx: &mut Cx<'_>) -> R
     if head.form != Form::Custom {
         return Err(Error::unsupported("pg_dump directory").layer(CUSTOM));
     }
-    let Some(sql) = cx.search.detect.format("sql") else {
-        return Err(Error::unsupported("pg_dump archive without sql").layer(CUSTOM));
+    let mut walk = Walk {
+        coded: Coded::of(head.packing, cx),
+        script: Script::new(cx.members_so_far(), cx)?,
+        head,
+        entries,
+        sha: Sha256::new(),
+        waiting: BTreeMap::new(),
+        parts: Vec::new(),
     };
-    let mut edits = cx.edits();
-    let (blocks, refused, mut parts, again) = {
-        let batch = sql.open(script::BEGIN, false, cx, Sheet::list(&mut edits))?;
-        let batch = batch.ok_or_else(|| Error::unsupported("no record format").layer(CUSTOM))?;
-        let mut walk = Walk {
-            coded: Coded::of(head.packing, cx),
-            script: Script::new(batch, cx)?,
-            head,
-            entries,
-            sha: Sha256::new(),
-            waiting: BTreeMap::new(),
-            parts: Vec::new(),
-        };
-        walk.contents(input, cx)?;
-        while walk.block(input, cx)? {}
-        if !walk.waiting.values().all(|data| data.done) {
-            return Err(cut(input.offset()));
-        }
-        let again = walk.again(input, cx)?;
-        cx.leaf("entries", &walk.entries);
-        let (blocks, refused) = walk.script.finish(cx)?;
-        (blocks, refused, walk.parts, again)
-    };
-    if refused {
-        return Ok(Found { layer, own: cx.edits(), parts: Vec::new() });
+    walk.contents(input, cx)?;
+    while walk.block(input, cx)? {}
+    if !walk.waiting.values().all(|data| data.done) {
+        return Err(cut(input.offset()));
     }
-    parts.extend(blocks.deal(&edits, cx)?);
-    parts.sort_by_key(|part| part.at);
-    if parts.len() > MAX_PARTS {
-        return Err(Error::limit("blocks of a pg_dump archive that change (262144)").layer(layer.name()));
-    }
+    let again = walk.again(input, cx)?;
+    cx.leaf("entries", &walk.entries);
+    let refused = walk.script.finish(cx)?;
+    let mut parts = if refused { Vec::new() } else { walk.parts };
     if let (Some(at), false) = (again, parts.is_empty()) {
         let nothing = Found { layer, own: cx.edits(), parts: Vec::new() };
         parts.push(PartFound { at, len: 0, note: [0, ENTRIES_AGAIN], points: None, found: nothing });
@@ -124,7 +107,7 @@ struct Walk<'w> {
     /// Digest of the entries, less their places.
     sha: Sha256,
     waiting: BTreeMap<i64, Data>,
-    /// Large objects that change.
+    /// Blocks and large objects that change.
     parts: Vec<PartFound>,
 }
 
@@ -152,7 +135,6 @@ impl Walk<'_> {
                 return Err(Error::damaged(CUSTOM, at, "two entries of one number"));
             }
         }
-        self.script.rows_follow();
         Ok(())
     }
 
@@ -220,8 +202,19 @@ impl Walk<'_> {
     fn rows(&mut self, copy: &[u8], input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<()> {
         let at = input.offset();
         let source = decoded(&self.head, self.coded, input, cx)?;
-        self.script.rows(copy, source, at, cx)?;
-        self.script.ended(input.offset() - at);
+        let (len, own) = self.script.rows(copy, source, cx)?;
+        if own.is_empty() {
+            return Ok(());
+        }
+        let found = Found { layer: &raw::RAW, own, parts: Vec::new() };
+        self.change(PartFound { at, len, note: [input.offset() - at, 0], points: None, found })
+    }
+
+    fn change(&mut self, part: PartFound) -> Result<()> {
+        self.parts.push(part);
+        if self.parts.len() >= MAX_PARTS {
+            return Err(Error::limit("blocks of a pg_dump archive that change (262144)").layer(CUSTOM));
+        }
         Ok(())
     }
 
@@ -245,10 +238,8 @@ impl Walk<'_> {
         let len = below.offset();
         drop(below);
         if !found.is_empty() {
-            self.parts.push(PartFound { at: payload, len, note: [input.offset() - payload, 0], points: None, found });
-            if self.parts.len() > MAX_PARTS {
-                return Err(Error::limit("large objects that change (262144)").layer(CUSTOM));
-            }
+            let note = [input.offset() - payload, 0];
+            self.change(PartFound { at: payload, len, note, points: None, found })?;
         }
         Ok(true)
     }

@@ -1,51 +1,50 @@
 //! What `pg_restore` would make of an archive, as one stream for the layer of SQL dumps: each entry's DDL behind a comment with its names,
 //! and then block by block the rows.
 //!
-//! The stream is not what lies anywhere; edits of it are dealt out to the blocks at the end. An entry and a block must end where a
+//! The stream is not what lies anywhere; edits of it are handed out block by block. An entry and a block must end where a
 //! statement does, so that none reaches into the next one and takes rows for something else.
+
+use std::cell::RefCell;
+use std::rc::Rc;
 
 use super::CUSTOM;
 use super::toc::{Entry, Head};
-use crate::edit::EditList;
+use crate::edit::{Edit, EditList};
 use crate::error::{Error, Kind, Result};
 use crate::input::{BlobSource, Input, Source};
+use crate::layer::Cx;
 use crate::layer::cx::Budget;
-use crate::layer::ruling::{self, Batch};
-use crate::layer::{Cx, Found, PartFound, raw};
-use crate::limits::MAX_PARTS;
+use crate::layer::ruling::{self, Batch, Sheet};
 use crate::span::Span;
 
 /// How the stream begins: whose SQL it is.
-pub const BEGIN: &[u8] = b"-- PostgreSQL database archive\n";
+const BEGIN: &[u8] = b"-- PostgreSQL database archive\n";
 
 /// Longest end of a block that is looked at: its end mark, and the line feeds behind it.
 const TAIL: usize = 16;
 
 /// The stream as it is read.
-pub struct Script<'b> {
-    batch: Box<dyn Batch + 'b>,
+pub struct Script<'s> {
+    batch: Box<dyn Batch + 's>,
+    /// Edits of the stream since the last block.
+    edits: Rc<RefCell<EditList>>,
     /// Bytes of the stream so far.
     at: u64,
-    /// The blocks of rows in it; 40 bytes each.
-    blocks: Vec<Block>,
-    /// Where in the artifact the stream began to be read: what is learnt of it belongs there.
-    members: usize,
+    /// Where in the artifact the stream begins: what is learnt of it belongs there.
+    place: usize,
 }
 
-/// A block of rows.
-struct Block {
-    /// Its bytes in the stream.
-    span: Span,
-    /// Where its payload starts in the archive.
-    at: u64,
-    /// Bytes of the payload there.
-    len: u64,
-}
-
-impl<'b> Script<'b> {
-    /// At the start; `batch` was opened for a stream that starts with [`BEGIN`].
-    pub fn new(batch: Box<dyn Batch + 'b>, cx: &mut Cx<'_>) -> Result<Self> {
-        let mut script = Self { batch, at: 0, blocks: Vec::new(), members: cx.members_so_far() };
+impl<'s> Script<'s> {
+    /// At the start; `place` is no other stream's.
+    pub fn new(place: usize, cx: &mut Cx<'s>) -> Result<Self> {
+        let Some(sql) = cx.search.detect.format("sql") else {
+            return Err(Error::unsupported("pg_dump archive without sql").layer(CUSTOM));
+        };
+        let edits = Rc::new(RefCell::new(cx.edits()));
+        let sheet = Sheet::shared(Rc::clone(&edits));
+        let batch = cx.with_members(place, |cx| sql.open(BEGIN, false, cx, sheet))?;
+        let batch = batch.ok_or_else(|| Error::unsupported("no record format").layer(CUSTOM))?;
+        let mut script = Self { batch, edits, at: 0, place };
         script.text(BEGIN, cx)?;
         Ok(script)
     }
@@ -78,20 +77,16 @@ impl<'b> Script<'b> {
         self.text(&text, cx)
     }
 
-    /// All entries are read: what comes is rows.
-    pub fn rows_follow(&mut self) {
-        self.batch.informed();
+    /// Text of the archive that is none of its DDL.
+    pub fn note(&mut self, note: &[u8], cx: &mut Cx<'_>) -> Result<()> {
+        let mut text = b"-- ".to_vec();
+        line(note, &mut text);
+        text.push(b'\n');
+        self.text(&text, cx)
     }
 
-    /// The rows of a block behind `copy`, their statement, if they have one. The payload lies at `at` of the archive; whoever reads `source` to its
-    /// end knows its length there, and tells [`Self::ended`]. Returns the length of the rows.
-    pub fn rows(
-        &mut self,
-        copy: &[u8],
-        source: impl Source,
-        at: u64,
-        cx: &mut Cx<'_>,
-    ) -> Result<u64> {
+    /// The rows of a block behind `copy`, their statement, if they have one. Returns their length and what changes in them.
+    pub fn rows(&mut self, copy: &[u8], source: impl Source, cx: &mut Cx<'_>) -> Result<(u64, EditList)> {
         if !copy.is_empty() {
             let text = [copy, if copy.ends_with(b"\n") { b"" } else { b"\n" }].concat();
             self.text(&text, cx)?;
@@ -108,28 +103,26 @@ impl<'b> Script<'b> {
         if !copy.is_empty() && !tail.is_marked() {
             return Err(Error::new(Kind::Damaged, "a block of rows ends without its end mark").layer(CUSTOM));
         }
-        self.blocks.push(Block { span: Span::new(self.at, self.at + len), at, len: 0 });
-        if self.blocks.len() > MAX_PARTS {
-            return Err(Error::limit("blocks of a pg_dump archive (262144)").layer(CUSTOM));
+        let mut own = cx.edits();
+        let edits = self.edits.replace(cx.edits());
+        let mut reader = edits.read();
+        while let Some(Edit { span, payload }) = reader.next()? {
+            let Some(start) = span.start.checked_sub(self.at).filter(|start| start + span.len() <= len) else {
+                return Err(Error::new(Kind::Verify, "an edit lies outside of its block of rows").layer(CUSTOM));
+            };
+            own.push(Span::new(start, start + span.len()), &payload)?;
         }
         self.at += len;
-        Ok(len)
+        Ok((len, own))
     }
 
-    /// The payload of the last block took `len` bytes of the archive.
-    pub fn ended(&mut self, len: u64) {
-        if let Some(block) = self.blocks.last_mut() {
-            block.len = len;
-        }
-    }
-
-    /// The stream is over. The blocks, and whether nothing of them may change.
-    pub fn finish(mut self, cx: &mut Cx<'_>) -> Result<(Blocks, bool)> {
+    /// The stream is over: whether nothing of it may change.
+    pub fn finish(&mut self, cx: &mut Cx<'_>) -> Result<bool> {
         self.batch.settle(cx).map_err(|error| error.layer(CUSTOM))?;
         cx.found()?;
-        cx.with_members(self.members, |cx| self.batch.finish(cx)).map_err(|error| error.layer(CUSTOM))?;
+        cx.with_members(self.place, |cx| self.batch.finish(cx)).map_err(|error| error.layer(CUSTOM))?;
         self.batch.flush()?;
-        Ok((Blocks(self.blocks), self.batch.refused()))
+        Ok(self.batch.refused())
     }
 
     /// Bytes of the stream that lie in no block.
@@ -151,32 +144,6 @@ impl<'b> Script<'b> {
     }
 }
 
-/// The blocks of a stream, in order.
-pub struct Blocks(Vec<Block>);
-
-impl Blocks {
-    /// Deals the edits of the stream out to the blocks in which they are.
-    pub fn deal(&self, edits: &EditList, cx: &Cx<'_>) -> Result<Vec<PartFound>> {
-        let mut reader = edits.read();
-        let (mut parts, mut next) = (Vec::new(), reader.next()?);
-        for Block { span, at, len } in &self.0 {
-            let mut own = cx.edits();
-            while let Some(edit) = next.take_if(|edit| edit.span.start >= span.start && edit.span.end <= span.end) {
-                own.push(Span::new(edit.span.start - span.start, edit.span.end - span.start), &edit.payload)?;
-                next = reader.next()?;
-            }
-            if !own.is_empty() {
-                let found = Found { layer: &raw::RAW, own, parts: Vec::new() };
-                parts.push(PartFound { at: *at, len: span.len(), note: [*len, 0], points: None, found });
-            }
-        }
-        if next.is_some() {
-            return Err(Error::new(Kind::Verify, "an edit lies in no block of rows").layer(CUSTOM));
-        }
-        Ok(parts)
-    }
-}
-
 /// Adds `text` and a mark behind it, on one line.
 fn line(text: &[u8], out: &mut Vec<u8>) {
     out.extend(text.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
@@ -185,7 +152,7 @@ fn line(text: &[u8], out: &mut Vec<u8>) {
 
 /// The last bytes of a source.
 #[derive(Default)]
-struct Tail(std::cell::RefCell<Vec<u8>>);
+struct Tail(RefCell<Vec<u8>>);
 
 impl Tail {
     fn see(&self, bytes: &[u8]) {
