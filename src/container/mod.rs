@@ -12,6 +12,7 @@ mod tests;
 pub mod zip;
 
 use crate::layer::Layer;
+use crate::layer::bundle::Bundler;
 
 /// What is known of one container.
 pub struct Known {
@@ -60,6 +61,13 @@ pub static KNOWN: &[Known] = &[
         layer: None,
     },
 ];
+
+/// Who knows members that belong together.
+#[cfg(feature = "pgdump")]
+pub static BUNDLER: Option<&'static dyn Bundler> = Some(&pgdump::files::FILES);
+/// Who knows members that belong together.
+#[cfg(not(feature = "pgdump"))]
+pub static BUNDLER: Option<&'static dyn Bundler> = None;
 
 /// The containers that are built in.
 pub static TABLE: &[&'static dyn Layer] = &[

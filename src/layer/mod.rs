@@ -8,6 +8,7 @@
 
 pub mod ahead;
 pub mod binary;
+pub mod bundle;
 #[cfg(any(feature = "tar", feature = "zip"))]
 pub mod clash;
 pub mod coded;
@@ -183,6 +184,17 @@ pub trait Detect: Sync {
 
     /// The layer of this record format, for a container whose members hold nothing else; `None` if this build has none.
     fn format(&self, name: &str) -> Option<&'static dyn Layer> {
+        let _ = name;
+        None
+    }
+
+    /// Who knows members of containers that belong together.
+    fn bundler(&self) -> Option<&'static dyn bundle::Bundler> {
+        None
+    }
+
+    /// The layer of the codec of this name; `None` if this build has none.
+    fn codec_layer(&self, name: &str) -> Option<&'static dyn Layer> {
         let _ = name;
         None
     }

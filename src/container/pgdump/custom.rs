@@ -246,11 +246,11 @@ impl Walk<'_> {
 }
 
 /// The payload that comes next, decoded.
-fn decoded<'i>(
+fn decoded<'i, 's: 'i>(
     head: &'i Head,
     coded: Option<Coded>,
     input: &'i mut Input<'_>,
-    cx: &Cx<'i>,
+    cx: &Cx<'s>,
 ) -> Result<Box<dyn Source + 'i>> {
     let chunks = Chunks::new(input, head)?;
     if chunks.is_empty() {

@@ -18,6 +18,8 @@ mod coded;
 #[cfg(feature = "pgdump")]
 mod custom;
 #[cfg(feature = "pgdump")]
+pub mod files;
+#[cfg(feature = "pgdump")]
 mod lift;
 #[cfg(feature = "pgdump")]
 mod script;
