@@ -93,7 +93,8 @@ impl<'s> Files<'s> {
         let mut files = BTreeMap::new();
         for (entry, file) in &contents.entries {
             script.entry(entry, cx)?;
-            let rows = entry.data && !file.is_empty() && !is_list(file);
+            // Large objects have a list of theirs, whatever file is said.
+            let rows = entry.data && !file.is_empty() && entry.kind != b"BLOBS";
             if rows && files.insert(file.clone(), (entry.copy.clone(), false)).is_some() {
                 return Err(Error::new(Kind::Damaged, "two entries of one file").layer(CUSTOM));
             }
@@ -176,7 +177,7 @@ impl<'s> Bundle<'s> for Files<'s> {
                 .map(Some);
         }
         let plain = self.known.as_ref().is_some_and(|known| known.plain.contains(folder));
-        if plain || !is_data(stem) {
+        if plain || !(is_data(stem) || is_list(base)) {
             return Ok(None);
         }
         // Whose it is may be told behind it.
