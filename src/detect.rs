@@ -12,8 +12,9 @@ pub mod text;
 use crate::codec::utf16;
 use crate::container;
 use crate::format::{self, Format, journal};
+use crate::layer::bundle::Bundler;
 use crate::layer::coded::{Codec, CodecLayer, strip_suffix_fold};
-use crate::layer::{Detect, Fit, Hint};
+use crate::layer::{Detect, Fit, Hint, Layer};
 use known::{KNOWN, Known, LATER};
 use text::Choice;
 
@@ -70,6 +71,18 @@ impl Detect for Tables {
             Choice::Format(name) => self.format_named(name),
             Choice::Unsupported(name) => Fit::Unsupported(name),
         }
+    }
+
+    fn format(&self, name: &str) -> Option<&'static dyn Layer> {
+        self.formats.iter().find(|format| format.name() == name).map(|format| format.layer)
+    }
+
+    fn bundler(&self) -> Option<&'static dyn Bundler> {
+        container::BUNDLER
+    }
+
+    fn codec_layer(&self, name: &str) -> Option<&'static dyn Layer> {
+        self.codecs.iter().find(|codec| codec.0.name() == name).map(|codec| *codec as &'static dyn Layer)
     }
 
     fn codec(&self, name: &str) -> Option<&'static dyn Codec> {

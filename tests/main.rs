@@ -22,6 +22,7 @@ mod matrix;
 mod mirror;
 mod naive;
 mod operation;
+mod pgarchive;
 mod policy;
 mod readme;
 mod records;

@@ -12,7 +12,7 @@ use crate::support::{ALICE, World, make};
 
 /// A value of a row.
 #[derive(Debug, Clone, PartialEq)]
-enum Value {
+pub enum Value {
     Null,
     Number(i64),
     Text(String),
@@ -29,7 +29,8 @@ enum Dump {
     Sqlite,
 }
 
-fn copy_cell(value: &Value) -> String {
+/// A value as `COPY` writes it.
+pub fn copy_cell(value: &Value) -> String {
     let escape = |text: &str| {
         let mut out = String::new();
         for c in text.chars() {
@@ -134,7 +135,7 @@ fn dump(rows: &[Vec<Value>], how: Dump) -> String {
 }
 
 /// Whether a row is Alice's: the SPEC's rules for an id, an e-mail and a token, written once more.
-fn is_hers(row: &[Value]) -> bool {
+pub fn is_hers(row: &[Value]) -> bool {
     let id = match &row[0] {
         Value::Number(n) => *n == 48213,
         Value::Text(text) => text == "48213",
@@ -215,7 +216,8 @@ fn value() -> impl Strategy<Value = Value> {
     ]
 }
 
-fn row() -> impl Strategy<Value = Vec<Value>> {
+/// A row of four values.
+pub fn row() -> impl Strategy<Value = Vec<Value>> {
     let id = prop::sample::select(vec![48213i64, 1, 2, 3, 482_130, -48213]).prop_map(Value::Number);
     (id, value(), value(), value()).prop_map(|(a, b, c, d)| vec![a, b, c, d])
 }

@@ -4,6 +4,7 @@
 //! This is the table that `detect` joins with those of codecs and formats. What a stream looks like is known even where the
 //! feature that reads it is left out, so that it is `unsupported` by name and never taken for text.
 
+pub mod pgdump;
 pub mod tar;
 #[cfg(test)]
 #[cfg(any(feature = "tar", feature = "zip"))]
@@ -11,6 +12,7 @@ mod tests;
 pub mod zip;
 
 use crate::layer::Layer;
+use crate::layer::bundle::Bundler;
 
 /// What is known of one container.
 pub struct Known {
@@ -48,7 +50,24 @@ pub static KNOWN: &[Known] = &[
         #[cfg(not(feature = "zip"))]
         layer: None,
     },
+    Known {
+        name: pgdump::CUSTOM,
+        extensions: &[],
+        sniff: pgdump::sniff,
+        named: pgdump::named,
+        #[cfg(feature = "pgdump")]
+        layer: Some(&pgdump::PGDUMP),
+        #[cfg(not(feature = "pgdump"))]
+        layer: None,
+    },
 ];
+
+/// Who knows members that belong together.
+#[cfg(feature = "pgdump")]
+pub static BUNDLER: Option<&'static dyn Bundler> = Some(&pgdump::files::FILES);
+/// Who knows members that belong together.
+#[cfg(not(feature = "pgdump"))]
+pub static BUNDLER: Option<&'static dyn Bundler> = None;
 
 /// The containers that are built in.
 pub static TABLE: &[&'static dyn Layer] = &[
@@ -56,6 +75,8 @@ pub static TABLE: &[&'static dyn Layer] = &[
     &tar::TAR,
     #[cfg(feature = "zip")]
     &zip::ZIP,
+    #[cfg(feature = "pgdump")]
+    &pgdump::PGDUMP,
 ];
 
 /// The container that a stream starting with `head` is, judged by its bytes alone.

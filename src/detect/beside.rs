@@ -213,6 +213,8 @@ fn look(folders: &dyn Folders, path: &Path) -> Look {
         Some("iceberg table")
     } else if has("kopia.repository", false) || has("kopia.repository.f", false) {
         Some("kopia repository")
+    } else if has("toc.dat", false) && starts_with(folders, &path.join("toc.dat"), b"PGDMP") {
+        Some("pg_dump directory")
     } else if has("config", false) && has("data", true) {
         if all(&["index", "keys", "snapshots"]) {
             Some("restic repository")

@@ -9,6 +9,8 @@ mod compiled;
 #[cfg(feature = "gzip")]
 mod inflate;
 mod inputs;
+#[cfg(feature = "pgdump")]
+mod pgarchive;
 mod pipeline;
 mod scanners;
 #[cfg(feature = "gzip")]
@@ -23,6 +25,8 @@ pub use compiled::compiled;
 #[cfg(feature = "gzip")]
 pub use inflate::inflate;
 pub use inputs::{checksums, policy, registry_csv, registry_jsonl};
+#[cfg(feature = "pgdump")]
+pub use pgarchive::pgarchive;
 pub use pipeline::{bzip2, divided, frames, gzip, journal, lz4, snappy, sql, tar, utf16, whole, xz, zip, zstd};
 pub use scanners::{csv, edit_list, json, spelling, text};
 #[cfg(feature = "gzip")]
@@ -67,6 +71,8 @@ pub static BODIES: &[(&str, Body)] = &[
     #[cfg(feature = "gzip")]
     ("inflate", inflate),
     ("splice_units", splice_units),
+    #[cfg(feature = "pgdump")]
+    ("pgarchive", pgarchive),
 ];
 
 /// What bytes above 0x7f stand for in [`expand`]: what scanners and matchers stumble over.

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use jiff::Timestamp;
 use xxhash_rust::xxh3::Xxh3;
 
+use super::bundle::Claim;
 use super::coded::Codec;
 pub use super::memory::{LargeSlot, Memory};
 use super::settle::Readings;
@@ -244,6 +245,7 @@ pub struct Cx<'s> {
     budget: Budget,
     memory: Memory<'s>,
     marks: Marks,
+    claim: Option<Claim<'s>>,
 }
 
 impl Drop for Cx<'_> {
@@ -273,6 +275,7 @@ impl<'s> Cx<'s> {
             budget: Budget { used: Arc::new(AtomicU64::new(0)), max: search.limits.max_decoded },
             memory: Memory::new(search.large, search.interrupted),
             marks: Marks::default(),
+            claim: None,
         }
     }
 
@@ -293,8 +296,11 @@ impl<'s> Cx<'s> {
 
     /// For a second look, by `search`, at what comes of the current stream: on the same memory.
     #[must_use]
-    pub fn beside(&self, search: &'s Search<'s>) -> Self {
-        let mut cx = Self::new(search, &self.trail, self.mtime);
+    pub fn beside<'b>(&self, search: &'b Search<'b>) -> Cx<'b>
+    where
+        's: 'b,
+    {
+        let mut cx = Cx::new(search, &self.trail, self.mtime);
         (cx.root, cx.depth, cx.members) = (self.root, self.depth, self.members);
         cx.hint_name.clone_from(&self.hint_name);
         cx.memory = self.memory.clone();
@@ -394,6 +400,9 @@ impl<'s> Cx<'s> {
 
     /// Goes down into the artifact's own bytes.
     pub fn descend(&mut self, input: &mut Input<'_>) -> Result<Found> {
+        if let Some(claim) = self.claim.take() {
+            return claim(input, self);
+        }
         match self.look(input)? {
             Fit::Layer(layer) => layer.find(input, self),
             Fit::Unsupported(name) => self.unreadable(input, name),
@@ -469,7 +478,13 @@ impl<'s> Cx<'s> {
         self.member(name, |cx| cx.unreadable(input, reason))
     }
 
-    fn member(&mut self, name: &[u8], read: impl FnOnce(&mut Self) -> Result<Found>) -> Result<Found> {
+    /// Says who reads the next stream that is gone down into, whatever it looks like.
+    pub fn claim(&mut self, claim: Claim<'s>) {
+        self.claim = Some(claim);
+    }
+
+    /// Reads a member by `read`, which goes down into nothing else.
+    pub fn member<T>(&mut self, name: &[u8], read: impl FnOnce(&mut Self) -> T) -> T {
         let base = name.rsplit(|b| *b == b'/').next().unwrap_or_default().to_vec();
         let outer = std::mem::replace(&mut self.hint_name, base);
         let trail = self.trail.len();

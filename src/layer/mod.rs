@@ -8,11 +8,12 @@
 
 pub mod ahead;
 pub mod binary;
+pub mod bundle;
 #[cfg(any(feature = "tar", feature = "zip"))]
 pub mod clash;
 pub mod coded;
 pub mod cx;
-#[cfg(any(feature = "gzip", feature = "zip"))]
+#[cfg(any(feature = "gzip", feature = "zip", feature = "pgdump"))]
 pub mod deflate;
 #[cfg(any(feature = "bzip2", feature = "xz", feature = "lz4", feature = "snappy"))]
 pub mod feed;
@@ -180,6 +181,23 @@ impl fmt::Debug for Fit {
 pub trait Detect: Sync {
     /// Judges by the stream's first bytes (`head`, at most 64 KiB; `whole`: that is all of it) and by `hint`.
     fn detect(&self, head: &[u8], whole: bool, hint: &Hint<'_>) -> Fit;
+
+    /// The layer of this record format, for a container whose members hold nothing else; `None` if this build has none.
+    fn format(&self, name: &str) -> Option<&'static dyn Layer> {
+        let _ = name;
+        None
+    }
+
+    /// Who knows members of containers that belong together.
+    fn bundler(&self) -> Option<&'static dyn bundle::Bundler> {
+        None
+    }
+
+    /// The layer of the codec of this name; `None` if this build has none.
+    fn codec_layer(&self, name: &str) -> Option<&'static dyn Layer> {
+        let _ = name;
+        None
+    }
 
     /// The codec of this name, for a container whose members name theirs; `None` if this build has none.
     fn codec(&self, name: &str) -> Option<&'static dyn coded::Codec> {

@@ -8,8 +8,10 @@
 
 mod edits;
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 pub use self::edits::{Edits, apply, compose};
@@ -37,6 +39,10 @@ pub trait Batch {
     /// Deals with what of `window` is whole; returns how many bytes of it are done with: 0 if it is too short. `eof`: nothing
     /// follows the window.
     fn batch(&mut self, window: &[u8], eof: bool, cx: &mut Cx<'_>) -> Result<usize>;
+
+    /// What was dealt with so far is all that the stream says of itself besides its records: what comes is records, in blocks, and this is
+    /// the start of one. Called by containers that know what a stream by itself learns at its end.
+    fn informed(&mut self) {}
 
     /// A batch is over: what was said of it so far may go on its way.
     fn flush(&mut self) -> Result<()>;
@@ -124,6 +130,28 @@ fn read<'b, 's: 'b>(
     batch.finish(cx).map_err(|error| error.layer(layer.name()))?;
     batch.flush()?;
     Ok(batch.refused())
+}
+
+/// Reads all of `input`, a part of the stream of `batch`, which goes on. `false`: it ends inside of a record, which is left unread.
+pub fn feed(input: &mut Input<'_>, cx: &mut Cx<'_>, name: &'static str, batch: &mut dyn Batch) -> Result<bool> {
+    loop {
+        cx.check()?;
+        let window = input.unread();
+        let have = window.len();
+        let done = if have == 0 { 0 } else { batch.batch(window, false, cx).map_err(|e| e.layer(name))? };
+        if done > 0 {
+            cx.found()?;
+            batch.flush()?;
+            input.consume(done);
+            if !input.at_end() && input.unread().len() < input.read_size() {
+                input.more()?;
+            }
+        } else if input.at_end() {
+            return Ok(have == 0);
+        } else {
+            grow(input, have, cx)?;
+        }
+    }
 }
 
 /// Reads all of `input` through `batch`; errors name the layer `name`.
@@ -440,6 +468,8 @@ pub struct Sheet<'o> {
 enum To<'o> {
     /// Find: what gives way is noted.
     List(&'o mut EditList),
+    /// Find: as `List`, and others take from it as the stream goes on.
+    Shared(Rc<RefCell<EditList>>),
     /// Filter: all of it goes on at once.
     Out(&'o mut dyn Outlet),
     /// A second look: nothing may give way.
@@ -450,6 +480,11 @@ impl<'o> Sheet<'o> {
     /// Notes edits in `edits`.
     pub fn list(edits: &'o mut EditList) -> Self {
         Self { to: To::List(edits), leaf: Leaf::default(), at: 0, scouts: None }
+    }
+
+    /// Notes edits in `edits`, from which others take as the stream goes on.
+    pub fn shared(edits: Rc<RefCell<EditList>>) -> Self {
+        Self { to: To::Shared(edits), leaf: Leaf::default(), at: 0, scouts: None }
     }
 
     /// Sends the stream as it will be to `out`.
@@ -464,7 +499,7 @@ impl<'o> Sheet<'o> {
 
     /// Whether what is said leaves at once: then what cannot be read must stop it here.
     pub fn leaves(&self) -> bool {
-        !matches!(self.to, To::List(_))
+        !matches!(self.to, To::List(_) | To::Shared(_))
     }
 
     /// The next bytes of the old stream stay.
@@ -475,7 +510,7 @@ impl<'o> Sheet<'o> {
         self.leaf.update(bytes);
         self.at += bytes.len() as u64;
         match &mut self.to {
-            To::List(_) | To::Refuse => Ok(()),
+            To::List(_) | To::Shared(_) | To::Refuse => Ok(()),
             To::Out(out) => out.keep(bytes),
         }
     }
@@ -489,6 +524,7 @@ impl<'o> Sheet<'o> {
         self.at = span.end;
         match &mut self.to {
             To::List(edits) => edits.push(span, payload),
+            To::Shared(edits) => edits.borrow_mut().push(span, payload),
             To::Out(out) => out.replace(span.len(), payload),
             To::Refuse => Err(Error::new(Kind::Verify, "something is left in the result")),
         }
@@ -505,7 +541,7 @@ impl<'o> Sheet<'o> {
     /// What was said so far may go on its way.
     pub fn flush(&mut self) -> Result<()> {
         match &mut self.to {
-            To::List(_) | To::Refuse => Ok(()),
+            To::List(_) | To::Shared(_) | To::Refuse => Ok(()),
             To::Out(out) => out.flush(),
         }
     }

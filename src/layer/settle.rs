@@ -24,6 +24,19 @@ pub struct Readings {
 }
 
 impl Cx<'_> {
+    /// Members of the artifact so far: where a stream begins that goes on behind others.
+    pub fn members_so_far(&self) -> usize {
+        self.members
+    }
+
+    /// Does `work` as if `members` had been read so far.
+    pub fn with_members<T>(&mut self, members: usize, work: impl FnOnce(&mut Self) -> T) -> T {
+        let now = std::mem::replace(&mut self.members, members);
+        let done = work(self);
+        self.members = now;
+        done
+    }
+
     /// What an earlier reading learnt of the current stream.
     pub fn settled<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         Arc::clone(self.readings.earlier.get(&(self.members, self.depth))?).downcast().ok()

@@ -3,6 +3,7 @@
 pub mod make;
 pub mod manifest;
 pub mod needles;
+pub mod pgdump;
 pub mod shelf;
 pub mod world;
 

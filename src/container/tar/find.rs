@@ -11,6 +11,7 @@ use super::sparse::{self, Map, Sparse, Stored};
 use crate::edit::EditList;
 use crate::error::{Error, Result};
 use crate::input::{BlobSource, Input};
+use crate::layer::bundle::Bundle;
 use crate::layer::clash::Names;
 use crate::layer::cx::Leaf;
 use crate::layer::{Cx, Found, Layer as _, PartFound};
@@ -18,9 +19,11 @@ use crate::limits::{MARK_LAG, MAX_PARTS};
 use crate::span::Span;
 
 /// See [`crate::layer::Layer::find`].
-pub fn find(tar: &'static Tar, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found> {
+pub fn find<'s>(tar: &'static Tar, input: &mut Input<'_>, cx: &mut Cx<'s>) -> Result<Found> {
     let mut found = Found { layer: tar, own: cx.edits(), parts: Vec::new() };
     let (mut names, mut entries) = (Names::default(), Leaf::default());
+    let mut bundle = cx.search.detect.bundler().map(|bundler| bundler.open(cx)).transpose()?;
+    let mut bundled = Vec::new();
     loop {
         cx.check()?;
         let (group, has_payload) = match entry::next(input)? {
@@ -35,13 +38,22 @@ pub fn find(tar: &'static Tar, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result
         names::note(&group, &raw, &mut entries);
         edit(&group, &raw, &mut found.own)?;
         if has_payload {
-            found.parts.extend(payload(&group, input, cx)?);
+            let (part, belongs) = payload(&group, input, bundle.as_deref_mut(), cx)?;
+            if belongs && part.is_some() {
+                bundled.push(group.at);
+            }
+            found.parts.extend(part);
             if found.parts.len() > MAX_PARTS {
                 return Err(Error::limit("members of a tar that change (262144)").layer(tar.name()));
             }
         }
     }
     cx.leaf("entries", &entries);
+    if let Some(mut bundle) = bundle
+        && bundle.finish(cx)?
+    {
+        found.parts.retain(|part| bundled.binary_search(&part.at).is_err());
+    }
     Ok(found)
 }
 
@@ -62,8 +74,13 @@ fn edit(group: &Group, raw: &[u8], own: &mut EditList) -> Result<()> {
     Ok(())
 }
 
-/// Reads the payload behind a group, and its padding; what changes in it.
-fn payload(group: &Group, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Option<PartFound>> {
+/// Reads the payload behind a group, and its padding; what changes in it, and whether it belongs to a bundle.
+fn payload<'s>(
+    group: &Group,
+    input: &mut Input<'_>,
+    bundle: Option<&mut (dyn Bundle<'s> + 's)>,
+    cx: &mut Cx<'s>,
+) -> Result<(Option<PartFound>, bool)> {
     let name = names::name(group);
     let entry = entry::describe(group, &name)?;
     let at = input.offset();
@@ -73,7 +90,7 @@ fn payload(group: &Group, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Opti
     }
     let (mut opaque, mut sparse) = (None, false);
     let map = match entry.body {
-        Body::Nothing => return Ok(None),
+        Body::Nothing => return Ok((None, false)),
         Body::File => Map::whole(entry.size),
         Body::Opaque(reason) => {
             opaque = Some(reason);
@@ -93,9 +110,13 @@ fn payload(group: &Group, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Opti
     };
     let read_size = input.read_size();
     let mut below = Input::new(Stored::new(input, map, cx.budget()), read_size);
-    let found = match opaque {
-        Some(reason) => cx.raw_member(&mut below, &name, reason)?,
-        None => cx.descend_member(&mut below, &name)?,
+    let bundle = bundle.filter(|_| opaque.is_none() && !sparse);
+    let bundled = bundle.map_or(Ok(None), |bundle| bundle.member(&name, &mut below, cx))?;
+    let belongs = bundled.is_some();
+    let found = match (bundled, opaque) {
+        (Some(found), _) => found,
+        (None, Some(reason)) => cx.raw_member(&mut below, &name, reason)?,
+        (None, None) => cx.descend_member(&mut below, &name)?,
     };
     if !below.window(1)?.is_empty() {
         return Err(Error::damaged("tar", at, "bytes of a member were left unread"));
@@ -106,7 +127,8 @@ fn payload(group: &Group, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Opti
         return Err(Error::unsupported("sparse tar member that must change"));
     }
     padding(entry.size, changes, &name, input, cx)?;
-    Ok(changes.then_some(PartFound { at: group.at, len: entry.size, note: [0; 2], points: None, found }))
+    let part = PartFound { at: group.at, len: entry.size, note: [0; 2], points: None, found };
+    Ok((changes.then_some(part), belongs))
 }
 
 /// Reads the bytes from a payload's end to the next block.

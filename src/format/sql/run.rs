@@ -212,6 +212,10 @@ impl Batch for Run<'_> {
         Ok(done)
     }
 
+    fn informed(&mut self) {
+        (self.settled, self.lines) = (true, 0);
+    }
+
     fn flush(&mut self) -> Result<()> {
         self.sheet.flush()
     }

@@ -1,0 +1,207 @@
+//! How a block is compressed: not, by zlib, or by a codec of the build.
+//!
+//! Each is a [`Codec`], so that a block is decoded, and encoded again, as any coded stream is.
+
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use miniz_oxide::inflate::stream::InflateState;
+use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
+
+use super::CUSTOM;
+use super::toc::Packing;
+use crate::error::{Error, Kind, Result};
+use crate::input::{Input, Source};
+use crate::layer::Cx;
+use crate::layer::coded::{Codec, Encoder, Head, Heads, Need};
+use crate::layer::deflate::squeeze;
+
+/// Bytes that one read of a block brings.
+const READ: usize = 64 * 1024;
+
+/// A way to compress that is read and written.
+#[derive(Clone, Copy)]
+pub enum Coded {
+    /// None.
+    Plain,
+    /// zlib's format (RFC 1950) at this level.
+    Zlib(u32),
+    /// A codec of the build.
+    Built(&'static dyn Codec),
+}
+
+impl Coded {
+    /// That of an archive; `None` if this build has no such codec.
+    pub fn of(packing: Packing, cx: &Cx<'_>) -> Option<Self> {
+        match packing {
+            Packing::None => Some(Coded::Plain),
+            Packing::Gzip(level) => Some(Coded::Zlib(level.unwrap_or(6))),
+            Packing::Lz4 => cx.search.detect.codec("lz4").map(Coded::Built),
+            Packing::Zstd => cx.search.detect.codec("zstd").map(Coded::Built),
+        }
+    }
+
+    /// With the level of which the first bytes of a stream tell (RFC 1950 §2.2, FLEVEL), if nothing else does.
+    #[must_use]
+    pub fn told(self, packing: Packing, stream: &[u8]) -> Self {
+        match (self, packing, stream.get(1)) {
+            (Coded::Zlib(_), Packing::Gzip(None), Some(flags)) => Coded::Zlib(match flags >> 6 {
+                0 => 1,
+                1 => 4,
+                2 => 6,
+                _ => 9,
+            }),
+            _ => self,
+        }
+    }
+}
+
+impl Codec for Coded {
+    fn name(&self) -> &'static str {
+        match self {
+            Coded::Plain => "stored",
+            // The name by which its level is asked for.
+            Coded::Zlib(_) => "gzip",
+            Coded::Built(codec) => codec.name(),
+        }
+    }
+
+    fn sniff(&self, _: &[u8]) -> bool {
+        false
+    }
+
+    fn extensions(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
+    fn decoder<'a>(
+        &self,
+        source: Box<dyn Source + 'a>,
+        heads: Heads,
+        second: bool,
+        need: Need<'a>,
+    ) -> Result<Box<dyn Source + 'a>> {
+        match self {
+            Coded::Plain => Ok(source),
+            Coded::Zlib(_) => {
+                let state = if second {
+                    State::Second(InflateState::new_boxed(DataFormat::Zlib))
+                } else {
+                    State::First(Decompress::new(true))
+                };
+                Ok(Box::new(Inflated { input: Input::new(source, READ), state, ended: false }))
+            }
+            Coded::Built(codec) => codec.decoder(source, heads, second, need),
+        }
+    }
+
+    fn encoder<'a>(&self, level: Option<i32>, need: Need<'a>) -> Result<Box<dyn Encoder + 'a>> {
+        match self {
+            Coded::Plain => Ok(Box::new(Same)),
+            Coded::Zlib(was) => {
+                let level = level.map_or(*was, |level| level.clamp(0, 9) as u32);
+                Ok(Box::new(Deflated(Compress::new(Compression::new(level), true))))
+            }
+            Coded::Built(codec) => codec.encoder(level, need),
+        }
+    }
+}
+
+/// Two decoders, which compare the checksum at the end.
+enum State {
+    /// That of the encoder.
+    First(Decompress),
+    /// For the second look.
+    Second(Box<InflateState>),
+}
+
+/// What a step came to: bytes used and made, and whether the stream has ended; `None`: the data is invalid.
+type Step = Option<(usize, usize, bool)>;
+
+impl State {
+    fn step(&mut self, input: &[u8], out: &mut [u8]) -> Step {
+        match self {
+            State::First(state) => {
+                let (before, had) = (state.total_in(), state.total_out());
+                let status = state.decompress(input, out, FlushDecompress::None).ok()?;
+                let used = usize::try_from(state.total_in() - before).ok()?;
+                let made = usize::try_from(state.total_out() - had).ok()?;
+                Some((used, made, status == Status::StreamEnd))
+            }
+            State::Second(state) => {
+                let step = miniz_oxide::inflate::stream::inflate(state, input, out, MZFlush::None);
+                let ended = match step.status {
+                    Ok(status) => status == MZStatus::StreamEnd,
+                    // Only that it could not go on with what it was given.
+                    Err(MZError::Buf) => false,
+                    Err(_) => return None,
+                };
+                Some((step.bytes_consumed, step.bytes_written, ended))
+            }
+        }
+    }
+}
+
+fn damaged(what: &'static str) -> Error {
+    Error::new(Kind::Damaged, what).layer(CUSTOM)
+}
+
+/// Decodes one zlib stream that is all of its source.
+struct Inflated<'a> {
+    input: Input<'a>,
+    state: State,
+    ended: bool,
+}
+
+impl Source for Inflated<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize> {
+        while !self.ended && !buf.is_empty() {
+            let window = self.input.window(1)?;
+            let cut = window.is_empty();
+            let Some((used, made, ended)) = self.state.step(window, buf) else {
+                return Err(damaged("the compressed data of a block is invalid"));
+            };
+            self.input.consume(used);
+            self.ended = ended;
+            if ended && !self.input.window(1)?.is_empty() {
+                return Err(damaged("bytes behind the compressed data of a block"));
+            }
+            if made > 0 {
+                return Ok(made);
+            }
+            if !ended && (cut || (used == 0 && !self.input.more()?)) {
+                return Err(damaged("the compressed data of a block is cut off"));
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// Compresses one zlib stream.
+struct Deflated(Compress);
+
+impl Encoder for Deflated {
+    fn begin(&mut self, _: &Head, _: &mut Vec<u8>) -> Result<()> {
+        Ok(())
+    }
+    fn write(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        squeeze(&mut self.0, plain, out, FlushCompress::None).map_err(|error| error.layer(CUSTOM))
+    }
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<()> {
+        squeeze(&mut self.0, &[], out, FlushCompress::Finish).map_err(|error| error.layer(CUSTOM))
+    }
+}
+
+/// Leaves bytes as they are.
+struct Same;
+
+impl Encoder for Same {
+    fn begin(&mut self, _: &Head, _: &mut Vec<u8>) -> Result<()> {
+        Ok(())
+    }
+    fn write(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        out.extend_from_slice(plain);
+        Ok(())
+    }
+    fn finish(&mut self, _: &mut Vec<u8>) -> Result<()> {
+        Ok(())
+    }
+}
