@@ -14,6 +14,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::coded::Codec;
 pub use super::memory::{LargeSlot, Memory};
 use super::settle::Readings;
+use super::tables::Tables;
 use super::{Detect, Fit, Found, Hint, Layer, Outlet, Streamed};
 use crate::blob::TempSpace;
 use crate::edit::{EditList, Marks};
@@ -148,6 +149,8 @@ pub struct Tally {
     pub left_held: u64,
     /// Names that are left: statements of a dump that hold no rows.
     pub left_name: u64,
+    /// Rows of the tables of dumps.
+    pub tables: Tables,
     /// Layer names from the outermost to the first record format or container with several members.
     pub layers: Vec<&'static str>,
     /// Members that could not be edited, at most [`MAX_MEMBERS`].

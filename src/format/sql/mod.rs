@@ -6,11 +6,14 @@
 //! come after their rows: then the stream is read again with what was learnt ([`Cx::settle`]), and a filter spools it. Memory: the window
 //! (`--max-record` bounds one row, and one statement), the names of tables and columns, and the keys of rows that go.
 
+pub mod bind;
 mod cells;
 mod detect;
+mod facts;
 pub mod keys;
 pub mod lex;
 mod marks;
+mod pairs;
 mod quiet;
 mod rows;
 mod run;
@@ -19,6 +22,7 @@ mod schema;
 mod tests;
 mod tuples;
 mod types;
+mod values;
 pub mod walk;
 
 use crate::error::Result;
