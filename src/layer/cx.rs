@@ -234,6 +234,8 @@ pub struct Cx<'s> {
     pub second: &'s [&'s Search<'s>],
     /// Most records that a filter may change before it stops.
     pub most: Option<&'s Most<'s>>,
+    /// The stream comes once: what cannot be judged in one pass is refused, and not spooled (`--no-spool`).
+    pub once: bool,
     /// What an earlier reading of the same bytes learnt, and what this one does ([`super::settle`]).
     pub readings: Readings,
     trail: Vec<u8>,
@@ -266,6 +268,7 @@ impl<'s> Cx<'s> {
             mtime,
             second: &[],
             most: None,
+            once: false,
             readings: Readings::default(),
             trail: relative.to_vec(),
             root: relative.len(),

@@ -133,9 +133,7 @@ impl<'r> Binder<'r> {
         match self.phase {
             Phase::Gather(facts) if self.again => Ok(End::Again(facts.settle(&|| cx.check())?)),
             _ if self.refusal.is_some() => Ok(End::Refused(self.refusal.unwrap_or_default())),
-            _ if self.dangles => {
-                Ok(End::Refused("foreign keys: a reference changes to what is not there".to_owned()))
-            }
+            _ if self.dangles => Ok(End::Refused("foreign keys: a reference changes to what is not there".to_owned())),
             _ => Ok(End::Done),
         }
     }

@@ -105,8 +105,7 @@ pub fn shields(schema: &Schema, rules: &[KeyRule]) -> bool {
 pub fn is_keyed(schema: &Schema, of: &Key, column: &[u8]) -> bool {
     let has = |columns: &[Vec<u8>]| columns.iter().any(|name| name == column);
     schema.keys.iter().any(|key| {
-        has(&key.columns) && schema.is_part(of, &key.from)
-            || schema.is_part(of, &key.to) && has(&referred(schema, key))
+        has(&key.columns) && schema.is_part(of, &key.from) || schema.is_part(of, &key.to) && has(&referred(schema, key))
     })
 }
 

@@ -408,7 +408,14 @@ mod tests {
             pairs.put(spread(n as u8), n).unwrap();
         }
         let mut sum = 0;
-        assert!(pairs.each(7, &mut |value| { sum += value; Ok(true) }).unwrap());
+        assert!(
+            pairs
+                .each(7, &mut |value| {
+                    sum += value;
+                    Ok(true)
+                })
+                .unwrap()
+        );
         assert_eq!(sum, 9_999 * 10_000 / 2);
         assert!(!pairs.each(7, &mut |_| Ok(false)).unwrap());
     }

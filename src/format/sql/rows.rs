@@ -60,12 +60,7 @@ impl Target<'_> {
 
     /// The ruling on a row that would go for `whose` and must stay: its identifiers are replaced, and the columns of the rule's
     /// `erase_fields` cleaned. `None`: no rule says which.
-    pub fn anonymize(
-        &self,
-        raw: &[u8],
-        cx: &Cx<'_>,
-        whose: Option<SubjectId>,
-    ) -> Result<Option<(Ruling, Touched)>> {
+    pub fn anonymize(&self, raw: &[u8], cx: &Cx<'_>, whose: Option<SubjectId>) -> Result<Option<(Ruling, Touched)>> {
         let Some(rule) = self.rule.filter(|rule| !rule.erase_fields.is_empty()) else { return Ok(None) };
         let edits = |action: &Action| matches!(action, Action::Redact | Action::Mask | Action::Pseudonymize);
         let action = rule.action.filter(edits).unwrap_or(Action::Pseudonymize);
