@@ -33,6 +33,7 @@ mod settle;
 mod since;
 mod splice;
 mod sql;
+mod sql_keys;
 mod support;
 mod units;
 mod variants;

@@ -238,14 +238,15 @@ impl Binder<'_> {
             }
             self.lose(own, whose)?;
         } else {
-            if let Some(link) = fate.keeps.and_then(|at| self.links.from.get(at)) {
-                let name = judge::shown(&(cx.search.mask)(&link.name));
-                self.refuse(format!("foreign keys: {name} keeps what refers to rows that go"));
-            }
             if !fate.sets.is_empty() {
                 ruled = Some(set(target, raw, ruled, &fate));
                 change = if fate.nulls.is_some() { Change::SetNull } else { Change::Edited };
             }
+        }
+        if let (Some(link), None) = (fate.keeps.and_then(|at| self.links.from.get(at)), goes.filter(|_| kept.is_none()))
+        {
+            let name = judge::shown(&(cx.search.mask)(&link.name));
+            self.refuse(format!("foreign keys: {name} keeps what refers to rows that go"));
         }
         if let Some((Ruling { verdict: Verdict::Edit(edits), .. }, _)) = &ruled {
             let text = ruling::apply(raw, edits);
