@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use crate::blob::{Blob, Spool};
 use crate::edit::{Patch, Piece};
 use crate::error::{Error, Kind, Result};
+use crate::format::sql;
 use crate::input::{Input, Source};
 use crate::job::{MaxDropped, Mode, Verify};
 use crate::layer::{BlobPass, Cx, Search, Streamed, Tally};
@@ -59,12 +60,19 @@ pub fn filter(
     echo: Option<Echo>,
     run: &Run<'_>,
 ) -> Outcome {
-    outcome(|| Pipe { stream, run }.go(source, sink, echo))
+    let (dump, mut wary) = (Cell::new(false), Wary { sink, wrote: false });
+    let outcome = outcome(|| Pipe { stream, run, dump: &dump }.go(source, &mut wary, echo));
+    let whole = matches!(outcome.line.status, Status::Rewritten | Status::Copied);
+    if dump.get() && wary.wrote && !whole {
+        // A client takes the end of its input for the end of the dump, and commits what it has.
+        sink.last(sql::SPOIL);
+    }
+    outcome
 }
 
 /// Searches `source` for anything that would change.
 pub fn gate(stream: &Stream<'_>, source: &mut dyn Source, run: &Run<'_>) -> Outcome {
-    outcome(|| Pipe { stream, run }.look(source))
+    outcome(|| Pipe { stream, run, dump: &Cell::new(false) }.look(source))
 }
 
 fn outcome(work: impl FnOnce() -> Result<Outcome>) -> Outcome {
@@ -80,6 +88,8 @@ fn outcome(work: impl FnOnce() -> Result<Outcome>) -> Outcome {
 struct Pipe<'p> {
     stream: &'p Stream<'p>,
     run: &'p Run<'p>,
+    /// Set if what is written is a plain SQL dump.
+    dump: &'p Cell<bool>,
 }
 
 impl Pipe<'_> {
@@ -89,10 +99,12 @@ impl Pipe<'_> {
         let mut tape = Tape::new(source, stream, run, &decided);
         let most: &dyn Fn(&Tally) -> Result<()> = &|tally| self.most(tally);
         let mut cx = Cx::new(run.search, stream.name, stream.mtime);
-        (cx.second, cx.most) = (searching(run), Some(most));
+        (cx.second, cx.most, cx.once) = (searching(run), Some(most), stream.no_spool);
         let mut spout = Spout::new(sink, echo, &decided);
         let mut input = Input::new(&mut tape, run.search.limits.window);
-        if let Streamed::Twice(layer) = cx.stream(&mut input, &mut spout)? {
+        let streamed = cx.stream(&mut input, &mut spout);
+        self.dump.set(cx.tally.layers == [sql::NAME]);
+        if let Streamed::Twice(layer) = streamed? {
             drop(input);
             drop((cx, spout));
             let spool = tape.all(layer)?;
@@ -205,6 +217,19 @@ impl Pipe<'_> {
         scrub::tell(tally, self.run.search, &mut line);
         line.notes = scrub::masked(tally).into_iter().collect();
         line
+    }
+}
+
+/// A sink that knows whether anything was written.
+struct Wary<'w> {
+    sink: &'w mut dyn Sink,
+    wrote: bool,
+}
+
+impl Sink for Wary<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.wrote |= !bytes.is_empty();
+        self.sink.write(bytes)
     }
 }
 

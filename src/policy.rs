@@ -314,7 +314,7 @@ impl Policy {
 }
 
 /// Whether a rule's `want` names `table`: with its schema or without; case does not count, as it does not in most dumps.
-fn is_table(want: &str, table: &str) -> bool {
+pub fn is_table(want: &str, table: &str) -> bool {
     let last = table.rsplit('.').next().unwrap_or(table);
     want.eq_ignore_ascii_case(table) || want.eq_ignore_ascii_case(last)
 }

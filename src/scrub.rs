@@ -489,6 +489,7 @@ fn settle_clock(ctime: i128) {
 pub fn tell(tally: &Tally, search: &Search<'_>, line: &mut Artifact) {
     line.layers = tally.layers.iter().map(|name| (*name).to_owned()).collect();
     line.records = Some(Records { read: tally.read, dropped: tally.dropped, edited: tally.edited });
+    line.tables.clone_from(&tally.tables.0);
     for (subject, n) in &tally.subjects {
         if let Some(subject) = search.needles.subject(*subject) {
             *line.subjects.entry(subject.reference.to_owned()).or_default() += n;

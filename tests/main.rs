@@ -35,6 +35,7 @@ mod since;
 mod splice;
 mod sql;
 mod sql_odd;
+mod sql_keys;
 mod support;
 mod units;
 mod variants;

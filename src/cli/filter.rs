@@ -3,7 +3,7 @@
 use super::args::{Filter, Walk};
 use super::build::{self, Config};
 use super::metrics::Meter;
-use super::{Exit, say, scrub};
+use super::{Exit, say, scrub, summary};
 use crate::engine::Report;
 use crate::error::{Error, Result};
 use crate::filter::NAME;
@@ -50,6 +50,7 @@ pub fn said(report: &Report, job: &Job) {
     let done = report.artifacts.contains_key(&Status::Rewritten);
     if done && !job.quiet {
         let (dropped, edited) = (report.records.dropped, report.records.edited);
+        summary::tables(report).iter().for_each(|line| say(&format!("unwrite: {line}")));
         say(&format!("unwrite: {} records read, {dropped} dropped, {edited} edited", report.read));
     }
 }

@@ -6,6 +6,9 @@ use crate::engine::Report;
 use crate::job::Job;
 use crate::manifest::Status;
 
+/// Tables that are listed.
+const TABLES: usize = 40;
+
 /// What a run came to, for people.
 pub fn text(report: &Report, job: &Job) -> String {
     let mut out = String::new();
@@ -24,6 +27,9 @@ pub fn text(report: &Report, job: &Job) -> String {
         row(&mut out, "kept", report.bytes.kept, "bytes");
         row(&mut out, "encoded", report.bytes.encoded, "bytes");
     }
+    for line in tables(report) {
+        let _infallible = writeln!(out, "{line}");
+    }
     for (uri, status, reason) in &report.attention {
         let _infallible = writeln!(out, "{}: {uri}: {reason}", status.name());
     }
@@ -34,6 +40,30 @@ pub fn text(report: &Report, job: &Job) -> String {
         let _infallible = writeln!(out, "manifest: {manifest}");
     }
     out
+}
+
+/// Tables of dumps in which something changes, at most [`TABLES`] of them.
+pub fn tables(report: &Report) -> Vec<String> {
+    let changed: Vec<_> = report.tables.0.iter().filter(|(_, table)| table.is_changed()).collect();
+    let mut lines: Vec<String> = changed
+        .iter()
+        .take(TABLES)
+        .map(|(name, table)| {
+            let counts = [
+                (table.dropped, "dropped"),
+                (table.cascade, "by cascade"),
+                (table.set_null, "set null"),
+                (table.anonymized, "anonymized"),
+                (table.edited, "edited"),
+            ];
+            let counts = counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!(", {n} {word}"));
+            format!("table {name}: {} read{}", table.read, counts.collect::<String>())
+        })
+        .collect();
+    if changed.len() > TABLES {
+        lines.push(format!("and {} more tables: see the manifest", changed.len() - TABLES));
+    }
+    lines
 }
 
 fn row(out: &mut String, what: &str, n: u64, unit: &str) {

@@ -17,7 +17,7 @@ use super::units::nearest;
 use crate::error::{At, Error, Result};
 use crate::judge::pseudonym::hex;
 use crate::policy::{
-    Action, Continuation, Erase, FieldName, Fields, Glob, Header, KeyAction, KeyRule, Policy, Rule, Variant,
+    Action, Continuation, Erase, FieldName, Fields, Glob, Header, KeyAction, KeyRule, Policy, Rule, Variant, is_table,
 };
 
 /// Largest file read, bytes.
@@ -67,8 +67,9 @@ pub fn parse(bytes: &[u8]) -> Result<File> {
         let at = error.span().map_or(0, |span| span.start);
         lines.error(at, "not valid TOML")
     })?;
-    let mut reader = Reader { lines, file: File::default() };
+    let mut reader = Reader { lines, file: File::default(), open: Vec::new(), anonymize: Vec::new() };
     reader.top(table.get_ref())?;
+    reader.agree()?;
     let mut file = reader.file;
     file.policy.sha256 = hex(&Sha256::digest(bytes));
     file.policy.shown = shown(&file.policy, file.policy.shown.clone());
@@ -92,9 +93,12 @@ pub fn of_run_line(shown: &serde_json::Value) -> Result<Policy> {
     for (name, variants) in shown.get("variants").and_then(serde_json::Value::as_object).into_iter().flatten() {
         let _infallible = writeln!(text, "[identifiers.{}]\nvariants = {}", inline(&json!(name)), inline(variants));
     }
-    for rule in shown.get("rules").and_then(serde_json::Value::as_array).ok_or_else(bad)? {
-        text += "[[rule]]\n";
-        for (key, value) in rule.as_object().ok_or_else(bad)? {
+    let rules = shown.get("rules").and_then(serde_json::Value::as_array).ok_or_else(bad)?;
+    let keys = shown.get("foreign_keys").and_then(serde_json::Value::as_array).map_or(&[][..], Vec::as_slice);
+    let tables = rules.iter().map(|rule| ("rule", rule)).chain(keys.iter().map(|key| ("foreign_key", key)));
+    for (name, table) in tables {
+        let _infallible = writeln!(text, "[[{name}]]");
+        for (key, value) in table.as_object().ok_or_else(bad)? {
             let _infallible = writeln!(text, "{} = {}", inline(&json!(key)), inline(value));
         }
     }
@@ -134,13 +138,17 @@ fn shown(policy: &Policy, rules: serde_json::Value) -> serde_json::Value {
     let variants: serde_json::Map<_, _> =
         policy.fields.variants.iter().map(|(kind, list)| (kind.to_owned(), json!(list))).collect();
     let rules = if rules.is_null() { json!([]) } else { rules };
-    json!({
+    let mut shown = json!({
         "sha256": policy.sha256,
         "fields": { "user_id": names(&policy.fields.user_id), "username": names(&policy.fields.username) },
         "paths": paths,
         "variants": variants,
         "rules": rules,
-    })
+    });
+    if let (Some(shown), false) = (shown.as_object_mut(), policy.foreign_keys.is_empty()) {
+        shown.insert("foreign_keys".to_owned(), json!(policy.foreign_keys));
+    }
+    shown
 }
 
 #[derive(Clone, Copy)]
@@ -175,6 +183,10 @@ const FOREIGN_KEY: &[&str] = &["from", "to", "action"];
 struct Reader<'t> {
     lines: Lines<'t>,
     file: File,
+    /// Rules with `erase_fields` and no action, and where that stands: the action of a foreign key may be theirs.
+    open: Vec<(usize, usize)>,
+    /// Where a foreign key anonymizes, and the table that it refers to.
+    anonymize: Vec<(usize, String)>,
 }
 
 impl Reader<'_> {
@@ -201,7 +213,7 @@ impl Reader<'_> {
                 }
                 "foreign_key" => {
                     for item in self.array(value)? {
-                        let key = self.foreign_key(self.table(item)?)?;
+                        let key = self.foreign_key(self.table(item)?, item.span().start)?;
                         self.file.policy.foreign_keys.push(key);
                     }
                 }
@@ -294,10 +306,38 @@ impl Reader<'_> {
                 _ => return Err(self.unknown(key, RULE)),
             }
         }
-        if let (Some(at), None | Some(Action::Drop | Action::Report)) = (erase_at, rule.action) {
-            return Err(self.lines.error(at, "erase_fields needs an action that edits: redact, mask or pseudonymize"));
+        match (erase_at, rule.action) {
+            (Some(at), Some(Action::Drop | Action::Report)) => return Err(self.no_edit(at)),
+            (Some(at), None) => self.open.push((self.file.policy.rules.len(), at)),
+            _ => {}
         }
         Ok(rule)
+    }
+
+    fn no_edit(&self, at: usize) -> Error {
+        self.lines.error(at, "erase_fields needs an action that edits: redact, mask or pseudonymize")
+    }
+
+    /// What rules and foreign keys say of each other (SPEC "Policy": `anonymize` takes the columns of the parent rule's `erase_fields`).
+    fn agree(&mut self) -> Result<()> {
+        let rules = &self.file.policy.rules;
+        for (rule, at) in &self.open {
+            let tables = rules.get(*rule).map_or(&[][..], |rule| rule.tables.as_slice());
+            // The rows that a foreign key keeps are edited.
+            let kept = |(_, to): &(usize, String)| tables.iter().any(|table| is_table(table, to));
+            if !self.anonymize.iter().any(kept) {
+                return Err(self.no_edit(*at));
+            }
+            self.file.wants_key = true;
+        }
+        if let Some((at, _)) = self.anonymize.first()
+            && rules.iter().all(|rule| rule.erase_fields.is_empty())
+        {
+            return Err(self
+                .lines
+                .error(*at, "anonymize needs a rule with erase_fields for the table that is referred to"));
+        }
+        Ok(())
     }
 
     fn action(&mut self, value: &Value<'_>) -> Result<Action> {
@@ -349,15 +389,15 @@ impl Reader<'_> {
         })
     }
 
-    /// A foreign key; it applies to SQL dumps only. Without an action it keeps.
-    fn foreign_key(&mut self, table: &Table<'_>) -> Result<KeyRule> {
-        let mut rule = KeyRule { from: String::new(), to: String::new(), action: KeyAction::Keep };
+    /// A foreign key; it applies to SQL dumps only.
+    fn foreign_key(&mut self, table: &Table<'_>, at: usize) -> Result<KeyRule> {
+        let (mut from, mut to, mut action) = (None, None, None);
         for (key, value) in table {
             match key.get_ref().as_ref() {
-                "from" => rule.from = self.string(value)?,
-                "to" => rule.to = self.string(value)?,
+                "from" => from = Some(self.column(value)?),
+                "to" => to = Some(self.column(value)?),
                 "action" => {
-                    rule.action = self.word(
+                    action = Some(self.word(
                         value,
                         &[
                             ("cascade", KeyAction::Cascade),
@@ -365,12 +405,29 @@ impl Reader<'_> {
                             ("keep", KeyAction::Keep),
                             ("anonymize", KeyAction::Anonymize),
                         ],
-                    )?;
+                    )?);
                 }
                 _ => return Err(self.unknown(key, FOREIGN_KEY)),
             }
         }
-        Ok(rule)
+        let (Some(from), Some(to), Some(action)) = (from, to, action) else {
+            return Err(self.lines.error(at, "a foreign_key has from, to and action"));
+        };
+        if action == KeyAction::Anonymize {
+            let table = to.rsplit_once('.').map_or("", |(table, _)| table);
+            self.anonymize.push((at, table.to_owned()));
+        }
+        Ok(KeyRule { from, to, action })
+    }
+
+    /// A column of a table.
+    fn column(&self, value: &Value<'_>) -> Result<String> {
+        let text = self.string(value)?;
+        let parts = text.rsplit_once('.').filter(|(table, column)| !table.is_empty() && !column.is_empty());
+        if parts.is_none() {
+            return Err(self.lines.error(value.span().start, "expected a column as \"table.column\""));
+        }
+        Ok(text)
     }
 
     fn options(&mut self, table: &Table<'_>) -> Result<()> {
@@ -472,75 +529,5 @@ fn as_json(value: &DeValue<'_>) -> serde_json::Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_specs_example() {
-        let file = parse(
-            br#"
-[identifiers.user_id]
-fields = ["user_id", "uid", "customer.id"]
-paths  = ["+clients"]
-[identifiers.email]
-variants = ["sha256", "base64", "sha256"]
-[[rule]]
-files  = ["**/invoices/**", "backup.tar!logs/*.jsonl"]
-tables = ["invoices"]
-action = "pseudonymize"
-erase_fields = { name = "pseudonym", email = "remove", ip = "null" }
-[[foreign_key]]
-from = "orders.user_id"
-to = "users.id"
-action = "anonymize"
-[options]
-max_dropped = "1%"
-jobs = 2
-include = ["*.log", "*.gz"]
-"#,
-        )
-        .unwrap();
-        assert!(file.wants_key);
-        assert_eq!(file.policy.fields.user_id.len(), 3);
-        assert!(file.policy.fields.paths.contains(&b"clients".to_vec()) && file.policy.fields.paths.len() > 5);
-        assert_eq!(file.policy.rules[0].erase_fields.len(), 3);
-        assert_eq!(file.options.len(), 3);
-        assert!(file.policy.rule(b"backup.tar!logs/a.jsonl", Some("invoices")).is_some());
-        assert!(file.policy.rule(b"backup.tar!logs/x/a.jsonl", Some("invoices")).is_none());
-        assert!(file.policy.rule(b"a/invoices/b.csv", None).is_none());
-        let again = of_run_line(&file.policy.shown).unwrap();
-        assert_eq!(again.fields, file.policy.fields);
-        assert_eq!(again.fields.variants.names(), ["base64", "sha256"]);
-        assert_eq!(again.shown["rules"], file.policy.shown["rules"]);
-        assert_eq!(of_run_line(&none().policy.shown).unwrap().fields, Fields::default());
-    }
-
-    #[test]
-    fn errors_name_line_and_nearest_key_and_show_nothing() {
-        let cases: [(&str, &str); 11] = [
-            ("[[rule]]\nacton = \"alice@example.com\"\n", "line 2: unknown key; did you mean `action`"),
-            ("\n[rules]\n", "line 2: unknown key; did you mean `rule`"),
-            ("[[rule]]\naction = \"alice@example.com\"\n", "line 2: expected one of: drop"),
-            ("[[rule]]\nalice@example.com = 1\n", "line 2: not valid TOML"),
-            ("[[rule]]\n\"alice@example.com\" = 1\n", "line 2: unknown key"),
-            ("[[rule]]\nerase_fields = { x = \"remove\" }\n", "erase_fields needs an action"),
-            (
-                "[identifiers.email]\nvariants = [\"base64\",\n\"sha-1\"]\n",
-                "line 3: unknown variant; did you mean `sha1`",
-            ),
-            (
-                "[identifiers.email]\nvariants = [\"alice@example.com\"]\n",
-                "line 2: unknown variant; known for this type: base64",
-            ),
-            ("[identifiers.token]\nvariants = [\"md5\"]\n", "line 2: unknown variant; "),
-            ("[identifiers.user_id]\nvariants = [\"base64\"]\n", "line 2: unknown key; "),
-            ("[[rule]]\ncontinuation = \"alice@example.com(\"\n", "line 2: expected \"auto\""),
-        ];
-        for (text, want) in cases {
-            let error = parse(text.as_bytes()).unwrap_err();
-            let said = format!("{error} {error:?}");
-            assert!(said.contains(want), "{said}");
-            assert!(!said.contains("alice"), "{said}");
-        }
-    }
-}
+#[path = "policy_file_tests.rs"]
+mod tests;

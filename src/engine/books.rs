@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::count::Bytes;
 use super::unclean::Unclean;
 use crate::error::Result;
+use crate::layer::tables::Tables;
 use crate::manifest::{Artifact, Status, Summary, SummaryRecords};
 use crate::scrub;
 
@@ -37,6 +38,8 @@ pub struct Report {
     pub hit: bool,
     /// Where a gate stopped: a masked URI.
     pub found: Option<String>,
+    /// Rows of tables of dumps that were changed, or would be.
+    pub tables: Tables,
     /// Something needs a look: exit 3.
     pub troubled: bool,
     /// Another run holds an artifact: exit 4.
@@ -84,6 +87,7 @@ impl Books {
         report.bytes.kept += line.kept_bytes.unwrap_or_default();
         report.bytes.encoded += line.encoded_bytes.unwrap_or_default();
         if matches!(line.status, Status::Rewritten | Status::WouldRewrite | Status::Partial) {
+            line.tables.iter().for_each(|(name, table)| report.tables.add(name, table));
             self.subjects.extend(line.subjects.keys().cloned());
         }
         run.manifest.lock().unwrap_or_else(PoisonError::into_inner).artifact(line)

@@ -32,6 +32,10 @@ impl<E: Sink> Sink for Paced<'_, E> {
         self.pace.pay(bytes.len());
         self.end.write(bytes)
     }
+
+    fn last(&mut self, bytes: &[u8]) {
+        self.end.last(bytes);
+    }
 }
 
 impl Fleet<'_> {

@@ -15,6 +15,7 @@ use super::bundle::Claim;
 use super::coded::Codec;
 pub use super::memory::{LargeSlot, Memory};
 use super::settle::Readings;
+use super::tables::Tables;
 use super::{Detect, Fit, Found, Hint, Layer, Outlet, Streamed};
 use crate::blob::TempSpace;
 use crate::edit::{EditList, Marks};
@@ -149,6 +150,8 @@ pub struct Tally {
     pub left_held: u64,
     /// Names that are left: statements of a dump that hold no rows.
     pub left_name: u64,
+    /// Rows of the tables of dumps.
+    pub tables: Tables,
     /// Layer names from the outermost to the first record format or container with several members.
     pub layers: Vec<&'static str>,
     /// Members that could not be edited, at most [`MAX_MEMBERS`].
@@ -232,6 +235,8 @@ pub struct Cx<'s> {
     pub second: &'s [&'s Search<'s>],
     /// Most records that a filter may change before it stops.
     pub most: Option<&'s Most<'s>>,
+    /// The stream comes once: what cannot be judged in one pass is refused, and not spooled (`--no-spool`).
+    pub once: bool,
     /// What an earlier reading of the same bytes learnt, and what this one does ([`super::settle`]).
     pub readings: Readings,
     trail: Vec<u8>,
@@ -265,6 +270,7 @@ impl<'s> Cx<'s> {
             mtime,
             second: &[],
             most: None,
+            once: false,
             readings: Readings::default(),
             trail: relative.to_vec(),
             root: relative.len(),

@@ -26,6 +26,7 @@ pub mod ruling;
 pub mod scouts;
 pub mod settle;
 pub mod stream;
+pub mod tables;
 
 use std::fmt;
 

@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::layer::tables::Table;
+
 /// Version of the line format.
 pub const SCHEMA: u32 = 1;
 
@@ -271,6 +273,9 @@ pub struct Artifact {
     /// Records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub records: Option<Records>,
+    /// Rows of the tables of dumps, by the tables' names (masked).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tables: BTreeMap<String, Table>,
     /// Records changed for each subject, by reference.
     #[serde(default)]
     pub subjects: BTreeMap<String, u64>,
@@ -312,6 +317,7 @@ impl Artifact {
             before: None,
             after: None,
             records: None,
+            tables: BTreeMap::new(),
             subjects: BTreeMap::new(),
             left: BTreeMap::new(),
             members: Vec::new(),

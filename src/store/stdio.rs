@@ -21,10 +21,18 @@ const PIPE_BUF: usize = 4096;
 /// Longest wait before a signal's flag is looked at.
 const WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
 
+/// Longest wait for a reader after a failure.
+const LAST: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+
 /// Where a filter writes.
 pub trait Sink {
     /// Writes all of `bytes`; on return none of them is held here.
     fn write(&mut self, bytes: &[u8]) -> Result<()>;
+
+    /// Writes `bytes` after a failure, if that is possible: at most [`PIPE_BUF`] of them, signal or not, and without a long wait.
+    fn last(&mut self, bytes: &[u8]) {
+        let _late = self.write(bytes);
+    }
 }
 
 /// Standard input.
@@ -100,6 +108,14 @@ impl Sink for Stdout<'_> {
             }
         }
         Ok(())
+    }
+
+    fn last(&mut self, bytes: &[u8]) {
+        let ready = poll(&mut [PollFd::new(&self.file, PollFlags::OUT)], Some(&LAST));
+        if matches!(ready, Ok(n) if n > 0) {
+            // Nobody is left to be told of an error.
+            let _late = self.file.write(bytes);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The library's find, lift and look over bytes in memory, with any engine and any read size.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -9,6 +10,7 @@ use unwrite::detect::TABLES;
 use unwrite::error::Result;
 use unwrite::judge::Judge;
 use unwrite::judge::pseudonym::Key;
+use unwrite::layer::tables::Table;
 use unwrite::layer::{BlobPass, Cx, LargeSlot, Search};
 use unwrite::limits::Limits;
 use unwrite::matcher::literal::Literal;
@@ -41,6 +43,10 @@ pub struct Scrubbed {
     pub left: (u64, u64),
     /// Names of layers.
     pub layers: Vec<&'static str>,
+    /// Rows of tables.
+    pub tables: BTreeMap<String, Table>,
+    /// Why nothing of it changes.
+    pub unsupported: Option<String>,
 }
 
 impl Shelf {
@@ -101,6 +107,8 @@ impl Shelf {
             records: (tally.read, tally.dropped, tally.edited),
             left: (tally.left_report, tally.left_held),
             layers: tally.layers,
+            tables: tally.tables.0,
+            unsupported: tally.unsupported.map(|(reason, _)| reason),
         })
     }
 }

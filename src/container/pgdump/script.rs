@@ -91,7 +91,7 @@ impl<'s> Script<'s> {
             let text = [copy, if copy.ends_with(b"\n") { b"" } else { b"\n" }].concat();
             self.text(&text, cx)?;
         }
-        self.batch.informed();
+        self.batch.informed(cx);
         let tail = Tail::default();
         let size = cx.search.limits.window;
         let mut below = Input::new(Watched { source, budget: cx.budget(), tail: &tail }, size);

@@ -1,5 +1,7 @@
 //! Whether text is an SQL dump: by what the dump programs write at its start, or because it starts with statements.
 
+use super::lex::Dialect;
+use super::walk::{Walk, What};
 use crate::format;
 
 const MARKERS: [&[u8]; 7] = [
@@ -31,6 +33,23 @@ const OPENINGS: [&[u8]; 17] = [
     b"PRAGMA ",
     b"\\connect ",
 ];
+
+/// Whether the dump that starts with `head` holds rows alone: the first come before any table is declared, as no program
+/// writes it that writes declarations.
+pub fn is_data_only(head: &[u8]) -> bool {
+    let mut walk = Walk::new(Dialect::of(head));
+    let mut at = 0;
+    while let Some(rest) = head.get(at..).filter(|rest| !rest.is_empty()) {
+        let Ok(Some(piece)) = walk.next(rest, false) else { return false };
+        let bytes = rest.get(..piece.len).unwrap_or_default();
+        match piece.what {
+            What::Copy | What::Head => return true,
+            What::Statement if bytes.get(..6).is_some_and(|word| word.eq_ignore_ascii_case(b"CREATE")) => return false,
+            _ => at += piece.len,
+        }
+    }
+    false
+}
 
 /// Whether `head` has the mark of a dump program in its first lines, however binary its rows are.
 pub fn is_marked(head: &[u8]) -> bool {

@@ -3,14 +3,18 @@
 //! A [`Layer`] of its own, because a tuple of an `INSERT` does not own its comma. `walk` cuts the dump into pieces, `schema` reads
 //! the DDL as it passes, `rows` judges the rows that a candidate touches in the decoded text of their values, `tuples` says
 //! what stays between them, and `keys` follows foreign keys. Statements without rows are searched and kept. What a dump says of its tables may
-//! come after their rows: then the stream is read again with what was learnt ([`Cx::settle`]), and a filter spools it. Memory: the window
+//! come after their rows: then the stream is read again with what was learnt ([`Cx::settle`]), and a filter spools it, unless its
+//! start shows rows without DDL. Memory: the window
 //! (`--max-record` bounds one row, and one statement), the names of tables and columns, and the keys of rows that go.
 
+pub mod bind;
 mod cells;
 mod detect;
+mod facts;
 pub mod keys;
 pub mod lex;
 mod marks;
+mod pairs;
 mod quiet;
 mod rows;
 mod run;
@@ -21,17 +25,23 @@ mod spelled;
 mod tests;
 mod tuples;
 mod types;
+mod values;
 pub mod walk;
 
 use crate::error::Result;
 use crate::input::Input;
 use crate::layer::ruling::{self, Batch, Sheet};
-use crate::layer::{Cx, Found, Layer};
+use crate::layer::{Cx, Found, Layer, Outlet, Streamed};
+use crate::limits::SNIFF;
 
 pub use detect::{is_dump, is_marked};
 
 /// The layer's name.
 pub const NAME: &str = "sql";
+
+/// What makes every client fail that has read the start of a dump, wherever it ends: it ends the rows of a COPY, and is no statement. In a
+/// string that was left open it is a part of that, and then the end of the input is the error.
+pub const SPOIL: &[u8] = b"\n\\.\n;unwrite stopped here, and the dump is not whole;\n";
 
 /// The layer.
 pub static SQL: Sql = Sql;
@@ -42,6 +52,16 @@ pub struct Sql;
 impl Layer for Sql {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn stream(&'static self, input: &mut Input<'_>, cx: &mut Cx<'_>, out: &mut dyn Outlet) -> Result<Streamed> {
+        // What changes may be told of behind it: then the pass fails. A gate ends at the first row that changes.
+        let once = cx.once || cx.search.gate.is_some();
+        let head = input.window(SNIFF)?;
+        if once || detect::is_data_only(head.get(..head.len().min(SNIFF)).unwrap_or_default()) {
+            return ruling::stream(self, input, cx, out);
+        }
+        Ok(Streamed::Twice(NAME))
     }
 
     fn find(&'static self, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found> {

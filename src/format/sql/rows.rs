@@ -19,7 +19,7 @@ use crate::judge::replace::ERASED;
 use crate::judge::{Ruling, Verdict};
 use crate::layer::Cx;
 use crate::layer::ruling::{self, Edits};
-use crate::matcher::{Hit, Unit};
+use crate::matcher::{Hit, SubjectId, Unit};
 use crate::policy::{Action, Erase, Rule};
 use crate::record::{Field, Part, Place};
 
@@ -55,11 +55,31 @@ impl Target<'_> {
 
     /// The ruling on the row `raw`, its edits as ranges of `raw`; `None` without a hit. With it the columns that are edited.
     pub fn judge(&self, raw: &[u8], cx: &Cx<'_>) -> Result<Option<(Ruling, Touched)>> {
-        let Some((mut ruling, mut touched)) = self.once(raw, cx)? else { return Ok(None) };
+        self.judged(raw, cx, self.rule, None)
+    }
+
+    /// The ruling on a row that would go for `whose` and must stay: its identifiers are replaced, and the columns of the rule's
+    /// `erase_fields` cleaned. `None`: no rule says which.
+    pub fn anonymize(&self, raw: &[u8], cx: &Cx<'_>, whose: Option<SubjectId>) -> Result<Option<(Ruling, Touched)>> {
+        let Some(rule) = self.rule.filter(|rule| !rule.erase_fields.is_empty()) else { return Ok(None) };
+        let edits = |action: &Action| matches!(action, Action::Redact | Action::Mask | Action::Pseudonymize);
+        let action = rule.action.filter(edits).unwrap_or(Action::Pseudonymize);
+        let rule = Rule { action: Some(action), ..rule.clone() };
+        self.judged(raw, cx, Some(&rule), Some(whose))
+    }
+
+    fn judged(
+        &self,
+        raw: &[u8],
+        cx: &Cx<'_>,
+        rule: Option<&Rule>,
+        stays: Option<Option<SubjectId>>,
+    ) -> Result<Option<(Ruling, Touched)>> {
+        let Some((mut ruling, mut touched)) = self.once(raw, cx, rule, stays)? else { return Ok(None) };
         let Verdict::Edit(edits) = &mut ruling.verdict else { return Ok(Some((ruling, touched))) };
         let mut text = ruling::apply(raw, edits);
         for _ in 0..ROUNDS {
-            match self.once(&text, cx)? {
+            match self.once(&text, cx, rule, None)? {
                 Some((Ruling { verdict: Verdict::Edit(more), .. }, also)) => {
                     *edits = ruling::compose(edits, &more, raw.len());
                     text = ruling::apply(&text, &more);
@@ -75,13 +95,20 @@ impl Target<'_> {
         Ok(Some((ruling, touched)))
     }
 
-    fn once(&self, raw: &[u8], cx: &Cx<'_>) -> Result<Option<(Ruling, Touched)>> {
+    /// `stays`: whoever is on the row or not, its fields are cleaned, for that subject.
+    fn once(
+        &self,
+        raw: &[u8],
+        cx: &Cx<'_>,
+        rule: Option<&Rule>,
+        stays: Option<Option<SubjectId>>,
+    ) -> Result<Option<(Ruling, Touched)>> {
         let row = self.row(raw);
         let fields = self.fields(&row, cx)?;
         let unit = Unit { text: &row.view, fields: &fields, table: Some(&self.name) };
         let mut hits: Vec<Hit> = Vec::new();
         cx.search.engine.hits(&unit, &mut hits);
-        if hits.is_empty() {
+        if hits.is_empty() && stays.is_none() {
             return Ok(None);
         }
         let whole = [(0..row.view.len(), Part::Data)];
@@ -90,14 +117,19 @@ impl Target<'_> {
             ruling.unwrap_or_else(Ruling::keep)
         };
         // Fields are erased here, as their columns want it.
-        let plain = self.rule.map(|rule| Rule { erase_fields: Vec::new(), ..rule.clone() });
+        let plain = rule.map(|rule| Rule { erase_fields: Vec::new(), ..rule.clone() });
         let mut ruling = judged(plain.as_ref());
-        let Verdict::Edit(edits) = &ruling.verdict else { return Ok(Some((ruling, Vec::new()))) };
+        let edits = match (&ruling.verdict, stays) {
+            (Verdict::Edit(edits), _) => edits.clone(),
+            (_, None) => return Ok(Some((ruling, Vec::new()))),
+            (_, Some(_)) => Vec::new(),
+        };
+        ruling.subjects.extend(stays.flatten());
         let alias = ruling.subjects.first().and_then(|subject| cx.search.judge.pseudonym(*subject));
-        let action = self.rule.and_then(|rule| rule.action).unwrap_or_default();
+        let action = rule.and_then(|rule| rule.action).unwrap_or_default();
         let named = action == Action::Pseudonymize;
         let mut changes = Changes { target: self, raw, row: &row, alias, named, cells: BTreeMap::new() };
-        changes.add(edits, |_| true)?;
+        changes.add(&edits, |_| true)?;
         let keyed: Vec<usize> = changes.cells.keys().copied().filter(|cell| self.is_unique(*cell)).collect();
         if !named && !keyed.is_empty() {
             needs_key(alias)?;

@@ -3,12 +3,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::keys::{self, Fate, Links, State};
+use super::bind::{Binder, End, State};
+use super::keys::is_keyed;
 use super::lex::{self, Dialect, Kind};
 use super::marks::Marks;
 use super::quiet::{decode_literals, is_quiet};
 use super::rows::{Target, Touched};
-use super::schema::{Column, Key};
+use super::schema::{Column, Key, Schema};
 use super::tuples::Tuples;
 use super::walk::{self, Piece, Walk, What};
 use crate::error::{At, Error, Kind as Fault, Result};
@@ -16,6 +17,7 @@ use crate::judge::{self, Ruling, Verdict};
 use crate::layer::Cx;
 use crate::layer::cx::Leaf;
 use crate::layer::ruling::{self, Batch, Candidates, Sheet};
+use crate::layer::tables::{Table, Tables};
 use crate::limits::WINDOW;
 use crate::matcher::Unit;
 use crate::policy::Policy;
@@ -37,17 +39,17 @@ pub struct Run<'r> {
     pieces: Vec<Piece>,
     /// The table whose rows come.
     target: Option<Target<'r>>,
-    links: Links,
-    /// Head of the last `INSERT`, for which `target` and `links` are right.
+    /// What was counted of it since.
+    table: Table,
+    /// Head of the last `INSERT`, for which `target` is right.
     last: Vec<u8>,
-    state: State,
-    /// The schema was complete from the start: this is no first reading.
-    settled: bool,
+    /// What the dump's DDL says.
+    schema: Schema,
+    /// What foreign keys make of rows.
+    binder: Binder<'r>,
     /// Tables of which rows were dropped, or keys changed, and columns that were edited, as they were known then.
     dropped: std::collections::BTreeSet<Key>,
     edited: Vec<(Key, Column)>,
-    /// A row refers to what is not known yet to be there.
-    dangles: bool,
     /// Why nothing of the dump may change.
     refused: Option<String>,
     /// The stream as it is, and what was counted before it.
@@ -67,6 +69,7 @@ struct Counts {
     report: u64,
     held: u64,
     subjects: std::collections::BTreeMap<crate::matcher::SubjectId, u64>,
+    tables: Tables,
 }
 
 impl<'r> Run<'r> {
@@ -74,10 +77,10 @@ impl<'r> Run<'r> {
     pub fn new<'s: 'r>(head: &[u8], cx: &Cx<'s>, sheet: Sheet<'r>) -> Self {
         let dialect = Dialect::of(head);
         let earlier = cx.settled::<State>();
-        let state = earlier.as_ref().map(keys::copy).unwrap_or_default();
+        let policy = cx.search.policy;
         let tally = &cx.tally;
         Self {
-            policy: cx.search.policy,
+            policy,
             trail: cx.trail().to_vec(),
             walk: Walk::new(dialect),
             dialect,
@@ -86,13 +89,12 @@ impl<'r> Run<'r> {
             marks: Marks::default(),
             pieces: Vec::new(),
             target: None,
-            links: Links::default(),
+            table: Table::default(),
             last: Vec::new(),
-            settled: earlier.is_some(),
-            state,
+            binder: Binder::new(earlier.as_deref(), &policy.foreign_keys, cx.search.space),
+            schema: earlier.map(|state| state.schema.clone()).unwrap_or_default(),
             dropped: std::collections::BTreeSet::new(),
             edited: Vec::new(),
-            dangles: false,
             refused: None,
             plain: Leaf::default(),
             before: Counts {
@@ -101,6 +103,7 @@ impl<'r> Run<'r> {
                 report: tally.left_report,
                 held: tally.left_held,
                 subjects: tally.subjects.clone(),
+                tables: tally.tables.clone(),
             },
             hit: false,
             lines: 0,
@@ -212,8 +215,9 @@ impl Batch for Run<'_> {
         Ok(done)
     }
 
-    fn informed(&mut self) {
-        (self.settled, self.lines) = (true, 0);
+    fn informed(&mut self, cx: &Cx<'_>) {
+        self.binder.informed(&self.schema, cx.search.space);
+        self.lines = 0;
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -223,20 +227,8 @@ impl Batch for Run<'_> {
     fn finish(&mut self, cx: &mut Cx<'_>) -> Result<()> {
         let whole = self.walk.finish().and_then(|()| self.marks.finish());
         whole.map_err(|error| self.locate(error, b"", 0, cx))?;
-        if self.dangles && !self.state.again {
-            self.refuse("foreign keys: a reference changes to what is not there".to_owned())?;
-        }
-        if self.refused.is_none() && self.wants_another() {
-            if self.sheet.leaves() {
-                return Err(Error::unsupported("foreign keys in one pass"));
-            }
-            let mut state = std::mem::take(&mut self.state);
-            state.begin();
-            if state.readings > keys::READINGS {
-                return Err(Error::limit(format!("foreign keys one behind another ({})", keys::READINGS)));
-            }
-            cx.settle(Arc::new(state));
-        }
+        self.count_table(cx);
+        self.settle(cx)?;
         let Some(reason) = self.refused.take() else {
             cx.leaf("", &self.sheet.leaf);
             return Ok(());
@@ -244,6 +236,8 @@ impl Batch for Run<'_> {
         let (tally, before) = (&mut cx.tally, std::mem::take(&mut self.before));
         (tally.dropped, tally.edited) = (before.dropped, before.edited);
         (tally.left_report, tally.left_held, tally.subjects) = (before.report, before.held, before.subjects);
+        let read = std::mem::replace(&mut tally.tables, before.tables);
+        tally.tables.read(&read);
         cx.leaf("", &self.plain);
         cx.unsupported(&reason, self.hit);
         self.refused = Some(reason);
@@ -262,6 +256,7 @@ impl Run<'_> {
         match piece.what {
             What::Blank => {}
             What::Statement => {
+                self.count_table(cx);
                 self.target = None;
                 self.statement(bytes, touched, cx)?;
             }
@@ -276,7 +271,10 @@ impl Run<'_> {
                 }
             }
             What::Row | What::Tuple => return self.row(text, range, piece, touched, cx),
-            What::End => self.target = None,
+            What::End => {
+                self.count_table(cx);
+                self.target = None;
+            }
             What::Comma => {
                 // A comment may stand there.
                 self.name(bytes, touched, true, cx)?;
@@ -295,10 +293,13 @@ impl Run<'_> {
     fn statement(&mut self, bytes: &[u8], touched: bool, cx: &mut Cx<'_>) -> Result<()> {
         self.dialect = walk::turned(bytes, self.dialect);
         self.marks.see(bytes, self.dialect);
-        if self.settled {
-            self.state.schema.turn(bytes, self.dialect);
+        if self.binder.learns() {
+            let tells = self.schema.read(bytes, self.dialect)?;
+            if tells && self.sheet.leaves() && self.wants_schema() {
+                return Err(twice());
+            }
         } else {
-            self.state.schema.read(bytes, self.dialect)?;
+            self.schema.turn(bytes, self.dialect);
         }
         if walk::is_foreign_set(bytes) {
             self.refuse("character set of the dump".to_owned())?;
@@ -346,11 +347,9 @@ impl Run<'_> {
                 format!("a row has {values} values for {} columns", target.columns.len()),
             ));
         }
-        let mut ruled = if touched { target.judge(raw, cx)? } else { None };
-        // Before the schema is whole no reference is sure.
-        if self.refused.is_none() && self.settled {
-            ruled = self.bind(raw, ruled)?;
-        }
+        let ruled = if touched { target.judge(raw, cx)? } else { None };
+        let (ruled, change) = self.binder.row(target, raw, ruled, cx)?;
+        self.table.count(change);
         let stays = !matches!(&ruled, Some((Ruling { verdict: Verdict::Drop, .. }, _)));
         if piece.comment && stays {
             // No value has what a comment says.
@@ -396,7 +395,7 @@ impl Run<'_> {
             Verdict::Drop => {
                 self.dropped.insert(Arc::clone(&target.key));
             }
-            Verdict::Edit(_) if !self.settled && self.edited.len() < MAX_EDITED => {
+            Verdict::Edit(_) if self.binder.learns() && self.edited.len() < MAX_EDITED => {
                 for column in columns.iter().filter_map(|at| target.columns.get(*at)) {
                     let known = self.edited.iter().any(|(key, held)| *key == target.key && held == column);
                     if !known {
@@ -408,93 +407,59 @@ impl Run<'_> {
         }
     }
 
-    /// What foreign keys make of a row.
-    fn bind(&mut self, raw: &[u8], ruled: Option<(Ruling, Touched)>) -> Result<Option<(Ruling, Touched)>> {
-        let Some(target) = &self.target else { return Ok(ruled) };
-        let (links, state) = (&self.links, &mut self.state);
-        let drops = matches!(ruled, Some((Ruling { verdict: Verdict::Drop, .. }, _)));
-        let fate = if drops || links.from.is_empty() { None } else { state.fate(links, &target.row(raw)) };
-        let mut refusal = None;
-        let ruled = match fate {
-            None => ruled,
-            Some(Fate::Kept) => {
-                refusal = Some("foreign keys: a rule keeps rows that refer to others that go");
-                ruled
-            }
-            Some(Fate::Goes(subject)) => {
-                let (mut ruling, touched) = ruled.unwrap_or_else(|| (Ruling::keep(), Vec::new()));
-                if ruling.held {
-                    refusal = Some("foreign keys: a held record refers to one that goes");
-                }
-                ruling.verdict = Verdict::Drop;
-                ruling.subjects.extend(subject);
-                Some((ruling, touched))
-            }
-            Some(Fate::Set(sets, subject)) => {
-                let (mut ruling, mut touched) = ruled.unwrap_or_else(|| (Ruling::keep(), Vec::new()));
-                let first = match &ruling.verdict {
-                    Verdict::Edit(edits) => edits.clone(),
-                    _ => Vec::new(),
-                };
-                let text = ruling::apply(raw, &first);
-                let row = target.row(&text);
-                let more: Vec<_> =
-                    sets.iter().filter_map(|(at, new)| target.set(&text, &row, *at, new.as_deref())).collect();
-                let edits = ruling::compose(&first, &more, raw.len());
-                touched.extend(sets.iter().map(|(at, _)| *at));
-                ruling.subjects.extend(subject);
-                if !edits.is_empty() {
-                    ruling.verdict = Verdict::Edit(edits);
-                }
-                Some((ruling, touched))
-            }
-        };
-        match &ruled {
-            Some((Ruling { verdict: Verdict::Drop, subjects, .. }, _)) if !links.to.is_empty() => {
-                state.lose(links, &target.row(raw), subjects.first().copied())?;
-            }
-            Some((Ruling { verdict: Verdict::Edit(edits), .. }, _))
-                if !(links.to.is_empty() && links.from.is_empty()) =>
-            {
-                let (old, new) = (target.row(raw), target.row(&ruling::apply(raw, edits)));
-                self.dangles |= state.dangles(links, &old, &new);
-                if !state.rename(links, &old, &new)? {
-                    refusal = Some("foreign keys: a key of several columns changes");
-                }
-            }
-            _ => {}
-        }
-        let changes = matches!(&ruled, Some((Ruling { verdict: Verdict::Drop | Verdict::Edit(_), .. }, _)));
-        if links.unclear && changes {
-            refusal = Some("foreign keys: their columns are not known");
-        }
-        if let Some(reason) = refusal {
-            self.refuse(reason.to_owned())?;
-        }
-        Ok(ruled)
-    }
-
-    /// Whether the stream must be read again: something about its tables, or about rows that go, was not known in time.
-    fn wants_another(&self) -> bool {
-        if self.settled {
-            return self.state.again;
-        }
-        let schema = &self.state.schema;
+    /// Whether what the schema says of rows that changed was not known in time.
+    fn wants_schema(&self) -> bool {
+        let schema = &self.schema;
         let referred = |key: &Key| schema.keys.iter().any(|foreign| schema.is_part(key, &foreign.to));
         let edits = |key: &Key, column: &Column| {
             let now = schema.table(key).and_then(|table| table.columns.iter().find(|known| known.name == column.name));
             now.is_some_and(|now| now != column)
         };
         self.dropped.iter().any(referred)
-            || self.edited.iter().any(|(key, column)| edits(key, column) || referred(key))
+            || self.edited.iter().any(|(key, column)| edits(key, column) || is_keyed(schema, key, &column.name))
             || self.edited.len() >= MAX_EDITED
+    }
+
+    /// At the stream's end: is this reading the last, and may something change?
+    fn settle(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        let binder = std::mem::replace(&mut self.binder, Binder::new(None, &[], cx.search.space));
+        if self.refused.is_some() {
+            return Ok(());
+        }
+        let known = if binder.learns() {
+            if !self.wants_schema() {
+                return Ok(());
+            }
+            if self.sheet.leaves() {
+                return Err(twice());
+            }
+            None
+        } else {
+            match binder.end(cx)? {
+                End::Done => return Ok(()),
+                End::Refused(reason) => return self.refuse(reason),
+                End::Again(known) => Some(Arc::new(known)),
+            }
+        };
+        cx.settle(Arc::new(State { schema: std::mem::take(&mut self.schema), known }));
+        Ok(())
+    }
+
+    /// The rows of the table that was aimed at are over, for now.
+    fn count_table(&mut self, cx: &mut Cx<'_>) {
+        let table = std::mem::take(&mut self.table);
+        if table.read > 0 {
+            let name = self.shown(cx);
+            cx.tally.tables.add(&name, &table);
+        }
     }
 }
 
 impl Run<'_> {
     /// Takes aim at the table of an `INSERT` or `COPY`.
-    fn aim(&mut self, head: &[u8], copy: bool, cx: &Cx<'_>) -> Result<()> {
-        let schema = &self.state.schema;
+    fn aim(&mut self, head: &[u8], copy: bool, cx: &mut Cx<'_>) -> Result<()> {
+        self.count_table(cx);
+        let schema = &self.schema;
         let read = walk::into(head, self.dialect);
         let Some(into) = read else {
             return Err(Error::new(Fault::Damaged, "the head of rows is not understood"));
@@ -528,8 +493,7 @@ impl Run<'_> {
         }
         let missing = columns.is_empty() && (into.columns.is_none() || copy && !plain);
         let target = Target { key, name, columns, rule, copy, dialect: self.dialect };
-        self.links = Links::of(&self.state.schema, &target, &self.policy.foreign_keys);
-        self.state.meet(&self.links);
+        self.binder.aim(&self.schema, &target);
         self.target = Some(target);
         self.last = head.to_vec();
         if copy && !plain {
@@ -540,6 +504,11 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// What was said of rows that left would have to change: their stream cannot be read again.
+fn twice() -> Error {
+    Error::unsupported("sql must be read twice: its foreign keys or columns are told behind rows that change")
 }
 
 /// Whether a row of `COPY` holds an escape that is not all of a NULL.

@@ -157,20 +157,20 @@ impl Schema {
         uses
     }
 
-    /// Takes in one statement.
-    pub fn read(&mut self, statement: &[u8], dialect: Dialect) -> Result<()> {
+    /// Takes in one statement; `true`: it says something of a table.
+    pub fn read(&mut self, statement: &[u8], dialect: Dialect) -> Result<bool> {
         if self.turn(statement, dialect) {
-            return Ok(());
+            return Ok(false);
         }
         let first = lex::parts(statement, dialect, 8);
         let is = |at: usize, word: &str| first.get(at).is_some_and(|part| part.is(word));
         if !is(0, "CREATE") && !is(0, "ALTER") {
-            return Ok(());
+            return Ok(false);
         }
         let table = (1..5).find(|at| is(*at, "TABLE"));
         let typed = is(1, "TYPE") || is(1, "UNIQUE");
         if table.is_none() && !typed {
-            return Ok(());
+            return Ok(false);
         }
         self.bytes += statement.len();
         if self.bytes > MOST {
@@ -184,7 +184,7 @@ impl Schema {
             None if is(1, "TYPE") => self.create_type(&read),
             None => self.create_index(&read),
         };
-        Ok(())
+        Ok(true)
     }
 
     fn add(&mut self, key: Key, table: Table) {
