@@ -107,6 +107,11 @@ impl<'r> Binder<'r> {
         }
     }
 
+    /// Whether foreign keys have nothing to say of the rows that come.
+    pub fn is_idle(&self) -> bool {
+        self.learns() || self.links.is_empty()
+    }
+
     /// Rows of `target` come.
     pub fn aim(&mut self, schema: &Schema, target: &Target<'_>) {
         if self.learns() {
@@ -125,7 +130,7 @@ impl<'r> Binder<'r> {
         cx: &Cx<'_>,
     ) -> Result<Bound> {
         let own = own_change(ruled.as_ref());
-        if self.learns() || self.links.is_empty() {
+        if self.is_idle() {
             return Ok((ruled, own));
         }
         self.rows += 1;
@@ -343,7 +348,7 @@ impl Binder<'_> {
             let after = link.digest(target, &text, &mut row, &mut buf);
             if let Some(key) = before.filter(|_| *before != after) {
                 let row = row.get_or_insert_with(|| target.row(&text));
-                facts.rename_kept(key, link.text(row))?;
+                facts.rename_kept(key, link.text(row).as_deref())?;
             }
         }
         Ok(())
@@ -369,9 +374,9 @@ impl Binder<'_> {
             };
             match &mut self.phase {
                 Phase::Learn => {}
-                Phase::Gather(facts) => self.again |= facts.rename(key, new)? && self.met.contains(&link.seed),
+                Phase::Gather(facts) => self.again |= facts.rename(key, &new)? && self.met.contains(&link.seed),
                 Phase::Apply(known) => {
-                    if known.renamed(key)?.is_none_or(|known| known != new) {
+                    if known.renamed(key)?.is_none_or(|known| known != *new) {
                         refusal = Some("foreign keys: a key changes to what was not foreseen");
                     }
                 }
@@ -387,7 +392,7 @@ impl Binder<'_> {
                 (Some(known), Some(key)) => known.renamed(*key)?,
                 _ => None,
             };
-            dangles |= becomes.as_deref() != new;
+            dangles |= becomes.as_deref() != new.as_deref();
         }
         self.dangles |= dangles;
         if let Some(reason) = refusal {

@@ -9,12 +9,14 @@
 use std::sync::Arc;
 
 use super::keys::{Digest, Links};
-use super::pairs::{Pairs, Queue, Texts};
+use super::pairs::{FRESH_BYTES, Pairs, Queue, Texts};
 use crate::blob::TempSpace;
 use crate::error::Result;
 use crate::matcher::SubjectId;
 use crate::policy::KeyAction;
 
+/// Bytes of memory that all of it takes, as long as nothing outgrows it: eight sets of pairs.
+pub const MEMORY: u64 = 8 * FRESH_BYTES;
 /// A key that changes, and cannot be followed: one of several columns.
 const TORN: u128 = 0;
 /// Steps between two looks at whether the run is to stop.

@@ -3,9 +3,11 @@
 //! A key is known by a digest of its text, the table and the columns that it tells apart. What becomes of a row that refers to one that goes is
 //! the [`KeyAction`] of the policy's rule, else what the DDL says. This file reads rows; `facts` says what their keys come to.
 
+use std::borrow::Cow;
+
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::cells::{Row, Value};
+use super::cells::{How, Part, Row, Value};
 use super::rows::Target;
 use super::same::{self, Same};
 use super::schema::{ForeignKey, Key, OnDelete, Schema};
@@ -167,24 +169,30 @@ impl Link {
             match values::quick(target, raw, *column) {
                 values::Quick::Null => return None,
                 values::Quick::Text(text) => add(text),
-                values::Quick::Unclear => add(text(row.get_or_insert_with(|| target.row(raw)), *column)?),
+                values::Quick::Unclear => add(&text(row.get_or_insert_with(|| target.row(raw)), *column)?),
             }
         }
         Some(xxh3_128(buf))
     }
 
     /// The text of its only column in a parsed row; `None` if there are several, or it is NULL.
-    pub fn text<'r>(&self, row: &'r Row) -> Option<&'r [u8]> {
+    pub fn text<'r>(&self, row: &'r Row) -> Option<Cow<'r, [u8]>> {
         let [column] = self.columns.as_slice() else { return None };
         text(row, *column)
     }
 }
 
-/// The text of a value; `None`: NULL.
-fn text(row: &Row, column: usize) -> Option<&[u8]> {
-    if row.cells.get(column)?.value == Value::Null {
-        return None;
+/// The text of a value; `None`: NULL. Of an expression that is not known to be a text it is what is written.
+fn text(row: &Row, column: usize) -> Option<Cow<'_, [u8]>> {
+    let value = row.cells.get(column)?.value;
+    let of = |part: &Part| row.view.get(part.view.clone()).unwrap_or_default();
+    let mut parts = row.parts.iter().filter(|part| part.cell == column);
+    match value {
+        Value::Null => None,
+        Value::Expression => match parts.clone().find(|part| matches!(part.how, How::Marked(_))) {
+            Some(marked) => Some(Cow::Borrowed(of(marked))),
+            None => Some(Cow::Owned(parts.map(of).collect::<Vec<_>>().join(&0))),
+        },
+        _ => parts.next().map(|part| Cow::Borrowed(of(part))),
     }
-    let part = row.parts.iter().find(|part| part.cell == column)?;
-    row.view.get(part.view.clone())
 }

@@ -2,8 +2,8 @@
 //!
 //! What is new stands in memory; each [`FRESH`] pairs become a sorted run in temporary space, and [`FAN`] runs of a size are merged
 //! into one. A look-up asks each run's filter, and reads one block of those that may have the key. Own code: no kept crate
-//! has an index over anonymous temporary files that counts towards `--max-temp`. Memory: 4 MiB for what is new; for each run at most 4 MiB
-//! of filter (less than 2 bytes a pair) and 8 bytes for 128 pairs; runs grow as the logarithm of the pairs.
+//! has an index over anonymous temporary files that counts towards `--max-temp`. Memory: [`FRESH_BYTES`] for what is new; for each run at most 2 MiB
+//! of filter (2 bytes a pair) and 8 bytes for 128 pairs; the number of runs grows as the logarithm of the pairs: about 50 MiB for 100 million.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,14 +13,16 @@ use crate::error::{Error, Kind, Result};
 
 /// Pairs that stand in memory before they become a run.
 const FRESH: usize = 1 << 16;
+/// Bytes that these take, at most.
+pub const FRESH_BYTES: u64 = 4 << 20;
 /// Runs of one size that are merged into one.
 const FAN: usize = 8;
 /// Pairs that are read at one time.
 const BLOCK: usize = 128;
 /// Bytes of a pair on disk.
 const ENTRY: usize = 32;
-/// Most bits of a run's filter (4 MiB).
-const MOST_BITS: u64 = 1 << 25;
+/// Most bits of a run's filter (2 MiB).
+const MOST_BITS: u64 = 1 << 24;
 /// Bytes that a queue gathers before they go on.
 const GATHERED: usize = 64 * 1024;
 
@@ -354,7 +356,7 @@ mod tests {
     }
 
     fn spread(n: u8) -> u128 {
-        u128::from(n) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835
+        u128::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
     }
 
     proptest! {

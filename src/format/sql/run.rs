@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::bind::{Binder, End, State};
+use super::facts::MEMORY;
 use super::keys::is_keyed;
 use super::lex::{self, Dialect, Kind};
 use super::marks::Marks;
@@ -17,7 +18,7 @@ use crate::judge::{self, Ruling, Verdict};
 use crate::layer::Cx;
 use crate::layer::cx::Leaf;
 use crate::layer::ruling::{self, Batch, Candidates, Sheet};
-use crate::layer::tables::{Table, Tables};
+use crate::layer::tables::{Change, Table, Tables};
 use crate::limits::WINDOW;
 use crate::matcher::Unit;
 use crate::policy::Policy;
@@ -155,7 +156,7 @@ impl<'r> Run<'r> {
                 continue;
             }
             match piece.what {
-                What::Row if is_escaped(bytes) => decoded.extend(super::cells::Row::of_copy(bytes).view),
+                What::Row if is_escaped(bytes) => super::cells::view_of_copy(bytes, &mut decoded),
                 What::Tuple if piece.escaped => {
                     decoded.extend(super::cells::Row::of_tuple(bytes, self.dialect).view);
                 }
@@ -202,9 +203,21 @@ impl Batch for Run<'_> {
         self.pieces = cut;
         let text = window.get(..done).unwrap_or_default();
         let touched = self.touched(text, &pieces, cx)?;
+        // Where a stretch of rows begins that stay: most do, and are kept together.
+        let mut quiet: Option<usize> = None;
         for ((range, piece), touched) in pieces.into_iter().zip(touched) {
             let at = range.start;
+            if !touched && piece.what == What::Row && self.passes(text.get(range.clone()).unwrap_or_default(), cx) {
+                quiet.get_or_insert(at);
+                continue;
+            }
+            if let Some(start) = quiet.take() {
+                self.sheet.keep(text.get(start..at).unwrap_or_default())?;
+            }
             self.piece(text, range, piece, touched, cx).map_err(|error| self.locate(error, text, at, cx))?;
+        }
+        if let Some(start) = quiet {
+            self.sheet.keep(text.get(start..).unwrap_or_default())?;
         }
         if let Some(error) = failure {
             return Err(self.locate(error, window, done, cx));
@@ -250,6 +263,17 @@ impl Batch for Run<'_> {
 }
 
 impl Run<'_> {
+    /// Whether a row of `COPY` without a candidate stays for all that is known of its table; counts it if so.
+    fn passes(&mut self, raw: &[u8], cx: &mut Cx<'_>) -> bool {
+        let whole = |target: &Target<'_>| target.columns.is_empty() || tabs(raw) + 1 == target.columns.len();
+        let passes = self.binder.is_idle() && self.target.as_ref().is_some_and(whole);
+        if passes {
+            cx.tally.read += 1;
+            self.table.count(Change::None);
+        }
+        passes
+    }
+
     fn piece(&mut self, text: &[u8], range: Range<usize>, piece: Piece, touched: bool, cx: &mut Cx<'_>) -> Result<()> {
         let bytes = text.get(range.clone()).unwrap_or_default();
         let at = self.base + range.start as u64;
@@ -459,6 +483,9 @@ impl Run<'_> {
     /// Takes aim at the table of an `INSERT` or `COPY`.
     fn aim(&mut self, head: &[u8], copy: bool, cx: &mut Cx<'_>) -> Result<()> {
         self.count_table(cx);
+        if !self.binder.learns() {
+            cx.need(MEMORY)?;
+        }
         let schema = &self.schema;
         let read = walk::into(head, self.dialect);
         let Some(into) = read else {
@@ -519,7 +546,7 @@ fn is_escaped(row: &[u8]) -> bool {
 /// Number of tabs that divide values.
 fn tabs(row: &[u8]) -> usize {
     let all = memchr::memchr_iter(b'\t', row).count();
-    if memchr::memmem::find(row, b"\\\t").is_none() {
+    if memchr::memchr_iter(b'\\', row).all(|at| row.get(at + 1) != Some(&b'\t')) {
         return all;
     }
     super::cells::Row::of_copy(row).cells.len().saturating_sub(1)

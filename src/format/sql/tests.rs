@@ -3,8 +3,10 @@ use proptest::prelude::*;
 use super::cells::Value::{Bare, Bytes, Expression, Null, Text};
 use super::cells::{self, Decode, Escape, How, Out, Row};
 use super::lex::{Dialect, Kind};
+use super::rows::Target;
 use super::schema::{OnDelete, Schema};
 use super::types::Class;
+use super::values::{Quick, quick};
 use super::walk::{Piece, Walk, What};
 use crate::error::Result;
 
@@ -233,6 +235,38 @@ proptest! {
     #[test]
     fn written_text_is_read_again(text in prop::collection::vec(any::<u8>(), 0..40), how in hows()) {
         prop_assert_eq!(decoded(&cells::encode(&text, &how), &how), text);
+    }
+
+    /// A glance at a row sees what its parse does.
+    #[test]
+    fn glances_are_parses(cells in prop::collection::vec(prop::collection::vec(prop::sample::select(b"ab1'\\\\\tNx\x0b,() ".to_vec()), 0..7), 1..5), copy in any::<bool>(), which in 0usize..3) {
+        let dialect = [MYSQL, POSTGRES, SQLITE][which];
+        let (raw, row) = if copy {
+            let raw = [cells.join(&b'\t'), b"\n".to_vec()].concat();
+            let row = Row::of_copy(&raw);
+            let mut view = Vec::new();
+            cells::view_of_copy(&raw, &mut view);
+            prop_assert_eq!(&view, &row.view);
+            (raw, row)
+        } else {
+            let spelled: Vec<Vec<u8>> = cells.iter().enumerate().map(|(at, cell)| match at % 3 {
+                0 => [b"'", cells::encode(cell, &How::Quoted(b'\'', if dialect.backslash { Escape::Mysql } else { Escape::None })).as_slice(), b"'"].concat(),
+                1 => b" 17".to_vec(),
+                _ => b"NULL".to_vec(),
+            }).collect();
+            let raw = [b"(", spelled.join(&b',').as_slice(), b")"].concat();
+            let row = Row::of_tuple(&raw, dialect);
+            (raw, row)
+        };
+        let target = Target { key: (*b"t").into(), name: String::new(), columns: Vec::new(), rule: None, copy, dialect };
+        for (at, cell) in row.cells.iter().enumerate() {
+            let text = row.parts.iter().find(|part| part.cell == at).map(|part| &row.view[part.view.clone()]);
+            match quick(&target, &raw, at) {
+                Quick::Unclear => {}
+                Quick::Null => prop_assert_eq!(cell.value, Null),
+                Quick::Text(seen) => prop_assert_eq!(Some(seen), text),
+            }
+        }
     }
 
     /// The raw range of a decoded one spells just that.
