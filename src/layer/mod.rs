@@ -26,6 +26,7 @@ pub mod scouts;
 pub mod settle;
 pub mod stream;
 
+use std::any::Any;
 use std::fmt;
 
 use crate::edit::EditList;
@@ -184,6 +185,11 @@ pub trait Detect: Sync {
     /// The codec of this name, for a container whose members name theirs; `None` if this build has none.
     fn codec(&self, name: &str) -> Option<&'static dyn coded::Codec> {
         let _ = name;
+        None
+    }
+
+    /// What a stream's layer is told besides its bytes, in a type of that layer's own (the tables of `--schema`).
+    fn told(&self) -> Option<&(dyn Any + Send + Sync)> {
         None
     }
 }

@@ -19,6 +19,8 @@ pub enum How {
     Plain,
     /// In a row of `COPY`.
     Copy,
+    /// In a row of `SELECT … INTO OUTFILE` (`mysqldump --tab`): a backslash stands before a tab, a line feed and a backslash.
+    Tab,
     /// In a string of this quote; whether backslashes escape, and how.
     Quoted(u8, Escape),
     /// As hex digits, two a byte.
@@ -89,8 +91,8 @@ pub struct Row {
 }
 
 impl Row {
-    /// The values of a row of `COPY`.
-    pub fn of_copy(raw: &[u8]) -> Self {
+    /// The values of a row that is a line, spelled `how`.
+    pub fn of_line(raw: &[u8], how: &How) -> Self {
         let line = raw.strip_suffix(b"\n").unwrap_or(raw);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let mut row = Self::default();
@@ -104,13 +106,13 @@ impl Row {
                 continue;
             }
             let end = tab.unwrap_or(line.len());
-            row.copy_cell(line, start..end);
+            row.line_cell(line, start..end, how);
             let Some(tab) = tab else { return row };
             (start, from) = (tab + 1, tab + 1);
         }
     }
 
-    fn copy_cell(&mut self, line: &[u8], range: Range<usize>) {
+    fn line_cell(&mut self, line: &[u8], range: Range<usize>, how: &How) {
         let text = line.get(range.clone()).unwrap_or_default();
         let cell = self.cells.len();
         if text == b"\\N" {
@@ -118,13 +120,13 @@ impl Row {
             return;
         }
         // A bytea's text is `\x` and hex digits.
-        let digits = text.strip_prefix(b"\\\\x").filter(|digits| is_hex(digits));
+        let digits = text.strip_prefix(b"\\\\x").filter(|digits| *how == How::Copy && is_hex(digits));
         let value = if digits.is_some() { Value::Bytes } else { Value::Text };
         self.cells.push(Cell { raw: range.clone(), value });
         if digits.is_some() {
             self.hex(line, range.start + 3..range.end, cell);
         } else {
-            self.part(line, range, How::Copy, cell, true);
+            self.part(line, range, how.clone(), cell, true);
         }
     }
 
@@ -330,7 +332,7 @@ impl<'t> Iterator for Decode<'t> {
         let rest = self.text.get(self.at..).filter(|rest| !rest.is_empty())?;
         let run = match self.how {
             How::Plain => rest.len(),
-            How::Copy => memchr::memchr(b'\\', rest).unwrap_or(rest.len()),
+            How::Copy | How::Tab => memchr::memchr(b'\\', rest).unwrap_or(rest.len()),
             How::Quoted(quote, Escape::None) => memchr::memchr(*quote, rest).unwrap_or(rest.len()),
             How::Quoted(quote, _) => memchr::memchr2(*quote, b'\\', rest).unwrap_or(rest.len()),
             How::Hex => 0,
@@ -367,6 +369,10 @@ fn step<'t>(rest: &'t [u8], how: &How) -> (usize, Out<'t>) {
         How::Quoted(quote, _) if rest.first() == Some(quote) => (2.min(rest.len()), Out::Byte(*quote)),
         How::Quoted(_, escape) => escaped(rest, *escape),
         How::Copy => escaped(rest, Escape::Postgres),
+        How::Tab => match rest.get(1) {
+            Some(byte @ (b'%' | b'_')) => (2, Out::Byte(*byte)),
+            _ => escaped(rest, Escape::Mysql),
+        },
         How::Plain => one(),
     }
 }
@@ -459,6 +465,11 @@ pub fn encode(text: &[u8], how: &How) -> Vec<u8> {
                 b'\n' => out.extend(b"\\n"),
                 b'\r' => out.extend(b"\\r"),
                 b'\t' => out.extend(b"\\t"),
+                _ => out.push(*byte),
+            },
+            How::Tab => match byte {
+                b'\\' | b'\n' | b'\t' => out.extend([b'\\', *byte]),
+                0 => out.extend(b"\\0"),
                 _ => out.push(*byte),
             },
             How::Quoted(quote, escape) => {

@@ -7,6 +7,7 @@
 //! (`--max-record` bounds one row, and one statement), the names of tables and columns, and the keys of rows that go.
 
 mod cells;
+pub mod ddl;
 mod detect;
 pub mod keys;
 pub mod lex;
@@ -30,12 +31,18 @@ pub use detect::{is_dump, is_marked};
 
 /// The layer's name.
 pub const NAME: &str = "sql";
+/// That of the rows of `mysqldump --tab`.
+pub const TAB: &str = "sql-tab";
 
 /// The layer.
 pub static SQL: Sql = Sql;
+/// The layer of rows alone: those that `mysqldump --tab` writes to `TABLE.txt`, whose columns stand in `TABLE.sql` ([`ddl`]).
+pub static ROWS: Rows = Rows;
 
 /// See [`SQL`].
 pub struct Sql;
+/// See [`ROWS`].
+pub struct Rows;
 
 impl Layer for Sql {
     fn name(&self) -> &'static str {
@@ -54,5 +61,25 @@ impl Layer for Sql {
         sheet: Sheet<'b>,
     ) -> Result<Option<Box<dyn Batch + 'b>>> {
         Ok(Some(Box::new(run::Run::new(head, cx, sheet))))
+    }
+}
+
+impl Layer for Rows {
+    fn name(&self) -> &'static str {
+        TAB
+    }
+
+    fn find(&'static self, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found> {
+        ruling::find(self, input, cx)
+    }
+
+    fn open<'b, 's: 'b>(
+        &'static self,
+        head: &[u8],
+        _whole: bool,
+        cx: &Cx<'s>,
+        sheet: Sheet<'b>,
+    ) -> Result<Option<Box<dyn Batch + 'b>>> {
+        Ok(Some(Box::new(run::Run::of_rows(head, cx, sheet)?)))
     }
 }

@@ -1,14 +1,18 @@
 //! One dump being read: piece after piece, each searched, judged and written.
 
+mod tab;
+
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::cells::{How, Row};
+use super::ddl::{self, Ddl};
 use super::keys::{self, Fate, Links, State};
 use super::lex::{self, Dialect, Kind};
 use super::marks::Marks;
 use super::quiet::{decode_literals, is_quiet};
 use super::rows::{Target, Touched};
-use super::schema::{Column, Key};
+use super::schema::{Column, Key, Schema};
 use super::tuples::Tuples;
 use super::walk::{self, Piece, Walk, What};
 use crate::error::{At, Error, Kind as Fault, Result};
@@ -48,6 +52,10 @@ pub struct Run<'r> {
     edited: Vec<(Key, Column)>,
     /// A row refers to what is not known yet to be there.
     dangles: bool,
+    /// How a row that is a line is spelled.
+    line: How,
+    /// The rows of other tables are in other files.
+    apart: bool,
     /// Why nothing of the dump may change.
     refused: Option<String>,
     /// The stream as it is, and what was counted before it.
@@ -72,9 +80,13 @@ struct Counts {
 impl<'r> Run<'r> {
     /// At the start of the current stream of `cx`, which starts with `head`.
     pub fn new<'s: 'r>(head: &[u8], cx: &Cx<'s>, sheet: Sheet<'r>) -> Self {
-        let dialect = Dialect::of(head);
+        let (given, told) = (cx.search.detect.told().and_then(|told| told.downcast_ref::<Ddl>()), Dialect::of(head));
+        let dialect = given.filter(|_| told.kind == Kind::Unknown).map_or(told, |given| ddl::dialect(given.kind()));
         let earlier = cx.settled::<State>();
-        let state = earlier.as_ref().map(keys::copy).unwrap_or_default();
+        let mut state = earlier.as_ref().map(keys::copy).unwrap_or_default();
+        if let (None, Some(given)) = (&earlier, given) {
+            state.schema = Schema::with(given.schema(dialect.kind));
+        }
         let tally = &cx.tally;
         Self {
             policy: cx.search.policy,
@@ -93,6 +105,8 @@ impl<'r> Run<'r> {
             dropped: std::collections::BTreeSet::new(),
             edited: Vec::new(),
             dangles: false,
+            line: How::Copy,
+            apart: false,
             refused: None,
             plain: Leaf::default(),
             before: Counts {
@@ -152,9 +166,9 @@ impl<'r> Run<'r> {
                 continue;
             }
             match piece.what {
-                What::Row if is_escaped(bytes) => decoded.extend(super::cells::Row::of_copy(bytes).view),
+                What::Row if is_escaped(bytes) => decoded.extend(Row::of_line(bytes, &self.line).view),
                 What::Tuple if piece.escaped => {
-                    decoded.extend(super::cells::Row::of_tuple(bytes, self.dialect).view);
+                    decoded.extend(Row::of_tuple(bytes, self.dialect).view);
                 }
                 What::Statement => decode_literals(bytes, self.dialect, &mut decoded),
                 _ => continue,
@@ -219,6 +233,7 @@ impl Batch for Run<'_> {
     fn finish(&mut self, cx: &mut Cx<'_>) -> Result<()> {
         let whole = self.walk.finish().and_then(|()| self.marks.finish());
         whole.map_err(|error| self.locate(error, b"", 0, cx))?;
+        self.reach_out()?;
         if self.dangles && !self.state.again {
             self.refuse("foreign keys: a reference changes to what is not there".to_owned())?;
         }
@@ -335,7 +350,7 @@ impl Run<'_> {
         let Some(target) = &self.target else {
             return Err(Error::new(Fault::Damaged, "rows of no table"));
         };
-        let values = if tuple { piece.values as usize } else { tabs(raw) + 1 };
+        let values = if tuple { piece.values as usize } else { tabs(raw, &self.line) + 1 };
         if !target.columns.is_empty() && values != target.columns.len() {
             return Err(Error::new(
                 Fault::Damaged,
@@ -518,7 +533,8 @@ impl Run<'_> {
             self.refuse("virtual tables".to_owned())?;
         }
         let missing = columns.is_empty() && (into.columns.is_none() || copy && !plain);
-        let target = Target { key, name, columns, rule, copy, dialect: self.dialect };
+        let line = copy.then(|| self.line.clone());
+        let target = Target { key, name, columns, rule, line, dialect: self.dialect };
         self.links = Links::of(&self.state.schema, &target, &self.policy.foreign_keys);
         self.state.meet(&self.links);
         self.target = Some(target);
@@ -539,10 +555,10 @@ fn is_escaped(row: &[u8]) -> bool {
 }
 
 /// Number of tabs that divide values.
-fn tabs(row: &[u8]) -> usize {
+fn tabs(row: &[u8], how: &How) -> usize {
     let all = memchr::memchr_iter(b'\t', row).count();
     if memchr::memmem::find(row, b"\\\t").is_none() {
         return all;
     }
-    super::cells::Row::of_copy(row).cells.len().saturating_sub(1)
+    Row::of_line(row, how).cells.len().saturating_sub(1)
 }

@@ -101,7 +101,7 @@ fn values_are_told_apart() {
     let (kinds, view) = values("(replace(replace('a\\nb''\\r','\\r',char(13)),'\\n',char(10)),X'41')", SQLITE);
     assert_eq!(kinds, [Expression, Bytes]);
     assert_eq!(view[1], "a\nb'\r");
-    assert_eq!(Row::of_copy(b"a\\tb\t\\N\t\\\\x41\t\\.\\\\\t\n").cells.len(), 5);
+    assert_eq!(Row::of_line(b"a\\tb\t\\N\t\\\\x41\t\\.\\\\\t\n", &How::Copy).cells.len(), 5);
 }
 
 #[test]
@@ -152,6 +152,7 @@ fn hows() -> impl Strategy<Value = How> {
     prop::sample::select(vec![
         How::Plain,
         How::Copy,
+        How::Tab,
         How::Hex,
         How::Quoted(b'\'', Escape::None),
         How::Quoted(b'\'', Escape::Mysql),
