@@ -45,7 +45,7 @@ fn the_job_is_one_of_kubernetes() {
     // The schema would have told.
     for (place, key, value) in [
         ("/spec", "backOffLimit", Value::from(0)),
-        ("/spec/template/spec", "restartPolicy", Value::from("Sometimes")),
+        ("/spec/template/spec", "restartPolicy", Value::from(1)),
         ("/spec/template/spec/containers/0", "args", Value::from("text")),
         ("/spec/template/spec/volumes/0/persistentVolumeClaim", "claim", Value::from("x")),
     ] {

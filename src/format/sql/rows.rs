@@ -140,7 +140,10 @@ impl Target<'_> {
         let (mut out, mut count) = (Vec::new(), 0usize);
         for part in &row.parts {
             let text = row.view.get(part.view.clone()).unwrap_or_default();
-            let (from, column) = (part.view.start, self.columns.get(part.cell));
+            // With an option of `--tab` values stand in quotes; what is in them counts.
+            let quotes = usize::from(self.line == Some(How::Tab) && in_quotes(text));
+            let text = text.get(quotes..text.len() - quotes).unwrap_or_default();
+            let (from, column) = (part.view.start + quotes, self.columns.get(part.cell));
             let value = row.cells.get(part.cell).map(|cell| cell.value);
             let mut add = |mut field: Field<'r>| {
                 // Arrays of bytes are what journals write, and no column's.
@@ -211,6 +214,10 @@ impl Target<'_> {
 fn is_bare(text: &[u8]) -> bool {
     let number = std::str::from_utf8(text).is_ok_and(|text| text.parse::<i128>().is_ok());
     number || text == b"true" || text == b"false"
+}
+
+fn in_quotes(text: &[u8]) -> bool {
+    text.len() > 1 && matches!((text.first(), text.last()), (Some(b'"'), Some(b'"')) | (Some(b'\''), Some(b'\'')))
 }
 
 /// The elements of an array as `PostgreSQL` writes it, without their quotes; none if it is no such array.

@@ -496,8 +496,14 @@ impl Run<'_> {
             let now = schema.table(key).and_then(|table| table.columns.iter().find(|known| known.name == column.name));
             now.is_some_and(|now| now != column)
         };
+        let refers = |key: &Key, column: &Column| {
+            schema
+                .keys
+                .iter()
+                .any(|foreign| schema.is_part(key, &foreign.from) && foreign.columns.contains(&column.name))
+        };
         self.dropped.iter().any(referred)
-            || self.edited.iter().any(|(key, column)| edits(key, column) || referred(key))
+            || self.edited.iter().any(|(key, column)| edits(key, column) || referred(key) || refers(key, column))
             || self.edited.len() >= MAX_EDITED
     }
 }

@@ -3,22 +3,18 @@
 //! The columns are those of `TABLE.sql`. Rows of other tables are in files of their own, each of which is read for itself: what a foreign key
 //! would have to do there cannot be done, so nothing that they may refer to is changed.
 
-use super::super::cells::{How, Row, Value};
+use super::super::cells::{How, Row};
 use super::super::ddl;
 use super::super::keys::Links;
 use super::super::lex::Kind;
 use super::super::rows::Target;
 use super::super::schema::{Column, Schema};
-use super::super::types::Class;
-use super::super::walk::{Walk, What};
+use super::super::walk::Walk;
 use super::Run;
 use crate::error::Result;
 use crate::layer::Cx;
 use crate::layer::coded::strip_suffix_fold;
 use crate::layer::ruling::Sheet;
-
-/// Rows at the start that are looked at for quotes.
-const LOOKED_AT: usize = 64;
 
 impl<'r> Run<'r> {
     /// As [`Run::new`], of rows alone; `head`: what they start with.
@@ -42,15 +38,12 @@ impl<'r> Run<'r> {
         let rule = run.policy.rule(&run.trail, Some(&name));
         let known = !columns.is_empty();
         let target = Target { key, name, columns, rule, line: Some(How::Tab), dialect };
-        let quoted = is_quoted(head, &target);
         run.links = Links::of(&run.state.schema, &target, &run.policy.foreign_keys);
         run.state.meet(&run.links);
         run.target = Some(target);
         if !known {
             let reason = format!("no schema for {}", run.shown(cx));
             run.refuse(reason)?;
-        } else if quoted {
-            run.refuse("options of --tab".to_owned())?;
         }
         Ok(run)
     }
@@ -79,30 +72,4 @@ impl<'r> Run<'r> {
 fn first_row(head: &[u8]) -> Option<Row> {
     let piece = Walk::of_rows(ddl::dialect(Kind::Mysql)).next(head, false).ok()??;
     head.get(..piece.len).map(|row| Row::of_line(row, &How::Tab))
-}
-
-/// Whether the first rows were written with `--fields-enclosed-by`: then quotes would be taken for parts of the values.
-fn is_quoted(head: &[u8], target: &Target<'_>) -> bool {
-    let (mut walk, mut at, mut bare, mut quoted) = (Walk::of_rows(target.dialect), 0, 0, 0);
-    for _ in 0..LOOKED_AT {
-        let rest = head.get(at..).unwrap_or_default();
-        let Ok(Some(piece)) = walk.next(rest, false) else { break };
-        debug_assert_eq!(piece.what, What::Row, "nothing but rows");
-        let row = Row::of_line(rest.get(..piece.len).unwrap_or_default(), &How::Tab);
-        for part in &row.parts {
-            let text = row.view.get(part.view.clone()).unwrap_or_default();
-            let in_quotes = [b'"', b'\'']
-                .iter()
-                .any(|quote| text.len() > 1 && text.first() == Some(quote) && text.last() == Some(quote));
-            let filled = row.cells.get(part.cell).is_some_and(|cell| cell.value != Value::Null);
-            match target.columns.get(part.cell).map(|column| &column.class) {
-                Some(Class::Integer { .. }) if in_quotes => return true,
-                Some(Class::Text(_)) if filled && in_quotes => quoted += 1,
-                Some(Class::Text(_)) if filled => bare += 1,
-                _ => {}
-            }
-        }
-        at += piece.len;
-    }
-    quoted > 0 && bare == 0
 }
