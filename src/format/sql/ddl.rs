@@ -3,12 +3,13 @@
 //! Read as a dump is read, with its rows passed over. Where the file does not say whose it is (`SQLite`'s `.schema`) it is read as the dump
 //! that it is for. Memory: the file, and what [`Schema`] keeps of it, once for each way to read it.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest as _, Sha256};
 
 use super::lex::{Dialect, Kind};
-use super::schema::{MOST, Schema};
+use super::schema::{Key, MOST, Schema};
 use super::walk::{Walk, What, is_foreign_set};
 use crate::error::{Error, Result};
 use crate::judge::pseudonym::hex;
@@ -21,6 +22,8 @@ pub struct Ddl {
     text: Vec<u8>,
     sha256: String,
     kind: Kind,
+    /// Tables by the names of their files, where these were read.
+    files: HashMap<Vec<u8>, Key>,
     /// As each [`Kind`] reads it.
     read: [OnceLock<Arc<Schema>>; 4],
 }
@@ -47,7 +50,7 @@ impl Ddl {
             let error = match read(&text, *way) {
                 Ok(schema) if schema.tables.values().any(|table| !table.columns.is_empty()) => {
                     let sha256 = hex(&Sha256::digest(&text));
-                    return Ok(Self { text, sha256, kind: told, read: Default::default() });
+                    return Ok(Self { text, sha256, kind: told, files: HashMap::new(), read: Default::default() });
                 }
                 Ok(_) => Error::usage("it has no CREATE TABLE that can be read"),
                 Err(error) => Error::usage(error.to_string()),
@@ -55,6 +58,16 @@ impl Ddl {
             first = first.or(Some(error));
         }
         Err(first.unwrap_or_else(|| Error::usage("it cannot be read")))
+    }
+
+    /// The table whose rows are in the file of the name `stem`; `schema`: what this defines.
+    pub fn table(&self, stem: &[u8], schema: &Schema) -> Option<Key> {
+        if let Some(key) = self.files.get(stem) {
+            return Some(Arc::clone(key));
+        }
+        let mut named = schema.tables.keys().filter(|key| is_named(stem, key));
+        let one = named.next().filter(|_| named.next().is_none());
+        one.cloned().or_else(|| schema.only())
     }
 
     /// Digest of the file's bytes, hex; of nothing but a file.
@@ -120,8 +133,9 @@ fn pieces(text: &[u8], kind: Kind, see: &mut dyn FnMut(What, &[u8]) -> Result<bo
 /// What `mysqldump --tab` writes beside the rows of its tables.
 #[derive(Default)]
 pub struct Folder {
-    text: Vec<u8>,
+    bytes: usize,
     whole: Schema,
+    files: HashMap<Vec<u8>, Key>,
     /// Something of the folder could not be read: nothing is said of any table.
     torn: bool,
 }
@@ -142,15 +156,14 @@ impl Folder {
             }
             Ok(!rows)
         });
-        if rows || whole.is_ok() && !own.tables.contains_key(&own.plain(stem)) {
+        let key = own.tables.keys().find(|key| is_named(stem, key)).cloned();
+        if rows || whole.is_ok() && key.is_none() {
             return false;
         }
-        self.torn |= whole.is_err() || self.text.len() + text.len() > MOST;
-        if !self.torn {
-            self.text.extend_from_slice(text);
-            self.text.push(b'\n');
-            self.whole.merge(own);
-        }
+        self.bytes += text.len();
+        self.torn |= whole.is_err() || self.bytes > MOST;
+        self.files.extend(key.map(|key| (stem.to_vec(), key)));
+        self.whole.merge(own);
         true
     }
 
@@ -162,9 +175,61 @@ impl Folder {
     /// The definitions.
     pub fn finish(self) -> Ddl {
         let schema = if self.torn { Schema::default() } else { self.whole };
-        let ddl = Ddl { text: Vec::new(), sha256: String::new(), kind: Kind::Mysql, read: Default::default() };
+        let (text, sha256) = (Vec::new(), String::new());
+        let ddl = Ddl { text, sha256, kind: Kind::Mysql, files: self.files, read: Default::default() };
         let [_, _, mysql, _] = &ddl.read;
         let _first = mysql.set(Arc::new(schema));
         ddl
+    }
+}
+
+/// Whether a file of the name `stem` is that of the table `key`. `MariaDB` writes what is neither letter, digit nor `_` of ASCII as `@` and
+/// four hex digits, or as `@` and two characters of a table of its own, which are taken for any other letter.
+fn is_named(stem: &[u8], key: &Key) -> bool {
+    let mut ends = BTreeSet::from([0]);
+    for c in String::from_utf8_lossy(Schema::named(key)).chars() {
+        let (mut next, mut utf8) = (BTreeSet::new(), [0; 4]);
+        let plain = c.encode_utf8(&mut utf8).as_bytes();
+        for at in ends {
+            let rest = stem.get(at..).unwrap_or_default();
+            if rest.get(..plain.len()).is_some_and(|start| start.eq_ignore_ascii_case(plain)) {
+                next.insert(at + plain.len());
+            }
+            let Some(code) = rest.strip_prefix(b"@") else { continue };
+            let hex = code.get(..4).and_then(|digits| std::str::from_utf8(digits).ok());
+            if hex.and_then(|digits| u32::from_str_radix(digits, 16).ok()) == Some(u32::from(c)) {
+                next.insert(at + 5);
+            }
+            if !c.is_ascii() && code.get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_alphanumeric)) {
+                next.insert(at + 3);
+            }
+        }
+        ends = next;
+    }
+    ends.contains(&stem.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_named_for_their_tables() {
+        let named = |stem: &str, table: &str| is_named(stem.as_bytes(), &format!("\0{table}").into_bytes().into());
+        for (stem, table) in [
+            ("users", "users"),
+            ("Users", "users"),
+            ("The@0020Audit@0027s@0020Log", "the audit's log"),
+            ("@0p@002dx", "é-x"),
+            ("a@b", "a@b"),
+            ("caf\u{e9}", "café"),
+        ] {
+            assert!(named(stem, table), "{stem} {table}");
+        }
+        for (stem, table) in
+            [("users2", "users"), ("user", "users"), ("@0020", "-"), ("", "a"), ("@0", "é"), ("@0p", "e")]
+        {
+            assert!(!named(stem, table), "{stem} {table}");
+        }
     }
 }

@@ -80,7 +80,7 @@ struct Counts {
 impl<'r> Run<'r> {
     /// At the start of the current stream of `cx`, which starts with `head`.
     pub fn new<'s: 'r>(head: &[u8], cx: &Cx<'s>, sheet: Sheet<'r>) -> Self {
-        let (given, told) = (cx.search.detect.told().and_then(|told| told.downcast_ref::<Ddl>()), Dialect::of(head));
+        let (given, told) = (given(cx), Dialect::of(head));
         let dialect = given.filter(|_| told.kind == Kind::Unknown).map_or(told, |given| ddl::dialect(given.kind()));
         let earlier = cx.settled::<State>();
         let mut state = earlier.as_ref().map(keys::copy).unwrap_or_default();
@@ -553,6 +553,11 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// What was told of the tables besides the dump.
+fn given<'s>(cx: &Cx<'s>) -> Option<&'s Ddl> {
+    cx.search.detect.told().and_then(|told| told.downcast_ref::<Ddl>())
 }
 
 /// Whether a row of `COPY` holds an escape that is not all of a NULL.

@@ -10,7 +10,7 @@ use super::super::lex::Kind;
 use super::super::rows::Target;
 use super::super::schema::{Column, Schema};
 use super::super::walk::Walk;
-use super::Run;
+use super::{Run, given};
 use crate::error::Result;
 use crate::layer::Cx;
 use crate::layer::coded::strip_suffix_fold;
@@ -25,10 +25,8 @@ impl<'r> Run<'r> {
         let name = cx.hint_name();
         let stem = strip_suffix_fold(&name, b".txt").unwrap_or(&name);
         let schema = &run.state.schema;
-        let mut key = schema.plain(stem);
-        if let (None, Some(only)) = (schema.table(&key), schema.only()) {
-            key = only;
-        }
+        let known = given(cx).and_then(|given| given.table(stem, schema));
+        let key = known.unwrap_or_else(|| schema.plain(stem));
         let mut columns: Vec<Column> = schema.table(&key).map(|table| table.columns.clone()).unwrap_or_default();
         // MariaDB writes computed columns, MySQL does not.
         if first_row(head).is_some_and(|row| row.cells.len() < columns.len()) {
