@@ -2,12 +2,13 @@
 //!
 //! First fit (SPEC "Detection"): an outermost codec that the command line names; binary layers by their magic; a name that says
 //! a codec, container or store that the content is not is a mismatch; UTF-16 by mark or pattern; the record format that the
-//! command line names; the journal's export, whose values may be no text; what is no text is unknown; then the text formats in the SPEC's order ([`text`]). What is known but
+//! command line names (rows of `mysqldump --tab` before UTF-16); the journal's export, whose values may be no text; what is no text is unknown; then the text formats in the SPEC's order ([`text`]). What is known but
 //! not read is `unsupported` by its name ([`known`]), and never taken for text. Nothing here reads beyond the head.
 
 pub mod beside;
 pub mod known;
 pub mod text;
+pub mod told;
 
 use crate::codec::utf16;
 use crate::container;
@@ -47,6 +48,10 @@ impl Detect for Tables {
         }
         if let Some((_, fit)) = looks {
             return fit;
+        }
+        // Rows may hold any bytes.
+        if hint.format == Some(format::sql::TAB) {
+            return self.format_named(format::sql::TAB);
         }
         if let Some(name) = text::wide(head) {
             return if text::is_sixteen(head, whole) { Fit::Layer(&utf16::LAYER) } else { Fit::Unsupported(name) };

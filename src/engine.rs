@@ -25,9 +25,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 
 use crate::blob::TempSpace;
-use crate::detect::TABLES;
 use crate::detect::beside::Watch;
+use crate::detect::beside::tab::Tabs;
+use crate::detect::told::Told;
 use crate::error::{Error, Kind, Result};
+use crate::format::sql::ddl::Ddl;
 use crate::job::{Job, MaxDropped, Mode, Verify};
 use crate::judge::Judge;
 use crate::judge::pseudonym::Key;
@@ -74,6 +76,8 @@ pub struct Given<'g> {
     pub policy: &'g Policy,
     /// For pseudonyms.
     pub key: Option<&'g Key>,
+    /// Tables that dumps may not define themselves.
+    pub schema: Option<&'g Ddl>,
     /// The one "now".
     pub now: Timestamp,
     /// Set by a signal.
@@ -92,6 +96,7 @@ pub fn run(job: &Job, given: &Given<'_>) -> Result<Report> {
     let mask = |name: &[u8]| masker.mask(name);
     let judge = Judge::new(&given.registry.needles, &given.policy.fields, given.key);
     let large = LargeSlot::new(stdin::share(&job.mode, job.limits.max_memory), job.jobs);
+    let told = Told { given: given.schema, rows: false };
     let (gate, crew) = (AtomicBool::new(false), Arc::new(Turnstile::new(job.jobs)));
     let search = Search {
         engine: &literal,
@@ -99,7 +104,7 @@ pub fn run(job: &Job, given: &Given<'_>) -> Result<Report> {
         judge: &judge,
         policy: given.policy,
         mask: &mask,
-        detect: &TABLES,
+        detect: &told,
         limits: &job.limits,
         space: &space,
         large: &large,
@@ -188,7 +193,7 @@ impl Fleet<'_> {
         let manifest = Mutex::new(manifest);
         self.sweep(&sources, dest.as_ref(), &mut report);
         let left_over = report.troubled;
-        let (blast, sums) = (Blast::new(job.max_dropped), scrub::sums::Ledger::default());
+        let (blast, sums, tabs) = (Blast::new(job.max_dropped), scrub::sums::Ledger::default(), Tabs::default());
         let progress = Counted::new(given.progress);
         let run = scrub::Run {
             search: self.search,
@@ -196,6 +201,7 @@ impl Fleet<'_> {
             fresh: fresh.as_ref(),
             second: self.second,
             disk: &Disk::paced(Arc::clone(self.space.pace())).helped(Arc::<Turnstile>::clone(self.crew)),
+            tabs: &tabs,
             mode: &job.mode,
             verify: job.verify,
             overwrite: job.overwrite,
@@ -359,6 +365,7 @@ impl Fleet<'_> {
                 .collect(),
             format: job.format.clone(),
             codec: job.codec.clone(),
+            schema_sha256: given.schema.map(|schema| schema.sha256().to_owned()),
             max_record: Some(job.limits.max_record),
             key: given.key.map(Key::id),
             since: Vec::new(),

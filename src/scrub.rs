@@ -16,7 +16,9 @@ use std::time::{Duration, Instant, SystemTime};
 use jiff::Timestamp;
 
 use crate::blob::Blob;
+use crate::detect::beside::tab::Tabs;
 use crate::detect::beside::{Beside, Sum};
+use crate::detect::told::Told;
 use crate::digest::{Sha256Of, sha256};
 use crate::edit::Patch;
 use crate::error::{Error, Kind, Result};
@@ -44,6 +46,8 @@ pub struct Run<'r> {
     pub second: &'r [&'r Search<'r>],
     /// Where artifacts lie.
     pub disk: &'r store::disk::Disk,
+    /// Definitions of tables that lie beside their rows.
+    pub tabs: &'r Tabs,
     /// What happens to artifacts.
     pub mode: &'r Mode,
     /// How results are verified.
@@ -275,6 +279,9 @@ impl Work<'_> {
             Some((known, fresh)) => (fresh, Some(known.run_id.to_owned())),
             None => (run.search, None),
         };
+        let tables = run.tabs.of(run.disk, &object.path);
+        let told = Told { given: tables.as_deref(), rows: true };
+        let search = &if tables.is_some() { Search { detect: &told, ..*search } } else { Search { ..*search } };
         let relative = object.relative.as_os_str().as_bytes();
         let mtime = time(original.identity().mtime);
         let hashed = !run.mode.is_dry();
@@ -375,8 +382,9 @@ impl Work<'_> {
         }
         if changes {
             // For everybody, also where only who is new was looked for: what was relied on is proved again.
-            for search in run.second {
-                verify::look(draft.blob(), search, relative, mtime, &seen.foretold)?;
+            for second in run.second {
+                let second = Search { detect: search.detect, ..**second };
+                verify::look(draft.blob(), &second, relative, mtime, &seen.foretold)?;
             }
             line.verified = Some(run.verify.name().to_owned());
         }

@@ -30,6 +30,8 @@ mod reflink;
 mod refused;
 mod registry;
 mod registry_verbs;
+mod restore;
+mod schema;
 mod settle;
 mod since;
 mod splice;

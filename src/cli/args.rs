@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::dumps::Dumps;
+
 /// Takes erased people out of data that was already written, and proves it.
 ///
 /// Reads a deletion registry (who), a policy (what happens to a record of theirs) and sources (where); finds their records,
@@ -101,7 +103,7 @@ pub struct Filter {
     /// The stream's name, such as app.log.gz: for the policy's globs and for detection [default: stdin].
     #[arg(long, value_name = "NAME", env = "UNWRITE_NAME")]
     pub name: Option<OsString>,
-    /// Record format instead of the detected one: log, text, jsonl, json, csv, tsv, logfmt, syslog-frames or journal.
+    /// Record format instead of the detected one: log, text, jsonl, json, csv, tsv, logfmt, sql, sql-tab, syslog-frames or journal.
     #[arg(long, value_name = "F", env = "UNWRITE_FORMAT")]
     pub format: Option<String>,
     /// Outermost codec to take instead of what is detected; `none` for none.
@@ -229,6 +231,9 @@ pub struct Verify {
     /// How the registry is read.
     #[command(flatten)]
     pub read: ReadRegistry,
+    /// What is told of dumps.
+    #[command(flatten)]
+    pub dumps: Dumps,
     /// Bounds.
     #[command(flatten)]
     pub bounds: Bounds,
@@ -252,6 +257,9 @@ pub struct Who {
     /// How the registry is read.
     #[command(flatten)]
     pub read: ReadRegistry,
+    /// What is told of dumps.
+    #[command(flatten)]
+    pub dumps: Dumps,
 }
 
 /// How a registry is read.
@@ -295,7 +303,7 @@ pub struct Walk {
     /// Accept a SOURCE that is not there, and filters that leave nothing.
     #[arg(long, env = "UNWRITE_ALLOW_NO_SOURCE")]
     pub allow_no_source: bool,
-    /// Record format instead of the detected one: log, text, jsonl, json, csv, tsv, logfmt, syslog-frames or journal.
+    /// Record format instead of the detected one: log, text, jsonl, json, csv, tsv, logfmt, sql, sql-tab, syslog-frames or journal.
     #[arg(long, value_name = "F", env = "UNWRITE_FORMAT")]
     pub format: Option<String>,
     /// Outermost codec to take instead of what is detected; `none` for none.
@@ -579,21 +587,4 @@ pub enum ProgressWhen {
     Always,
     /// Never.
     Never,
-}
-
-/// The config file that was typed, before anything else is parsed: its options are defaults of the rest.
-pub fn config_of(arguments: &[OsString]) -> Option<PathBuf> {
-    let mut rest = arguments.iter().skip(1);
-    while let Some(argument) = rest.next() {
-        if argument == "--" {
-            break;
-        }
-        if argument == "--config" {
-            return rest.next().map(PathBuf::from);
-        }
-        if let Some(value) = argument.to_str().and_then(|text| text.strip_prefix("--config=")) {
-            return Some(PathBuf::from(value));
-        }
-    }
-    std::env::var_os("UNWRITE_CONFIG").map(PathBuf::from)
 }

@@ -9,9 +9,10 @@ use super::reading::Reading;
 use super::{Exit, print, process, say};
 use crate::blob::TempSpace;
 use crate::config::policy_file;
-use crate::detect::TABLES;
+use crate::detect::told::Told;
 use crate::engine;
 use crate::error::{Error, Result};
+use crate::format::sql::ddl::Ddl;
 use crate::judge::Judge;
 use crate::layer::{LargeSlot, Search};
 use crate::limits::{Limits, VERIFY_WINDOW};
@@ -73,6 +74,7 @@ struct Eyes {
     registry: Option<Registry>,
     policy: Policy,
     engine: Option<Box<dyn Engine>>,
+    schema: Option<Ddl>,
     masker: Option<Masker>,
     new_since: Vec<String>,
 }
@@ -91,6 +93,7 @@ impl Eyes {
             registry: None,
             policy: Policy::default(),
             engine: None,
+            schema: None,
             masker: None,
             new_since: Vec::new(),
         };
@@ -103,6 +106,7 @@ impl Eyes {
             }
             None => policy_file::of_run_line(&run.policy)?,
         };
+        eyes.schema = typed.dumps.read()?;
         let mut options = build::registry_options(&typed.read, audit::time(&run.as_of)?)?;
         options.as_of_seq = Some(run.registry.seq);
         // Age is judged as of today, not as of the run.
@@ -134,13 +138,14 @@ impl Eyes {
         let ruling = Judge::new(&registry.needles, &self.policy.fields, None);
         let large = LargeSlot::new(self.limits.max_memory, 1);
         let stop = process::stop();
+        let told = Told { given: self.schema.as_ref(), rows: false };
         let search = Search {
             engine: &**engine,
             needles: &registry.needles,
             judge: &ruling,
             policy: &self.policy,
             mask: &mask,
-            detect: &TABLES,
+            detect: &told,
             limits: &self.limits,
             space,
             large: &large,

@@ -7,7 +7,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 use jiff::Timestamp;
 
-use super::args::{self, Bounds, Manners, ReadRegistry, Say, VerifyLevel, Walk};
+use super::args::{Bounds, Manners, ReadRegistry, Say, VerifyLevel, Walk};
 use super::compiled;
 use super::reading::{self, Reading};
 use crate::config::policy_file::{self, File};
@@ -33,12 +33,29 @@ pub struct Config {
 
 /// Reads the config file: `--config`, `UNWRITE_CONFIG`, else `./unwrite.toml` if it is there.
 pub fn config(arguments: &[OsString]) -> Result<Config> {
-    let path = match args::config_of(arguments) {
+    let path = match config_of(arguments) {
         Some(path) => Some(path),
         None => Some(PathBuf::from("unwrite.toml")).filter(|path| path.exists()),
     };
     let file = path.as_deref().map_or_else(|| Ok(policy_file::none()), policy_file::read)?;
     Ok(Config { path, file })
+}
+
+/// The config file that was typed, before anything else is parsed: its options are defaults of the rest.
+fn config_of(arguments: &[OsString]) -> Option<PathBuf> {
+    let mut rest = arguments.iter().skip(1);
+    while let Some(argument) = rest.next() {
+        if argument == "--" {
+            break;
+        }
+        if argument == "--config" {
+            return rest.next().map(PathBuf::from);
+        }
+        if let Some(value) = argument.to_str().and_then(|text| text.strip_prefix("--config=")) {
+            return Some(PathBuf::from(value));
+        }
+    }
+    std::env::var_os("UNWRITE_CONFIG").map(PathBuf::from)
 }
 
 /// What is said of one event or one look, never by default.

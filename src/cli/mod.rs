@@ -8,6 +8,7 @@ mod audit;
 mod bar;
 mod build;
 mod compiled;
+mod dumps;
 mod filter;
 mod gate;
 mod metrics;

@@ -51,11 +51,15 @@ pub fn go(mut job: Job, who: &Who, config: Config, meter: &mut Meter) -> Result<
     let (file, own) = build::policy(who.policy.as_deref(), config)?;
     let key = build::key(who.key_file.as_deref(), file.wants_key)?;
     let registry = build::registry(path, &options, &Reading::from(&job))?;
+    let schema = who.dumps.read()?;
     meter.registry(&registry, now)?;
     tracing::info!(in_force = registry.in_force, held = registry.held, pending = registry.pending, "registry read");
     job.own_files = own;
     job.own_files.extend(
-        [who.key_file.as_deref(), job.manifest.as_deref(), meter.file()].into_iter().flatten().map(PathBuf::from),
+        [who.key_file.as_deref(), job.manifest.as_deref(), meter.file(), who.dumps.schema.as_deref()]
+            .into_iter()
+            .flatten()
+            .map(PathBuf::from),
     );
     job.own_files.extend(compiled::files(path));
     job.own_files.extend(job.since.iter().cloned());
@@ -69,6 +73,7 @@ pub fn go(mut job: Job, who: &Who, config: Config, meter: &mut Meter) -> Result<
         registry_at: Some(&at),
         policy: &file.policy,
         key: key.as_ref(),
+        schema: schema.as_ref(),
         now,
         interrupted: &stop,
         progress: &bar,

@@ -19,6 +19,7 @@ use crate::error::Result;
 
 pub mod disk;
 pub mod sums;
+pub mod tab;
 #[cfg(test)]
 mod tests;
 

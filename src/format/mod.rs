@@ -78,6 +78,12 @@ pub static TABLE: &[Format] = &[
         extensions: &[".sql"],
         what: "SQL dumps of pg_dump, mysqldump, mariadb-dump and SQLite; a record is a row",
     },
+    Format {
+        layer: &sql::ROWS,
+        records: None,
+        extensions: &[],
+        what: "`TABLE.txt` of `mysqldump --tab`, with `TABLE.sql` beside it; a record is a row",
+    },
     Format::of(&FRAMES, &[], "syslog in octet-counted frames (RFC 6587); a record is a frame"),
     Format::of(&JOURNAL, &[], "export format of systemd's journal; a record is an entry"),
 ];

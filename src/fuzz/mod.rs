@@ -27,7 +27,9 @@ pub use inflate::inflate;
 pub use inputs::{checksums, policy, registry_csv, registry_jsonl};
 #[cfg(feature = "pgdump")]
 pub use pgarchive::pgarchive;
-pub use pipeline::{bzip2, divided, frames, gzip, journal, lz4, snappy, sql, tar, utf16, whole, xz, zip, zstd};
+pub use pipeline::{
+    bzip2, divided, frames, gzip, journal, lz4, snappy, sql, sql_tab, tar, utf16, whole, xz, zip, zstd,
+};
 pub use scanners::{csv, edit_list, json, spelling, text};
 #[cfg(feature = "gzip")]
 pub use splice::splice_gzip;
@@ -56,6 +58,7 @@ pub static BODIES: &[(&str, Body)] = &[
     ("journal", journal),
     ("divided", divided),
     ("sql", sql),
+    ("sql_tab", sql_tab),
     ("json", json),
     ("csv", csv),
     ("text", text),

@@ -1,5 +1,6 @@
 //! Streams through their layers: decoders alone, and find → lift → apply → verify as a whole.
 
+use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
 
 use super::scanners::{LITERAL, NEEDLES, REFERENCE};
@@ -7,13 +8,16 @@ use super::{choice, expand, stream};
 use crate::blob::{Blob, TempSpace};
 use crate::codec;
 use crate::detect::TABLES;
+use crate::detect::told::Told;
 use crate::error::{Error, Kind, Result};
 use crate::format::docker::Docker;
+use crate::format::sql::ddl::Ddl;
+use crate::format::sql::lex::Kind as Whose;
 use crate::format::text;
 use crate::input::{BlobSource, Source};
 use crate::judge::Judge;
 use crate::layer::coded::Heads;
-use crate::layer::{BlobPass, Cx, LargeSlot, Search};
+use crate::layer::{BlobPass, Cx, Detect, LargeSlot, Search};
 use crate::limits::{Limits, SNIFF};
 use crate::matcher::Engine;
 use crate::matcher::literal::Literal;
@@ -134,6 +138,40 @@ pub fn sql(data: &[u8]) {
         b";\nALTER TABLE users ADD PRIMARY KEY (id), ADD FOREIGN KEY (email) REFERENCES users (note);\n",
     );
     artifact(b"y.sql", &stream, first);
+}
+
+/// Name of rows that [`ROWS`] defines.
+const TAB: &[u8] = b"users.txt";
+static ROWS: LazyLock<Ddl> = LazyLock::new(|| {
+    let text = b"/*!40101 SET NAMES utf8mb4 */;\nCREATE TABLE `users` (`id` int, `email` varchar(40), `note` text);\n";
+    Ddl::new(text.to_vec()).unwrap_or_else(|_| panic!("a schema is refused"))
+});
+
+/// Rows of `mysqldump --tab`: the bytes as they are, and values in the server's escapes; and the bytes as definitions of tables.
+pub fn sql_tab(data: &[u8]) {
+    let (first, rest) = choice(data);
+    artifact(TAB, &expand(rest), first);
+    let mut rows = Vec::new();
+    for row in rest.chunks(6).map(|row| row.chunks(2).map(expand).collect::<Vec<_>>()).filter(|row| row.len() == 3) {
+        let escaped = row.iter().map(|cell| match cell.as_slice() {
+            b"N" => b"\\N".to_vec(),
+            cell => cell
+                .iter()
+                .flat_map(|b| match b {
+                    b'\\' | b'\t' | b'\n' => vec![b'\\', *b],
+                    0 => b"\\0".to_vec(),
+                    b => vec![*b],
+                })
+                .collect(),
+        });
+        rows.extend(escaped.collect::<Vec<_>>().join(&b'\t'));
+        rows.push(b'\n');
+    }
+    artifact(TAB, &rows, first);
+    if let Ok(ddl) = Ddl::new(expand(rest)) {
+        let ways = [Whose::Unknown, Whose::Postgres, Whose::Mysql, Whose::Sqlite].map(|kind| ddl.schema(kind));
+        assert!(ways.iter().any(|schema| !schema.tables.is_empty()), "what was read defines nothing");
+    }
 }
 
 /// Lines that Docker and Kubernetes divide: pieces of the text, by its bytes, in one stream or two.
@@ -267,13 +305,15 @@ pub(super) fn through(name: &[u8], data: &[u8], first: u8, fast: &Literal, slow:
     let large = LargeSlot::new(128 << 20, 1);
     let (wide, narrow) = (limits(1 << 16), limits(usize::from(first / 5) + 1));
     let mask = |name: &[u8]| name.to_vec();
+    let told = Told { given: Some(&ROWS), rows: true };
+    let detect: &dyn Detect = if name == TAB { &told } else { &TABLES };
     let search = |engine, limits, second| Search {
         engine,
         needles: &NEEDLES,
         judge: &judge,
         policy: &policy,
         mask: &mask,
-        detect: &TABLES,
+        detect,
         limits,
         space: &space,
         large: &large,

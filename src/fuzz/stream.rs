@@ -73,7 +73,9 @@ pub(super) fn agrees(
     (size, looks): (usize, bool),
 ) {
     let manifest = Mutex::new(Writer::new(None, FIRST_PREV.to_owned(), false, search.space));
+    let tabs = crate::detect::beside::tab::Tabs::default();
     let run = Run {
+        tabs: &tabs,
         search,
         since: None,
         fresh: None,

@@ -28,6 +28,7 @@ pub mod settle;
 pub mod stream;
 pub mod tables;
 
+use std::any::Any;
 use std::fmt;
 
 use crate::edit::EditList;
@@ -203,6 +204,11 @@ pub trait Detect: Sync {
     /// The codec of this name, for a container whose members name theirs; `None` if this build has none.
     fn codec(&self, name: &str) -> Option<&'static dyn coded::Codec> {
         let _ = name;
+        None
+    }
+
+    /// What a stream's layer is told besides its bytes, in a type of that layer's own (the tables of `--schema`).
+    fn told(&self) -> Option<&(dyn Any + Send + Sync)> {
         None
     }
 }

@@ -66,6 +66,9 @@ pub struct Run {
     /// `--codec`, if it overrode detection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub codec: Option<String>,
+    /// Digest of the bytes of `--schema`'s file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema_sha256: Option<String>,
     /// `--max-record`, bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_record: Option<u64>,

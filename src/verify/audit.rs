@@ -16,17 +16,20 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::read;
+use super::{Seen, read};
 use crate::blob::FileBlob;
+use crate::detect::beside::tab::Tabs;
+use crate::detect::told::Told;
 use crate::error::{Error, Kind, Result};
 use crate::judge::pseudonym::hex;
-use crate::layer::Search;
+use crate::layer::{Search, Tally};
 use crate::manifest::reader::Reader;
 use crate::manifest::root::Root;
 use crate::manifest::settle::{self, Stands};
 use crate::manifest::{Artifact, Digest, Identity, Intent, Line, Run, Status, Summary, SummaryRecords};
 use crate::pace::Pace;
 use crate::store;
+use crate::store::disk::Disk;
 
 /// URI of a stream that went from stdin to stdout.
 pub const STREAM: &str = "stdin:";
@@ -94,6 +97,8 @@ pub struct Audit {
     pub torn: bool,
     /// What is wrong.
     pub complaints: Vec<Complaint>,
+    /// Definitions of tables that lie beside their rows.
+    tabs: Tabs,
     /// The pace at which artifacts are read.
     pub pace: Option<Arc<dyn Pace>>,
     /// Files that lines of the current run with masked URIs were found to mean, and that run.
@@ -301,12 +306,18 @@ pub fn judge(
 }
 
 fn again(relative: &[u8], uri: &str, path: &Path, search: &Search<'_>, audit: &mut Audit) -> Result<()> {
+    let tables = audit.tabs.of(&Disk::default(), path);
+    let told = Told { given: tables.as_deref(), rows: true };
+    let search = &if tables.is_some() { Search { detect: &told, ..*search } } else { Search { ..*search } };
     let seen = FileBlob::open(path).map(|blob| blob.paced(audit.pace.as_ref()));
     let seen = seen.and_then(|blob| read(&blob, search, relative, blob.modified(), &mut |_| {}));
     match seen {
         Ok(seen) if !seen.found.is_empty() => {
             let records = seen.tally.dropped + seen.tally.edited + seen.tally.names;
             audit.complain(Wrong::Survivor, uri, format!("somebody of the registry is left ({records} places)"));
+        }
+        Ok(Seen { tally: Tally { unsupported: Some((reason, _)), .. }, .. }) => {
+            audit.complain(Wrong::Unreadable, uri, format!("unsupported: {reason}"));
         }
         Ok(_) => {}
         Err(error) if error.kind() == Kind::Interrupted => return Err(error),

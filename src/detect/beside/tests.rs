@@ -253,3 +253,41 @@ proptest! {
         let _any_answer = entries(&rest, None, &name);
     }
 }
+
+/// Rows with their definitions beside them; each folder is read once.
+#[test]
+fn tables_beside_their_rows() {
+    let create = |table: &str| {
+        format!(
+            "/*!40101 SET NAMES utf8mb4 */;\nCREATE TABLE `{table}` (`id` int, `of` int REFERENCES `users` (`id`));\n"
+        )
+    };
+    let (users, orders, other) = (create("users"), create("The Orders"), create("x"));
+    let dump = format!("{users}INSERT INTO `dump` VALUES (1,1);\n");
+    let names = Names::new(&[
+        ("tab/users.sql", &users),
+        ("tab/users.txt", ""),
+        ("tab/The@0020Orders.sql", &orders),
+        ("tab/The@0020Orders.txt.gz", ""),
+        ("tab/dump.sql", &dump),
+        ("tab/dump.txt", ""),
+        ("tab/y.sql", &other),
+        ("tab/y.txt", ""),
+        ("tab/none.txt", ""),
+        ("tab/users.csv", ""),
+        ("cut/users.sql", &users[..users.len() - 3]),
+        ("cut/users.txt", ""),
+    ]);
+    let tabs = tab::Tabs::default();
+    let of = |path: &str| tabs.of(&names, &Path::new("/").join(path));
+    let count = |path: &str| of(path).map(|ddl| ddl.schema(ddl.kind()).tables.len());
+    assert_eq!(count("tab/users.txt"), Some(2));
+    #[cfg(feature = "gzip")]
+    assert_eq!(count("tab/The@0020Orders.txt.gz"), Some(2));
+    for none in ["tab/dump.txt", "tab/y.txt", "tab/none.txt", "tab/users.csv", "tab/users.sql"] {
+        assert_eq!(count(none), None, "{none}");
+    }
+    assert_eq!(names.listings.get(), 1);
+    // One that is cut is nobody else's: its rows are refused, and not read as some other text.
+    assert_eq!(count("cut/users.txt"), Some(0));
+}

@@ -20,6 +20,8 @@ pub enum How {
     Plain,
     /// In a row of `COPY`.
     Copy,
+    /// In a row of `SELECT … INTO OUTFILE` (`mysqldump --tab`): a backslash stands before a tab, a line feed and a backslash.
+    Tab,
     /// In a string of this quote; whether backslashes escape, and how.
     Quoted(u8, Escape),
     /// As hex digits, two a byte.
@@ -92,8 +94,8 @@ pub struct Row {
 }
 
 impl Row {
-    /// The values of a row of `COPY`.
-    pub fn of_copy(raw: &[u8]) -> Self {
+    /// The values of a row that is a line, spelled `how`.
+    pub fn of_line(raw: &[u8], how: &How) -> Self {
         let line = raw.strip_suffix(b"\n").unwrap_or(raw);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let mut row = Self::default();
@@ -107,13 +109,13 @@ impl Row {
                 continue;
             }
             let end = tab.unwrap_or(line.len());
-            row.copy_cell(line, start..end);
+            row.line_cell(line, start..end, how);
             let Some(tab) = tab else { return row };
             (start, from) = (tab + 1, tab + 1);
         }
     }
 
-    fn copy_cell(&mut self, line: &[u8], range: Range<usize>) {
+    fn line_cell(&mut self, line: &[u8], range: Range<usize>, how: &How) {
         let text = line.get(range.clone()).unwrap_or_default();
         let cell = self.cells.len();
         if text == b"\\N" {
@@ -121,13 +123,13 @@ impl Row {
             return;
         }
         // A bytea's text is `\x` and hex digits.
-        let digits = text.strip_prefix(b"\\\\x").filter(|digits| is_hex(digits));
+        let digits = text.strip_prefix(b"\\\\x").filter(|digits| *how == How::Copy && is_hex(digits));
         let value = if digits.is_some() { Value::Bytes } else { Value::Text };
         self.cells.push(Cell { raw: range.clone(), value });
         if digits.is_some() {
             self.hex(line, range.start + 3..range.end, cell);
         } else {
-            self.text(line, range, How::Copy, cell);
+            self.text(line, range, how.clone(), cell);
         }
     }
 
@@ -279,17 +281,27 @@ impl Row {
     }
 }
 
-/// Adds the view of a row of `COPY` to `out`, as [`Row::of_copy`] makes it, and no more: a row is searched far more often than edited.
+/// Adds the view of a row of `COPY` to `out`, as [`Row::of_line`] makes it, and no more: a row is searched far more often than edited.
 pub fn view_of_copy(raw: &[u8], out: &mut Vec<u8>) {
     let line = raw.strip_suffix(b"\n").unwrap_or(raw);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if memchr::memchr_iter(b'\t', line).any(|tab| tab > 0 && line.get(tab - 1) == Some(&b'\\')) {
         // A tab that may be escaped.
-        return out.extend(Row::of_copy(raw).view);
+        return out.extend(Row::of_line(raw, &How::Copy).view);
     }
     for text in line.split(|b| *b == b'\t').filter(|text| *text != b"\\N") {
         match text.strip_prefix(b"\\\\x").filter(|digits| is_hex(digits)) {
-            None => decode(text, &How::Copy, out),
+            None => {
+                decode(text, &How::Copy, out);
+                if let Some(how) = spelled::octal(text, &How::Copy) {
+                    out.push(BETWEEN);
+                    decode(text, &how, out);
+                }
+                for digits in spelled::hex(text, 0) {
+                    out.push(BETWEEN);
+                    decode(text.get(digits).unwrap_or_default(), &How::Hex, out);
+                }
+            }
             Some(digits) => {
                 decode(digits, &How::Plain, out);
                 out.push(BETWEEN);
@@ -383,7 +395,7 @@ impl<'t> Iterator for Decode<'t> {
         let rest = self.text.get(self.at..).filter(|rest| !rest.is_empty())?;
         let run = match self.how {
             How::Plain => rest.len(),
-            How::Copy => memchr::memchr(b'\\', rest).unwrap_or(rest.len()),
+            How::Copy | How::Tab => memchr::memchr(b'\\', rest).unwrap_or(rest.len()),
             How::Quoted(quote, Escape::None) => memchr::memchr(*quote, rest).unwrap_or(rest.len()),
             How::Quoted(quote, _) => memchr::memchr2(*quote, b'\\', rest).unwrap_or(rest.len()),
             How::Hex => 0,
@@ -426,6 +438,10 @@ fn step<'t>(rest: &'t [u8], how: &How) -> (usize, Out<'t>) {
         How::Quoted(quote, _) if rest.first() == Some(quote) => (2.min(rest.len()), Out::Byte(*quote)),
         How::Quoted(_, escape) => escaped(rest, *escape),
         How::Copy => escaped(rest, Escape::Postgres),
+        How::Tab => match rest.get(1) {
+            Some(byte @ (b'%' | b'_')) => (2, Out::Byte(*byte)),
+            _ => escaped(rest, Escape::Mysql),
+        },
         How::Plain => one(),
     }
 }
@@ -519,6 +535,11 @@ pub fn encode(text: &[u8], how: &How) -> Vec<u8> {
                 b'\n' => out.extend(b"\\n"),
                 b'\r' => out.extend(b"\\r"),
                 b'\t' => out.extend(b"\\t"),
+                _ => out.push(*byte),
+            },
+            How::Tab => match byte {
+                b'\\' | b'\n' | b'\t' => out.extend([b'\\', *byte]),
+                0 => out.extend(b"\\0"),
                 _ => out.push(*byte),
             },
             How::Quoted(quote, escape) => {

@@ -9,6 +9,7 @@
 
 pub mod bind;
 mod cells;
+pub mod ddl;
 mod detect;
 mod facts;
 pub mod keys;
@@ -38,6 +39,8 @@ pub use detect::{is_dump, is_marked};
 
 /// The layer's name.
 pub const NAME: &str = "sql";
+/// That of the rows of `mysqldump --tab`.
+pub const TAB: &str = "sql-tab";
 
 /// What makes every client fail that has read the start of a dump, wherever it ends: it ends the rows of a COPY, and is no statement. In a
 /// string that was left open it is a part of that, and then the end of the input is the error.
@@ -45,9 +48,13 @@ pub const SPOIL: &[u8] = b"\n\\.\n;unwrite stopped here, and the dump is not who
 
 /// The layer.
 pub static SQL: Sql = Sql;
+/// The layer of rows alone: those that `mysqldump --tab` writes to `TABLE.txt`, whose columns stand in `TABLE.sql` ([`ddl`]).
+pub static ROWS: Rows = Rows;
 
 /// See [`SQL`].
 pub struct Sql;
+/// See [`ROWS`].
+pub struct Rows;
 
 impl Layer for Sql {
     fn name(&self) -> &'static str {
@@ -76,5 +83,25 @@ impl Layer for Sql {
         sheet: Sheet<'b>,
     ) -> Result<Option<Box<dyn Batch + 'b>>> {
         Ok(Some(Box::new(run::Run::new(head, cx, sheet))))
+    }
+}
+
+impl Layer for Rows {
+    fn name(&self) -> &'static str {
+        TAB
+    }
+
+    fn find(&'static self, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found> {
+        ruling::find(self, input, cx)
+    }
+
+    fn open<'b, 's: 'b>(
+        &'static self,
+        head: &[u8],
+        _whole: bool,
+        cx: &Cx<'s>,
+        sheet: Sheet<'b>,
+    ) -> Result<Option<Box<dyn Batch + 'b>>> {
+        Ok(Some(Box::new(run::Run::of_rows(head, cx, sheet)?)))
     }
 }

@@ -38,8 +38,8 @@ pub struct Target<'s> {
     pub columns: Vec<Column>,
     /// The rule that fits.
     pub rule: Option<&'s Rule>,
-    /// Rows are lines of `COPY`, and not tuples.
-    pub copy: bool,
+    /// How a row is spelled that is a line; `None`: rows are tuples.
+    pub line: Option<How>,
     /// How text is read.
     pub dialect: Dialect,
 }
@@ -50,7 +50,10 @@ pub type Touched = Vec<usize>;
 impl Target<'_> {
     /// The values of a row.
     pub fn row(&self, raw: &[u8]) -> Row {
-        if self.copy { Row::of_copy(raw) } else { Row::of_tuple(raw, self.dialect) }
+        match &self.line {
+            Some(how) => Row::of_line(raw, how),
+            None => Row::of_tuple(raw, self.dialect),
+        }
     }
 
     /// The ruling on the row `raw`, its edits as ranges of `raw`; `None` without a hit. With it the columns that are edited.
@@ -169,7 +172,10 @@ impl Target<'_> {
         let (mut out, mut count) = (Vec::new(), 0usize);
         for part in &row.parts {
             let text = row.view.get(part.view.clone()).unwrap_or_default();
-            let (from, column) = (part.view.start, self.columns.get(part.cell));
+            // With an option of `--tab` values stand in quotes; what is in them counts.
+            let quotes = usize::from(self.line == Some(How::Tab) && in_quotes(text));
+            let text = text.get(quotes..text.len() - quotes).unwrap_or_default();
+            let (from, column) = (part.view.start + quotes, self.columns.get(part.cell));
             let value = row.cells.get(part.cell).map(|cell| cell.value);
             let mut add = |mut field: Field<'r>| {
                 // Arrays of bytes are what journals write, and no column's.
@@ -215,12 +221,12 @@ impl Target<'_> {
     pub fn set(&self, raw: &[u8], row: &Row, cell: usize, text: Option<&[u8]>) -> Option<(Range<usize>, Vec<u8>)> {
         let Cell { raw: whole, value } = row.cells.get(cell)?.clone();
         let Some(text) = text else {
-            let null: &[u8] = if self.copy { b"\\N" } else { b"NULL" };
+            let null: &[u8] = if self.line.is_some() { b"\\N" } else { b"NULL" };
             return Some((whole, null.to_vec()));
         };
         let part = row.parts.iter().find(|part| part.cell == cell);
-        if self.copy {
-            return Some((whole, cells::encode(text, &How::Copy)));
+        if let Some(how) = &self.line {
+            return Some((whole, cells::encode(text, how)));
         }
         match (value, part) {
             (Value::Text, Some(part)) => Some((part.raw.clone(), cells::encode(text, &part.how))),
@@ -240,6 +246,10 @@ impl Target<'_> {
 fn is_bare(text: &[u8]) -> bool {
     let number = std::str::from_utf8(text).is_ok_and(|text| text.parse::<i128>().is_ok());
     number || text == b"true" || text == b"false"
+}
+
+fn in_quotes(text: &[u8]) -> bool {
+    text.len() > 1 && matches!((text.first(), text.last()), (Some(b'"'), Some(b'"')) | (Some(b'\''), Some(b'\'')))
 }
 
 /// The elements of an array as `PostgreSQL` writes it, without their quotes; none if it is no such array.

@@ -1,9 +1,13 @@
 //! One dump being read: piece after piece, each searched, judged and written.
 
+mod tab;
+
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::bind::{Binder, End, State};
+use super::cells::{How, Row};
+use super::ddl::{self, Ddl};
 use super::facts::MEMORY;
 use super::keys::is_keyed;
 use super::lex::{self, Dialect, Kind};
@@ -51,6 +55,10 @@ pub struct Run<'r> {
     /// Tables of which rows were dropped, or keys changed, and columns that were edited, as they were known then.
     dropped: std::collections::BTreeSet<Key>,
     edited: Vec<(Key, Column)>,
+    /// How a row that is a line is spelled.
+    line: How,
+    /// The rows of other tables are in other files.
+    apart: bool,
     /// Why nothing of the dump may change.
     refused: Option<String>,
     /// The stream as it is, and what was counted before it.
@@ -76,9 +84,15 @@ struct Counts {
 impl<'r> Run<'r> {
     /// At the start of the current stream of `cx`, which starts with `head`.
     pub fn new<'s: 'r>(head: &[u8], cx: &Cx<'s>, sheet: Sheet<'r>) -> Self {
-        let dialect = Dialect::of(head);
+        let (given, told) = (given(cx), Dialect::of(head));
+        let dialect = given.filter(|_| told.kind == Kind::Unknown).map_or(told, |given| ddl::dialect(given.kind()));
         let earlier = cx.settled::<State>();
         let policy = cx.search.policy;
+        let schema = match (&earlier, given) {
+            (Some(state), _) => state.schema.clone(),
+            (None, Some(given)) => Schema::with(given.schema(dialect.kind)),
+            (None, None) => Schema::default(),
+        };
         let tally = &cx.tally;
         Self {
             policy,
@@ -93,9 +107,11 @@ impl<'r> Run<'r> {
             table: Table::default(),
             last: Vec::new(),
             binder: Binder::new(earlier.as_deref(), &policy.foreign_keys, cx.search.space),
-            schema: earlier.map(|state| state.schema.clone()).unwrap_or_default(),
+            schema,
             dropped: std::collections::BTreeSet::new(),
             edited: Vec::new(),
+            line: How::Copy,
+            apart: false,
             refused: None,
             plain: Leaf::default(),
             before: Counts {
@@ -156,9 +172,12 @@ impl<'r> Run<'r> {
                 continue;
             }
             match piece.what {
-                What::Row if is_escaped(bytes) => super::cells::view_of_copy(bytes, &mut decoded),
+                What::Row if is_escaped(bytes) && self.line == How::Copy => {
+                    super::cells::view_of_copy(bytes, &mut decoded);
+                }
+                What::Row if is_escaped(bytes) => decoded.extend(Row::of_line(bytes, &self.line).view),
                 What::Tuple if piece.escaped => {
-                    decoded.extend(super::cells::Row::of_tuple(bytes, self.dialect).view);
+                    decoded.extend(Row::of_tuple(bytes, self.dialect).view);
                 }
                 What::Statement => decode_literals(bytes, self.dialect, &mut decoded),
                 _ => continue,
@@ -241,6 +260,7 @@ impl Batch for Run<'_> {
         let whole = self.walk.finish().and_then(|()| self.marks.finish());
         whole.map_err(|error| self.locate(error, b"", 0, cx))?;
         self.count_table(cx);
+        self.reach_out()?;
         self.settle(cx)?;
         let Some(reason) = self.refused.take() else {
             cx.leaf("", &self.sheet.leaf);
@@ -265,7 +285,7 @@ impl Batch for Run<'_> {
 impl Run<'_> {
     /// Whether a row of `COPY` without a candidate stays for all that is known of its table; counts it if so.
     fn passes(&mut self, raw: &[u8], cx: &mut Cx<'_>) -> bool {
-        let whole = |target: &Target<'_>| target.columns.is_empty() || tabs(raw) + 1 == target.columns.len();
+        let whole = |target: &Target<'_>| target.columns.is_empty() || tabs(raw, &self.line) + 1 == target.columns.len();
         let passes = self.binder.is_idle() && self.target.as_ref().is_some_and(whole);
         if passes {
             cx.tally.read += 1;
@@ -364,7 +384,7 @@ impl Run<'_> {
         let Some(target) = &self.target else {
             return Err(Error::new(Fault::Damaged, "rows of no table"));
         };
-        let values = if tuple { piece.values as usize } else { tabs(raw) + 1 };
+        let values = if tuple { piece.values as usize } else { tabs(raw, &self.line) + 1 };
         if !target.columns.is_empty() && values != target.columns.len() {
             return Err(Error::new(
                 Fault::Damaged,
@@ -419,7 +439,7 @@ impl Run<'_> {
             Verdict::Drop => {
                 self.dropped.insert(Arc::clone(&target.key));
             }
-            Verdict::Edit(_) if self.binder.learns() && self.edited.len() < MAX_EDITED => {
+            Verdict::Edit(_) if (self.binder.learns() || self.apart) && self.edited.len() < MAX_EDITED => {
                 for column in columns.iter().filter_map(|at| target.columns.get(*at)) {
                     let known = self.edited.iter().any(|(key, held)| *key == target.key && held == column);
                     if !known {
@@ -519,7 +539,8 @@ impl Run<'_> {
             self.refuse("virtual tables".to_owned())?;
         }
         let missing = columns.is_empty() && (into.columns.is_none() || copy && !plain);
-        let target = Target { key, name, columns, rule, copy, dialect: self.dialect };
+        let line = copy.then(|| self.line.clone());
+        let target = Target { key, name, columns, rule, line, dialect: self.dialect };
         self.binder.aim(&self.schema, &target);
         self.target = Some(target);
         self.last = head.to_vec();
@@ -538,16 +559,21 @@ fn twice() -> Error {
     Error::unsupported("sql must be read twice: its foreign keys or columns are told behind rows that change")
 }
 
+/// What was told of the tables besides the dump.
+fn given<'s>(cx: &Cx<'s>) -> Option<&'s Ddl> {
+    cx.search.detect.told().and_then(|told| told.downcast_ref::<Ddl>())
+}
+
 /// Whether a row of `COPY` holds an escape that is not all of a NULL.
 fn is_escaped(row: &[u8]) -> bool {
     memchr::memchr_iter(b'\\', row).any(|at| row.get(at + 1) != Some(&b'N'))
 }
 
 /// Number of tabs that divide values.
-fn tabs(row: &[u8]) -> usize {
+fn tabs(row: &[u8], how: &How) -> usize {
     let all = memchr::memchr_iter(b'\t', row).count();
     if memchr::memchr_iter(b'\\', row).all(|at| row.get(at + 1) != Some(&b'\t')) {
         return all;
     }
-    super::cells::Row::of_copy(row).cells.len().saturating_sub(1)
+    Row::of_line(row, how).cells.len().saturating_sub(1)
 }

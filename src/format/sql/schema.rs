@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::ddl;
 use super::lex::{self, Dialect, Kind, Part, Token};
 use super::types::{self, Class};
 use super::walk::dotted;
@@ -93,10 +94,66 @@ pub struct Schema {
     short: HashMap<Vec<u8>, Option<Key>>,
     /// Database that the statements are about.
     database: Vec<u8>,
+    /// What was told besides the dump.
+    given: Option<Arc<Schema>>,
     bytes: usize,
 }
 
 impl Schema {
+    /// Of a dump of which this is known besides: the dump's own definition of a table is what counts.
+    pub fn with(given: Arc<Schema>) -> Self {
+        let mut schema = Self { given: Some(given), ..Self::default() };
+        schema.adopt();
+        schema
+    }
+
+    /// Takes over what was told of the database that statements are about now: of the one of that name, else of the only one that was told
+    /// of. What is known already stays.
+    fn adopt(&mut self) {
+        let Some(given) = self.given.clone().filter(|_| self.bytes <= MOST) else { return };
+        let of = |schema: &Self, database: &[u8]| schema.tables.keys().any(|key| Self::database(key) == database);
+        let mut databases: Vec<&[u8]> = given.tables.keys().map(Self::database).collect();
+        databases.dedup();
+        let from = match databases.as_slice() {
+            _ if of(self, &self.database) => return,
+            _ if of(&given, &self.database) => self.database.clone(),
+            [only] => only.to_vec(),
+            _ => return,
+        };
+        let own = self.database.clone();
+        let moved = |key: &Key| -> Key { [&own, key.get(from.len()..).unwrap_or_default()].concat().into() };
+        for (key, table) in given.tables.iter().filter(|(key, _)| Self::database(key) == from) {
+            self.add(moved(key), Table { parent: table.parent.as_ref().map(moved), ..table.clone() });
+        }
+        for key in given.keys.iter().filter(|key| Self::database(&key.from) == from) {
+            self.keys.push(ForeignKey { from: moved(&key.from), to: moved(&key.to), ..key.clone() });
+        }
+        self.enums.extend(given.enums.clone());
+        self.bytes += given.bytes;
+    }
+
+    fn database(key: &Key) -> &[u8] {
+        memchr::memchr(0, key).and_then(|at| key.get(..at)).unwrap_or_default()
+    }
+
+    /// The key of the table of the plain name `name`, in no database and as `MySQL` folds it.
+    pub fn plain(&self, name: &[u8]) -> Key {
+        self.full(&[name.to_ascii_lowercase()], ddl::dialect(Kind::Mysql)).into()
+    }
+
+    /// The table, if there is but one.
+    pub fn only(&self) -> Option<Key> {
+        let mut keys = self.tables.keys();
+        keys.next().filter(|_| keys.next().is_none()).cloned()
+    }
+
+    /// Adds the tables and foreign keys of another one.
+    pub fn merge(&mut self, other: Self) {
+        other.tables.into_iter().for_each(|(key, table)| self.add(key, table));
+        self.keys.extend(other.keys);
+        self.bytes += other.bytes;
+    }
+
     /// The key of the table of these name parts: the one that is known, else what it would be.
     pub fn key(&self, parts: &[&[u8]], dialect: Dialect) -> Key {
         let names: Vec<Vec<u8>> = parts.iter().map(|part| lex::name(part, dialect)).collect();
@@ -147,12 +204,14 @@ impl Schema {
     pub fn turn(&mut self, statement: &[u8], dialect: Dialect) -> bool {
         if let Some(rest) = statement.strip_prefix(b"\\connect") {
             self.database = rest.trim_ascii().to_vec();
+            self.adopt();
             return true;
         }
         let uses = statement.get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"USE "));
         if uses {
             let name = lex::parts(statement, dialect, 2).last().map(|part| lex::name(part.raw, dialect));
             self.database = name.unwrap_or_default();
+            self.adopt();
         }
         uses
     }
@@ -203,6 +262,10 @@ impl Schema {
         let (names, at) = dotted(read.parts, at)?;
         let names: Vec<Vec<u8>> = names.iter().map(|part| lex::name(part, read.dialect)).collect();
         let key: Key = self.full(&names, read.dialect).into();
+        if self.given.is_some() {
+            // The dump's own definition replaces what was told.
+            self.keys.retain(|foreign| foreign.from != key);
+        }
         let mut table = Table::default();
         if read.is(at, "PARTITION") && read.is(at + 1, "OF") {
             let (parent, _) = dotted(read.parts, at + 2)?;

@@ -105,7 +105,7 @@ fn values_are_told_apart() {
     let (kinds, view) = values("(replace(replace('a\\nb''\\r','\\r',char(13)),'\\n',char(10)),X'41')", SQLITE);
     assert_eq!(kinds, [Expression, Bytes]);
     assert_eq!(view[1], "a\nb'\r");
-    assert_eq!(Row::of_copy(b"a\\tb\t\\N\t\\\\x41\t\\.\\\\\t\n").cells.len(), 5);
+    assert_eq!(Row::of_line(b"a\\tb\t\\N\t\\\\x41\t\\.\\\\\t\n", &How::Copy).cells.len(), 5);
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn definitions_are_read() {
 #[test]
 fn bytes_in_digits_are_read_wherever_they_stand() {
     let tuple = |text: &str, dialect| Row::of_tuple(text.as_bytes(), dialect);
-    let copy = |text: &str| Row::of_copy(text.as_bytes());
+    let copy = |text: &str| Row::of_line(text.as_bytes(), &How::Copy);
     let off = Dialect { backslash: true, ..POSTGRES };
     for row in [
         tuple(r"('\x6162636465'::bytea)", POSTGRES),
@@ -219,6 +219,7 @@ fn hows() -> impl Strategy<Value = How> {
     prop::sample::select(vec![
         How::Plain,
         How::Copy,
+        How::Tab,
         How::Hex,
         How::Octal(2, None),
         How::Octal(1, Some(b'\'')),
@@ -230,6 +231,11 @@ fn hows() -> impl Strategy<Value = How> {
     ])
 }
 
+/// What values are made of that a glance and a parse might see in two ways.
+const GLANCED: [&str; 18] = [
+    "a", "b", "1", "'", "\\", "\\\\", "\t", "N", "x", "\x0b", ",", "(", ")", " ", "\\\\x61626364", "\\\\x6162", "\\\\141", "\\141",
+];
+
 proptest! {
     /// What is written in a place is read there as what it was.
     #[test]
@@ -239,11 +245,12 @@ proptest! {
 
     /// A glance at a row sees what its parse does.
     #[test]
-    fn glances_are_parses(cells in prop::collection::vec(prop::collection::vec(prop::sample::select(b"ab1'\\\\\tNx\x0b,() ".to_vec()), 0..7), 1..5), copy in any::<bool>(), which in 0usize..3) {
+    fn glances_are_parses(cells in prop::collection::vec(prop::collection::vec(prop::sample::select(GLANCED.to_vec()), 0..7), 1..5), copy in any::<bool>(), which in 0usize..3) {
+        let cells: Vec<Vec<u8>> = cells.into_iter().map(|pieces| pieces.concat().into_bytes()).collect();
         let dialect = [MYSQL, POSTGRES, SQLITE][which];
         let (raw, row) = if copy {
             let raw = [cells.join(&b'\t'), b"\n".to_vec()].concat();
-            let row = Row::of_copy(&raw);
+            let row = Row::of_line(&raw, &How::Copy);
             let mut view = Vec::new();
             cells::view_of_copy(&raw, &mut view);
             prop_assert_eq!(&view, &row.view);
@@ -258,7 +265,7 @@ proptest! {
             let row = Row::of_tuple(&raw, dialect);
             (raw, row)
         };
-        let target = Target { key: (*b"t").into(), name: String::new(), columns: Vec::new(), rule: None, copy, dialect };
+        let target = Target { key: (*b"t").into(), name: String::new(), columns: Vec::new(), rule: None, line: copy.then_some(How::Copy), dialect };
         for (at, cell) in row.cells.iter().enumerate() {
             let text = row.parts.iter().find(|part| part.cell == at).map(|part| &row.view[part.view.clone()]);
             match quick(&target, &raw, at) {
@@ -277,6 +284,41 @@ proptest! {
         let part = cells::Part { raw: 0..raw.len(), how: how.clone(), cell: 0, view: 0..text.len(), literal: true };
         let range = cells::raw_range(&raw, &part, &(start..end));
         prop_assert_eq!(decoded(&raw[range], &how), &text[start..end]);
+    }
+
+    /// Rows of `--tab` are what was written, cut wherever a read ended.
+    #[test]
+    fn rows_of_tab_are_read_as_written(
+        rows in prop::collection::vec(prop::collection::vec(prop::option::of(prop::collection::vec(prop::sample::select(b"a\\\n\t\r\0N\xff".to_vec()), 0..6)), 1..4), 0..5),
+        size in 1usize..9,
+    ) {
+        let cell = |cell: &Option<Vec<u8>>| cell.as_ref().map_or(b"\\N".to_vec(), |text| cells::encode(text, &How::Tab));
+        let lines: Vec<Vec<u8>> =
+            rows.iter().map(|row| [row.iter().map(cell).collect::<Vec<_>>().join(&b'\t'), b"\n".to_vec()].concat()).collect();
+        let text = lines.concat();
+        let (mut walk, mut start, mut end, mut got) = (Walk::of_rows(MYSQL), 0, 0, Vec::new());
+        while start < text.len() {
+            match walk.next(&text[start..end], end == text.len()).unwrap() {
+                Some(piece) => {
+                    prop_assert_eq!(piece.what, What::Row);
+                    got.push(text[start..start + piece.len].to_vec());
+                    start += piece.len;
+                }
+                None => end = (end + size).min(text.len()),
+            }
+        }
+        prop_assert_eq!(&got, &lines);
+        for (line, row) in lines.iter().zip(&rows) {
+            let read = Row::of_line(line, &How::Tab);
+            prop_assert_eq!(read.cells.len(), row.len());
+            for (at, want) in row.iter().enumerate() {
+                let part = read.parts.iter().find(|part| part.cell == at).map(|part| read.view[part.view.clone()].to_vec());
+                // A carriage return before the line's end is taken for a part of that.
+                let last = at + 1 == row.len();
+                let trim = |text: &Vec<u8>| if last { text.strip_suffix(b"\r").unwrap_or(text).to_vec() } else { text.clone() };
+                prop_assert_eq!(part, want.as_ref().map(trim));
+            }
+        }
     }
 
     /// Pieces do not depend on windows, and leave no byte out.

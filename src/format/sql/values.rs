@@ -18,7 +18,7 @@ pub enum Quick<'r> {
 
 /// The value `column` of the row `raw`.
 pub fn quick<'r>(target: &Target<'_>, raw: &'r [u8], column: usize) -> Quick<'r> {
-    if target.copy { of_copy(raw, column) } else { of_tuple(target, raw, column) }
+    if target.line.is_some() { of_copy(raw, column) } else { of_tuple(target, raw, column) }
 }
 
 fn of_copy(raw: &[u8], column: usize) -> Quick<'_> {

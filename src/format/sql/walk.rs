@@ -57,6 +57,8 @@ impl Piece {
 enum State {
     Free,
     Rows,
+    /// Nothing but rows of `SELECT … INTO OUTFILE`.
+    Tab,
     /// Before the first tuple, or behind a comma.
     Tuple,
     /// Behind a tuple.
@@ -79,6 +81,11 @@ impl Walk {
         Self { dialect, preamble: Preamble::default(), state: State::Free, delimiter: b";".to_vec() }
     }
 
+    /// At the start of a stream of nothing but rows of `SELECT … INTO OUTFILE`.
+    pub fn of_rows(dialect: Dialect) -> Self {
+        Self { preamble: Preamble::Over, state: State::Tab, ..Self::new(dialect) }
+    }
+
     /// The piece that `window` starts with; `None` if it is too short to tell. The window is not empty.
     pub fn next(&mut self, window: &[u8], eof: bool) -> Result<Option<Piece>> {
         match self.preamble.step(window, eof) {
@@ -89,6 +96,7 @@ impl Walk {
         let piece = match self.state {
             State::Free => self.free(window, eof),
             State::Rows => return self.row(window, eof),
+            State::Tab => return row_of_tab(window, eof),
             State::Tuple => return self.tuple(window, eof),
             State::After => return self.after(window, eof),
         };
@@ -102,7 +110,7 @@ impl Walk {
     /// At the end of the stream: no statement may be open.
     pub fn finish(&self) -> Result<()> {
         match self.state {
-            State::Free => Ok(()),
+            State::Free | State::Tab => Ok(()),
             State::Rows => Err(damaged("the dump ends inside of the rows of a COPY")),
             State::Tuple | State::After => Err(damaged("the dump ends inside of an INSERT")),
         }
@@ -262,6 +270,19 @@ impl Walk {
         };
         self.state = State::Free;
         Ok(Some(Piece::new(end + feed, What::Tail)))
+    }
+}
+
+/// A line of `SELECT … INTO OUTFILE`: a line feed behind a backslash is a value's own.
+fn row_of_tab(window: &[u8], eof: bool) -> Result<Option<Piece>> {
+    let escaped = |at: &usize| {
+        let before = window.get(..*at).unwrap_or_default();
+        before.iter().rev().take_while(|b| **b == b'\\').count() % 2 == 1
+    };
+    match memchr::memchr_iter(b'\n', window).find(|at| !escaped(at)) {
+        Some(at) => Ok(Some(Piece::new(at + 1, What::Row))),
+        None if eof => Err(damaged("the rows end inside of one")),
+        None => Ok(None),
     }
 }
 

@@ -1,0 +1,99 @@
+//! Folders of `mysqldump --tab`: `TABLE.txt` has rows, and `TABLE.sql` beside it says of what columns.
+//!
+//! A `.txt` counts only if a file of that name defines that table, in `MySQL`'s words and without rows; it may be compressed, the
+//! definitions not. Those of the whole folder are read, for their foreign keys. Memory: the definitions of one folder, at most
+//! [`MAX_BYTES`] of them in at most [`MAX_FILES`] files; past that its tables are unknown, and so unsupported.
+
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Folders;
+use crate::codec;
+use crate::format::sql::ddl::{Ddl, Folder};
+use crate::layer::coded::strip_suffix_fold;
+
+/// Bytes of one file of definitions.
+const MAX_BYTES: u64 = 16 << 20;
+/// Files of definitions in one folder.
+const MAX_FILES: usize = 1 << 14;
+
+/// The folders of a run: the last one is remembered.
+#[derive(Debug, Default)]
+pub struct Tabs(Mutex<Option<(PathBuf, Arc<Read>)>>);
+
+/// What a folder's files say.
+#[derive(Debug)]
+struct Read {
+    tables: HashSet<Vec<u8>>,
+    ddl: Arc<Ddl>,
+}
+
+impl Tabs {
+    /// The definitions of the folder of the artifact at `path`, if it has the rows of one of its tables.
+    pub fn of(&self, folders: &dyn Folders, path: &Path) -> Option<Arc<Ddl>> {
+        let stem = stem(path.file_name()?.as_bytes())?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let definition = OsString::from(OsStr::from_bytes(&[stem, b".sql"].concat()));
+        if !folders.has(folder, &definition, false) {
+            return None;
+        }
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = match &*last {
+            Some((known, read)) if known == folder => Arc::clone(read),
+            _ => Arc::new(read(folders, folder)),
+        };
+        *last = Some((folder.to_owned(), Arc::clone(&read)));
+        read.tables.contains(stem).then(|| Arc::clone(&read.ddl))
+    }
+}
+
+/// `users` of `users.txt`, `users.txt.gz`.
+fn stem(name: &[u8]) -> Option<&[u8]> {
+    let extensions =
+        codec::TABLE.iter().flat_map(|codec| codec.0.extensions()).filter(|(_, becomes)| becomes.is_empty());
+    let plain = extensions.filter_map(|(ends, _)| strip_suffix_fold(name, ends.as_bytes())).next().unwrap_or(name);
+    strip_suffix_fold(plain, b".txt").filter(|stem| !stem.is_empty())
+}
+
+fn read(folders: &dyn Folders, folder: &Path) -> Read {
+    let mut names: Vec<OsString> = Vec::new();
+    folders.each(folder, &mut |name| {
+        if name.as_bytes().ends_with(b".sql") {
+            names.push(name.to_owned());
+        }
+        names.len() <= MAX_FILES
+    });
+    // In no order that a file system has.
+    names.sort();
+    let (mut all, mut tables) = (Folder::default(), HashSet::new());
+    if names.len() > MAX_FILES {
+        all.tear();
+    }
+    for name in names {
+        let stem = name.as_bytes().strip_suffix(b".sql").unwrap_or_default();
+        match text(folders, &folder.join(&name)) {
+            Some(text) if all.add(stem, &text) => {}
+            Some(_) => continue,
+            None => all.tear(),
+        }
+        tables.insert(stem.to_vec());
+    }
+    Read { tables, ddl: Arc::new(all.finish()) }
+}
+
+/// All of a file; `None` if it cannot be read. A dump is longer than definitions are, and is none of them: its start is enough to tell.
+fn text(folders: &dyn Folders, file: &Path) -> Option<Vec<u8>> {
+    let blob = folders.open(file).ok()?;
+    let mut text = vec![0; usize::try_from(blob.len().min(MAX_BYTES)).ok()?];
+    let mut at = 0;
+    while at < text.len() {
+        match blob.read_at(at as u64, text.get_mut(at..)?).ok()? {
+            0 => return None,
+            n => at += n,
+        }
+    }
+    Some(text)
+}
