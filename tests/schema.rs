@@ -158,6 +158,8 @@ fn pipes_take_a_schema() {
     let dump = b"INSERT INTO `users` VALUES (48213,'a','b'),(7,'a','48213');\n";
     let (code, out, err) = piped(&world, &["filter", "--schema", "schema.sql"], dump);
     assert_eq!((code, out.as_slice()), (Some(0), b"INSERT INTO `users` VALUES (7,'a','48213');\n".as_slice()), "{err}");
+    world.put("schema.sql.gz", make::gz(MYSQL.as_bytes()));
+    assert_eq!(piped(&world, &["filter", "--schema", "schema.sql.gz"], dump).1, out);
     let (code, clean, _) = piped(&world, &["gate", "-", "--schema", "schema.sql"], dump);
     assert_eq!((code, clean.is_empty()), (Some(1), false));
     assert_eq!(piped(&world, &["gate", "-", "--schema", "schema.sql"], &out).0, Some(0));
@@ -208,7 +210,7 @@ fn rows_find_their_definition_beside_them() {
     world.put("src/tab/users.txt", rows(true));
     world.put("src/tab/empty.sql", definition("CREATE TABLE `empty` (`id` int);"));
     world.put("src/tab/empty.txt", "");
-    world.put("src/gz/Users.sql", definition(USERS));
+    world.put("src/gz/Users.sql.gz", make::gz(definition(USERS).as_bytes()));
     world.put("src/gz/Users.txt.gz", make::gz(&rows(true)));
     let ran = world.scan(&[]);
     assert_eq!(ran.expect(1).status("tab/users.txt"), "would_rewrite");

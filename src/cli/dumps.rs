@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::codec::small;
 use crate::error::{Error, Result};
 use crate::format::sql::ddl::{Ddl, MAX_BYTES};
 
@@ -27,7 +28,12 @@ impl Dumps {
         if meta.len() > MAX_BYTES {
             return Err(Error::usage("--schema: the file is larger than 64 MiB"));
         }
-        let text = std::fs::read(path).map_err(|e| cannot(&e))?;
+        let most = usize::try_from(MAX_BYTES).unwrap_or(usize::MAX);
+        let text = small::decoded(std::fs::read(path).map_err(|e| cannot(&e))?, most)
+            .map_err(|error| Error::usage(format!("--schema: {error}")))?;
+        if text.len() == most {
+            return Err(Error::usage("--schema: the file is larger than 64 MiB"));
+        }
         Ddl::new(text).map(Some).map_err(|error| Error::usage(format!("--schema: {error}")))
     }
 }
