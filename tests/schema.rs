@@ -187,7 +187,7 @@ fn definition(create: &str) -> String {
 }
 
 const USERS: &str = "CREATE TABLE `users` (`id` int(11) NOT NULL, `email` varchar(80), `note` text, `blb` blob, `twice` int GENERATED ALWAYS AS (`id` * 2) VIRTUAL, PRIMARY KEY (`id`));";
-/// Rows as MariaDB 10.11 writes them; those that go start with `!`.
+/// Rows as `MariaDB` 10.11 writes them; those that go start with `!`.
 const ROWS: &[&[u8]] = &[
     b"7\tbob@example.net\t\\N\t\\N\t14\n",
     b"!48213\tx\ttab\\\there\\\nline\\\\back\rcr\\0nul \"q\" 's'\t\\0\xff\\\n\\\t\\\\\r\t96426\n",

@@ -11,7 +11,7 @@ use crate::format::sql::ddl::{Ddl, MAX_BYTES};
 /// Options about dumps.
 #[derive(Debug, Args)]
 pub struct Dumps {
-    /// Definitions of the tables of dumps without any: what pg_dump -s, mysqldump -d or .schema of SQLite's shell writes.
+    /// Tables for dumps of data alone: a dump of the schema without data, compressed or not.
     #[arg(long, value_name = "FILE", env = "UNWRITE_SCHEMA")]
     pub schema: Option<PathBuf>,
 }

@@ -51,7 +51,7 @@ impl Tabs {
 
 /// `users` of `users.txt`, `users.txt.gz`, if `ends` is `.txt`.
 fn stem<'n>(name: &'n [u8], ends: &[u8]) -> Option<&'n [u8]> {
-    let plain = codecs().filter_map(|codec| strip_suffix_fold(name, codec.as_bytes())).next().unwrap_or(name);
+    let plain = codecs().find_map(|codec| strip_suffix_fold(name, codec.as_bytes())).unwrap_or(name);
     strip_suffix_fold(plain, ends).filter(|stem| !stem.is_empty())
 }
 
