@@ -72,7 +72,8 @@ fn the_manual_s_links_lead_somewhere() {
             let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
             let target = if file.is_empty() { page } else { file };
             assert!(link.starts_with("http") || home().join("docs").join(target).exists(), "{page}: {link}");
-            if !anchor.is_empty() && target.ends_with(".md") {
+            let is_page = Path::new(target).extension().is_some_and(|ext| ext == "md");
+            if !anchor.is_empty() && is_page {
                 let fold = |line: &str| {
                     let kept = line.to_lowercase().replace(' ', "-");
                     kept.chars().filter(|c| c.is_alphanumeric() || *c == '-' || *c == '_').collect::<String>()

@@ -158,6 +158,8 @@ fn pipes_take_a_schema() {
     let dump = b"INSERT INTO `users` VALUES (48213,'a','b'),(7,'a','48213');\n";
     let (code, out, err) = piped(&world, &["filter", "--schema", "schema.sql"], dump);
     assert_eq!((code, out.as_slice()), (Some(0), b"INSERT INTO `users` VALUES (7,'a','48213');\n".as_slice()), "{err}");
+    world.put("schema.sql.gz", make::gz(MYSQL.as_bytes()));
+    assert_eq!(piped(&world, &["filter", "--schema", "schema.sql.gz"], dump).1, out);
     let (code, clean, _) = piped(&world, &["gate", "-", "--schema", "schema.sql"], dump);
     assert_eq!((code, clean.is_empty()), (Some(1), false));
     assert_eq!(piped(&world, &["gate", "-", "--schema", "schema.sql"], &out).0, Some(0));
@@ -185,7 +187,7 @@ fn definition(create: &str) -> String {
 }
 
 const USERS: &str = "CREATE TABLE `users` (`id` int(11) NOT NULL, `email` varchar(80), `note` text, `blb` blob, `twice` int GENERATED ALWAYS AS (`id` * 2) VIRTUAL, PRIMARY KEY (`id`));";
-/// Rows as MariaDB 10.11 writes them; those that go start with `!`.
+/// Rows as `MariaDB` 10.11 writes them; those that go start with `!`.
 const ROWS: &[&[u8]] = &[
     b"7\tbob@example.net\t\\N\t\\N\t14\n",
     b"!48213\tx\ttab\\\there\\\nline\\\\back\rcr\\0nul \"q\" 's'\t\\0\xff\\\n\\\t\\\\\r\t96426\n",
@@ -208,7 +210,7 @@ fn rows_find_their_definition_beside_them() {
     world.put("src/tab/users.txt", rows(true));
     world.put("src/tab/empty.sql", definition("CREATE TABLE `empty` (`id` int);"));
     world.put("src/tab/empty.txt", "");
-    world.put("src/gz/Users.sql", definition(USERS));
+    world.put("src/gz/Users.sql.gz", make::gz(definition(USERS).as_bytes()));
     world.put("src/gz/Users.txt.gz", make::gz(&rows(true)));
     let ran = world.scan(&[]);
     assert_eq!(ran.expect(1).status("tab/users.txt"), "would_rewrite");

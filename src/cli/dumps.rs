@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::codec::small;
 use crate::error::{Error, Result};
 use crate::format::sql::ddl::{Ddl, MAX_BYTES};
 
 /// Options about dumps.
 #[derive(Debug, Args)]
 pub struct Dumps {
-    /// Definitions of the tables of dumps without any: what pg_dump -s, mysqldump -d or .schema of SQLite's shell writes.
+    /// Tables for dumps of data alone: a dump of the schema without data, compressed or not.
     #[arg(long, value_name = "FILE", env = "UNWRITE_SCHEMA")]
     pub schema: Option<PathBuf>,
 }
@@ -27,7 +28,12 @@ impl Dumps {
         if meta.len() > MAX_BYTES {
             return Err(Error::usage("--schema: the file is larger than 64 MiB"));
         }
-        let text = std::fs::read(path).map_err(|e| cannot(&e))?;
+        let most = usize::try_from(MAX_BYTES).unwrap_or(usize::MAX);
+        let text = small::decoded(std::fs::read(path).map_err(|e| cannot(&e))?, most)
+            .map_err(|error| Error::usage(format!("--schema: {error}")))?;
+        if text.len() == most {
+            return Err(Error::usage("--schema: the file is larger than 64 MiB"));
+        }
         Ddl::new(text).map(Some).map_err(|error| Error::usage(format!("--schema: {error}")))
     }
 }

@@ -10,6 +10,7 @@ pub mod bzip2;
 pub mod gzip;
 #[cfg(feature = "lz4")]
 pub mod lz4;
+pub mod small;
 #[cfg(feature = "snappy")]
 pub mod snappy;
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! Folders of `mysqldump --tab`: `TABLE.txt` has rows, and `TABLE.sql` beside it says of what columns.
 //!
-//! A `.txt` counts only if a file of that name defines that table, in `MySQL`'s words and without rows; it may be compressed, the
-//! definitions not. Those of the whole folder are read, for their foreign keys. Memory: the definitions of one folder, at most
+//! A `.txt` counts only if a file of that name defines that table, in `MySQL`'s words and without rows; both may be compressed. Those of the whole folder are read, for their foreign keys. Memory: the definitions of one folder, at most
 //! [`MAX_BYTES`] of them in at most [`MAX_FILES`] files; past that its tables are unknown, and so unsupported.
 
 use std::collections::HashSet;
@@ -34,10 +33,10 @@ struct Read {
 impl Tabs {
     /// The definitions of the folder of the artifact at `path`, if it has the rows of one of its tables.
     pub fn of(&self, folders: &dyn Folders, path: &Path) -> Option<Arc<Ddl>> {
-        let stem = stem(path.file_name()?.as_bytes())?;
+        let stem = stem(path.file_name()?.as_bytes(), b".txt")?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let definition = OsString::from(OsStr::from_bytes(&[stem, b".sql"].concat()));
-        if !folders.has(folder, &definition, false) {
+        let has = |end: &str| folders.has(folder, OsStr::from_bytes(&[stem, b".sql", end.as_bytes()].concat()), false);
+        if !std::iter::once("").chain(codecs()).any(has) {
             return None;
         }
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -50,18 +49,22 @@ impl Tabs {
     }
 }
 
-/// `users` of `users.txt`, `users.txt.gz`.
-fn stem(name: &[u8]) -> Option<&[u8]> {
-    let extensions =
-        codec::TABLE.iter().flat_map(|codec| codec.0.extensions()).filter(|(_, becomes)| becomes.is_empty());
-    let plain = extensions.filter_map(|(ends, _)| strip_suffix_fold(name, ends.as_bytes())).next().unwrap_or(name);
-    strip_suffix_fold(plain, b".txt").filter(|stem| !stem.is_empty())
+/// `users` of `users.txt`, `users.txt.gz`, if `ends` is `.txt`.
+fn stem<'n>(name: &'n [u8], ends: &[u8]) -> Option<&'n [u8]> {
+    let plain = codecs().find_map(|codec| strip_suffix_fold(name, codec.as_bytes())).unwrap_or(name);
+    strip_suffix_fold(plain, ends).filter(|stem| !stem.is_empty())
+}
+
+/// Extensions of codecs that a name has besides its own.
+fn codecs() -> impl Iterator<Item = &'static str> {
+    let all = codec::TABLE.iter().flat_map(|codec| codec.0.extensions());
+    all.filter(|(_, becomes)| becomes.is_empty()).map(|(ends, _)| *ends)
 }
 
 fn read(folders: &dyn Folders, folder: &Path) -> Read {
     let mut names: Vec<OsString> = Vec::new();
     folders.each(folder, &mut |name| {
-        if name.as_bytes().ends_with(b".sql") {
+        if stem(name.as_bytes(), b".sql").is_some() {
             names.push(name.to_owned());
         }
         names.len() <= MAX_FILES
@@ -73,7 +76,7 @@ fn read(folders: &dyn Folders, folder: &Path) -> Read {
         all.tear();
     }
     for name in names {
-        let stem = name.as_bytes().strip_suffix(b".sql").unwrap_or_default();
+        let stem = stem(name.as_bytes(), b".sql").unwrap_or_default();
         match text(folders, &folder.join(&name)) {
             Some(text) if all.add(stem, &text) => {}
             Some(_) => continue,
@@ -87,6 +90,7 @@ fn read(folders: &dyn Folders, folder: &Path) -> Read {
 /// All of a file; `None` if it cannot be read. A dump is longer than definitions are, and is none of them: its start is enough to tell.
 fn text(folders: &dyn Folders, file: &Path) -> Option<Vec<u8>> {
     let blob = folders.open(file).ok()?;
+    let most = usize::try_from(MAX_BYTES).ok()?;
     let mut text = vec![0; usize::try_from(blob.len().min(MAX_BYTES)).ok()?];
     let mut at = 0;
     while at < text.len() {
@@ -95,5 +99,5 @@ fn text(folders: &dyn Folders, file: &Path) -> Option<Vec<u8>> {
             n => at += n,
         }
     }
-    Some(text)
+    codec::small::decoded(text, most).ok()
 }
