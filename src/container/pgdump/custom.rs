@@ -44,7 +44,7 @@ pub fn find(layer: &'static Pgdump, input: &mut Input<'_>, cx: &mut Cx<'_>) -> R
     }
     let mut walk = Walk {
         coded: Coded::of(head.packing, cx),
-        script: Script::new(cx.members_so_far(), cx)?,
+        script: Script::new(cx.place(), cx)?,
         head,
         entries,
         sha: Sha256::new(),
@@ -279,4 +279,3 @@ impl Source for Counted<'_> {
         Ok(n)
     }
 }
-

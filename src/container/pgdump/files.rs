@@ -35,9 +35,16 @@ pub struct Archives;
 
 impl Bundler for Archives {
     fn open<'s>(&self, cx: &mut Cx<'s>) -> Result<Box<dyn Bundle<'s> + 's>> {
-        let place = cx.members_so_far();
+        let place = cx.place();
         let known = cx.settled::<Known>();
-        let mut files = Files { place, known: known.clone(), dumps: Vec::new(), late: Vec::new(), early: BTreeSet::new(), bytes: 0 };
+        let mut files = Files {
+            place,
+            known: known.clone(),
+            dumps: Vec::new(),
+            late: Vec::new(),
+            early: BTreeSet::new(),
+            bytes: 0,
+        };
         for contents in known.iter().flat_map(|known| &known.contents) {
             files.begin(Arc::clone(contents), cx)?;
         }
@@ -69,8 +76,8 @@ struct Dump<'s> {
 }
 
 struct Files<'s> {
-    /// Members before the container's first one.
-    place: usize,
+    /// The container's place.
+    place: (usize, usize),
     known: Option<Arc<Known>>,
     dumps: Vec<Rc<RefCell<Dump<'s>>>>,
     /// Tables of contents that came behind files of theirs.
@@ -87,7 +94,10 @@ impl<'s> Files<'s> {
             return Err(Error::limit("pg_dump archives in one container (1024)").layer(CUSTOM));
         }
         // No member has such a number.
-        let place = usize::MAX - self.place * ARCHIVES - self.dumps.len();
+        let place = (usize::MAX - self.place.0 * ARCHIVES - self.dumps.len(), self.place.1);
+        if place.0 == usize::MAX && !cx.tally.layers.contains(&NAME) {
+            cx.tally.layers.push(NAME);
+        }
         let mut script = Script::new(place, cx)?;
         script.head(&contents.head, cx)?;
         let mut files = BTreeMap::new();
@@ -140,9 +150,6 @@ impl<'s> Files<'s> {
         if self.early.contains(folder) {
             self.late.push(contents);
             return Ok(());
-        }
-        if self.place == 0 && !cx.tally.layers.contains(&NAME) {
-            cx.tally.layers.push(NAME);
         }
         self.begin(contents, cx)
     }
@@ -202,7 +209,7 @@ impl<'s> Bundle<'s> for Files<'s> {
             let mut plain = std::mem::take(&mut self.early);
             plain.extend(self.known.iter().flat_map(|known| known.plain.iter().cloned()));
             plain.retain(|folder| contents.iter().all(|contents| contents.folder != *folder));
-            cx.with_members(self.place, |cx| cx.settle(Arc::new(Known { contents, plain })));
+            cx.at_place(self.place, |cx| cx.settle(Arc::new(Known { contents, plain })));
             return Ok(false);
         }
         let mut refused = false;

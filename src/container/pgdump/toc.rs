@@ -171,8 +171,7 @@ impl Head {
             return Err(Error::unsupported("pg_dump numbers of another size").layer(CUSTOM));
         }
         let (ints, offsets) = (usize::from(ints), usize::from(offsets));
-        let mut head =
-            Self { minor, ints, offsets, form, packing: Packing::None, names: Vec::new(), entries: 0 };
+        let mut head = Self { minor, ints, offsets, form, packing: Packing::None, names: Vec::new(), entries: 0 };
         head.packing = if minor >= 15 {
             match take::<1>(bytes)? {
                 [0] => Packing::None,
@@ -208,7 +207,8 @@ impl Head {
         let (sign, digits) = raw.split_first().ok_or_else(|| cut(at))?;
         let size = digits.iter().rev().fold(0u64, |number, byte| number << 8 | u64::from(*byte));
         // They are 32 bits wide to whoever reads them.
-        let value = i64::from(u32::try_from(size).map_err(|_| Error::damaged(CUSTOM, at, "a number that is too large"))?);
+        let value =
+            i64::from(u32::try_from(size).map_err(|_| Error::damaged(CUSTOM, at, "a number that is too large"))?);
         let value = if *sign == 0 { value } else { -value };
         bytes.step(1 + self.ints)?;
         Ok(value)
