@@ -88,6 +88,9 @@ impl<'s> Script<'s> {
     /// The rows of a block behind `copy`, their statement, if they have one. Returns their length and what changes in them.
     pub fn rows(&mut self, copy: &[u8], source: impl Source, cx: &mut Cx<'_>) -> Result<(u64, EditList)> {
         if !copy.is_empty() {
+            if !copy.starts_with(b"COPY ") || !copy.trim_ascii_end().ends_with(b" FROM stdin;") {
+                return Err(Error::new(Kind::Damaged, "the statement of a block of rows is no COPY").layer(CUSTOM));
+            }
             let text = [copy, if copy.ends_with(b"\n") { b"" } else { b"\n" }].concat();
             self.text(&text, cx)?;
         }
