@@ -123,11 +123,16 @@ fn damage_is_told() {
     let shelf = Shelf::new(ALICE, "");
     let how = How::default();
     let (good, places) = pgdump::write(&archive(&[]), &how);
-    let mut bytes = good.clone();
-    bytes[6] = 11;
-    assert_eq!(reason(&shelf, &bytes), "pg_dump archive version");
-    bytes[6] = 17;
-    assert_eq!(reason(&shelf, &bytes), "pg_dump archive version");
+    for (at, byte, why) in [(6, 11, "version"), (6, 17, "version"), (5, 2, "version"), (10, 2, "format")] {
+        let mut bytes = good.clone();
+        bytes[at] = byte;
+        let world = World::new(ALICE);
+        world.put("src/x.dump", &bytes);
+        world.put("src/x.tar", make::tar(&[("x.dump", &bytes)]));
+        let ran = world.scrub(&[]);
+        assert_eq!(ran.status("x.dump"), format!("unsupported: pg_dump archive {why}"));
+        assert_eq!(ran.status("x.tar"), "partial: unsupported members");
+    }
     // A block of another entry than it says; one that no entry has; and one of no kind.
     let mut bytes = good.clone();
     bytes[places[&20] + 2] = 22;

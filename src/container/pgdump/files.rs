@@ -119,17 +119,16 @@ impl<'s> Files<'s> {
 
     /// Reads a table of contents.
     fn contents(&mut self, folder: &[u8], input: &mut Input<'_>, cx: &mut Cx<'s>) -> Result<()> {
-        let most = cx.search.limits.max_record.min(MOST as u64);
         let mut own = Noted { input, leaf: Leaf::default(), bytes: 0 };
-        let head = Head::read(&mut own, most)?;
+        let head = Head::read(&mut own)?;
         if head.form != Form::Files {
             return Err(Error::new(Kind::Damaged, "a table of contents that is an archive itself").layer(CUSTOM));
         }
         let mut entries = Vec::new();
         for _ in 0..head.entries {
             cx.check()?;
-            let entry = head.entry(&mut own, most)?;
-            let file = head.file(&mut own, most)?;
+            let entry = head.entry(&mut own)?;
+            let file = head.file(&mut own)?;
             entries.push((entry, file));
             if own.bytes + entries.len() * size_of::<(Entry, Vec<u8>)>() + self.bytes > MOST {
                 return Err(Error::limit(format!("tables of contents of pg_dump archives ({MOST} bytes)")));

@@ -70,6 +70,10 @@ impl<'s> Script<'s> {
             line(&entry.definition, &mut text);
         }
         text.push(b'\n');
+        if text.len() + entry.definition.len() > 1 << 20 {
+            // It, its statements, and their tokens.
+            cx.need(8 * (text.len() + entry.definition.len()) as u64)?;
+        }
         if statements {
             text.extend_from_slice(&entry.definition);
             text.push(b'\n');
