@@ -12,7 +12,8 @@ use crate::support::pgdump::{self, Data, Entry, How, Packing};
 use crate::support::shelf::Shelf;
 use crate::support::{ALICE, World, make};
 
-const USERS: &str = "CREATE TABLE public.users (\n    id integer NOT NULL,\n    email text,\n    note text,\n    blob bytea\n);\n";
+const USERS: &str =
+    "CREATE TABLE public.users (\n    id integer NOT NULL,\n    email text,\n    note text,\n    blob bytea\n);\n";
 const COPY_USERS: &str = "COPY public.users (id, email, note, blob) FROM stdin;\n";
 
 fn rows_of(rows: &[Vec<Value>]) -> Vec<u8> {
@@ -81,7 +82,8 @@ proptest! {
         let rows = [vec![Value::Number(48213), Value::Null, Value::Null, Value::Null], vec![Value::Number(7), Value::Null, Value::Null, Value::Null]];
         let shelf = Shelf::new(ALICE, "");
         let (mut bytes, _) = pgdump::write(&archive(&rows), &How { packing: Packing::Gzip, ..how });
-        let at = at.index(bytes.len());
+        // Without its magic number it is no archive.
+        let at = 5 + at.index(bytes.len() - 5);
         bytes[at] = byte;
         if let Ok(got) = shelf.scrub("x.dump", &bytes, window, false) {
             // A name may have become another one: then `users` is no table of users, or `id` no column.
@@ -100,7 +102,7 @@ fn a_cut_archive_fails() {
             let how = How { minor, packing, placed, again: placed && minor == 16, ..How::default() };
             let (whole, places) = pgdump::write(&archive(&rows), &how);
             let ends = places.values().copied();
-            for cut in (0..whole.len()).step_by(7).chain(ends).chain([whole.len() - 1]) {
+            for cut in (0..whole.len()).step_by(37).chain(ends).chain([whole.len() - 1]) {
                 let part = whole[..cut].to_vec();
                 let result = shelf.scrub("x.dump", &part, 1 << 16, false);
                 // The first bytes of an archive are none yet; behind the blocks nothing is missing that anybody reads.
@@ -121,11 +123,16 @@ fn damage_is_told() {
     let shelf = Shelf::new(ALICE, "");
     let how = How::default();
     let (good, places) = pgdump::write(&archive(&[]), &how);
-    let mut bytes = good.clone();
-    bytes[6] = 11;
-    assert_eq!(reason(&shelf, &bytes), "pg_dump archive version");
-    bytes[6] = 17;
-    assert_eq!(reason(&shelf, &bytes), "pg_dump archive version");
+    for (at, byte, why) in [(6, 11, "version"), (6, 17, "version"), (5, 2, "version"), (10, 2, "format")] {
+        let mut bytes = good.clone();
+        bytes[at] = byte;
+        let world = World::new(ALICE);
+        world.put("src/x.dump", &bytes);
+        world.put("src/x.tar", make::tar(&[("x.dump", &bytes)]));
+        let ran = world.scrub(&[]);
+        assert_eq!(ran.status("x.dump"), format!("unsupported: pg_dump archive {why}"));
+        assert_eq!(ran.status("x.tar"), "partial: unsupported members");
+    }
     // A block of another entry than it says; one that no entry has; and one of no kind.
     let mut bytes = good.clone();
     bytes[places[&20] + 2] = 22;
@@ -152,6 +159,9 @@ fn damage_is_told() {
     assert!(broken(b"1\t\\N\t\\N\t\\N").contains("a block ends inside of a statement"));
     let few = broken(b"1\t\\N\t\\N\t\\N\n2\tx\n\\.\n\n\n");
     assert_eq!(few, "pg_dump custom: line 2: table public.users: a row has 2 values for 4 columns");
+    let mut entries = archive(&[]);
+    entries[6].copy = "COPX public.users (id, email, note, blob) FROM stdin;\n".to_owned();
+    assert!(reason(&shelf, &pgdump::write(&entries, &how).0).contains("the statement of a block of rows is no COPY"));
     // An entry whose DDL does not end.
     let mut entries = archive(&[]);
     entries[4].definition = "CREATE TABLE x (n text DEFAULT 'open);\n".to_owned();
@@ -343,7 +353,7 @@ fn files_of_an_archive_in_a_tar_are_one() {
     want.sort();
     let shelf = Shelf::new(ALICE, "");
     for codec in [None, Some("gz"), Some("zst")] {
-        for folder in ["", "./", "dump/x/"] {
+        for folder in ["", "dump/x/"] {
             let mut all = files(&before, codec);
             for (name, _) in &mut all {
                 name.insert_str(0, folder);
@@ -397,7 +407,10 @@ fn files_of_an_archive_that_do_not_belong_together() {
     let got = make::untar(&shelf.scrub("x.tar", &packed(&both), 1 << 16, false).unwrap().bytes);
     assert_eq!(got[0].1, make::without(&log, "alice@example.com"));
     let users = |folder: &str| got.iter().find(|(name, _)| *name == format!("{folder}23.dat")).unwrap().1.clone();
-    assert_eq!((users("a/"), users("b/")), (b"7\tbob@example.net\n\\.\n\n\n".to_vec(), b"7\tbob@example.net\n\\.\n\n\n".to_vec()));
+    assert_eq!(
+        (users("a/"), users("b/")),
+        (b"7\tbob@example.net\n\\.\n\n\n".to_vec(), b"7\tbob@example.net\n\\.\n\n\n".to_vec())
+    );
 }
 
 #[test]
@@ -430,7 +443,11 @@ fn archives_of_real_programs() {
         }
         seen += 1;
         let (after, ran) = World::scrubbed(ALICE, "", &name, &before, 0);
-        assert_eq!(ran.artifact(&name)["records"], serde_json::json!({"read": 24, "dropped": 3, "edited": 2}), "{name}");
+        assert_eq!(
+            ran.artifact(&name)["records"],
+            serde_json::json!({"read": 24, "dropped": 3, "edited": 2}),
+            "{name}"
+        );
         if name.contains(".dump") {
             let (old, new) = (pgdump::read(&before), pgdump::read(&after));
             let changed = old.blocks.iter().filter(|(id, block)| new.blocks.get(id) != Some(block)).count();
@@ -461,7 +478,9 @@ fn restored(name: &str, archive: &[u8], want: &str) {
         return;
     }
     let told = |text: &str| {
-        let own = |line: &&str| !line.starts_with("-- Dumped") && !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict");
+        let own = |line: &&str| {
+            !line.starts_with("-- Dumped") && !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict")
+        };
         text.lines().filter(own).map(|line| line.to_owned() + "\n").collect::<String>()
     };
     assert_eq!(told(&String::from_utf8_lossy(&output.stdout)), told(want), "{name}");

@@ -24,16 +24,17 @@ pub struct Readings {
 }
 
 impl Cx<'_> {
-    /// Members of the artifact so far: where a stream begins that goes on behind others.
-    pub fn members_so_far(&self) -> usize {
-        self.members
+    /// The current stream's place: ordinal of the member, and depth.
+    pub fn place(&self) -> (usize, usize) {
+        (self.members, self.depth)
     }
 
-    /// Does `work` as if `members` had been read so far.
-    pub fn with_members<T>(&mut self, members: usize, work: impl FnOnce(&mut Self) -> T) -> T {
-        let now = std::mem::replace(&mut self.members, members);
+    /// Does `work` as if the current stream were at `place`: for a stream that goes on behind others.
+    pub fn at_place<T>(&mut self, place: (usize, usize), work: impl FnOnce(&mut Self) -> T) -> T {
+        let now = self.place();
+        (self.members, self.depth) = place;
         let done = work(self);
-        self.members = now;
+        (self.members, self.depth) = now;
         done
     }
 

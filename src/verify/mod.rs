@@ -14,6 +14,9 @@ use crate::layer::settle::Settled;
 use crate::layer::{Cx, Foretold, Found, Search, Tally};
 use crate::matcher::{Engine, Hit, Unit};
 
+/// Readings of one artifact: far more than its layers ask for, each of which has a bound of its own.
+const READINGS: usize = 1024;
+
 /// What one forward pass over an artifact's bytes says.
 #[derive(Debug)]
 pub struct Seen {
@@ -38,7 +41,12 @@ pub fn read(
     let source = Watched { inner: BlobSource::new(blob), watch };
     let mut read = all(Input::new(source, search.limits.window).with_blob(blob), search, relative, mtime, &earlier)?;
     // What a layer learnt at the end of its stream may change what it says of the start. Each layer bounds its readings.
+    let mut readings = 0;
     while !read.1.is_empty() {
+        readings += 1;
+        if readings > READINGS {
+            return Err(Error::limit(format!("readings of one artifact ({READINGS})")));
+        }
         earlier.append(&mut read.1);
         let input = Input::new(BlobSource::new(blob), search.limits.window).with_blob(blob);
         read = all(input, search, relative, mtime, &earlier)?;

@@ -28,7 +28,14 @@ impl Entry {
     /// One that holds DDL.
     pub fn ddl(id: u32, kind: &str, definition: &str) -> Self {
         let text = str::to_owned;
-        Self { id, tag: text("x"), kind: text(kind), definition: text(definition), copy: String::new(), data: Data::None }
+        Self {
+            id,
+            tag: text("x"),
+            kind: text(kind),
+            definition: text(definition),
+            copy: String::new(),
+            data: Data::None,
+        }
     }
 
     /// The rows of a table.

@@ -1,14 +1,15 @@
 //! Blocks lie in chunks: a number of bytes and as many bytes, up to a chunk of none (`_CustomReadFunc`, `_CustomWriteFunc`).
 
 use super::CUSTOM;
-use super::toc::{Bytes, Dropping, Head, cut};
+use super::toc::{Bytes, Head, cut};
 use crate::error::{Error, Kind, Result};
 use crate::input::{Input, Source};
 use crate::layer::Pass;
-use crate::limits::WINDOW;
 
 /// Bytes of a chunk that is written: zlib's buffer in `pg_dump`.
 const CHUNK: usize = 4096;
+/// Most bytes of a number.
+const LENGTH: usize = 9;
 
 /// Reads the length of the next chunk.
 fn chunk(bytes: &mut dyn Bytes, head: &Head) -> Result<u64> {
@@ -67,6 +68,26 @@ impl Source for Chunks<'_, '_> {
     }
 }
 
+/// A window of a pass.
+struct Window<'w> {
+    offset: u64,
+    bytes: &'w [u8],
+    at: usize,
+}
+
+impl Bytes for Window<'_> {
+    fn offset(&self) -> u64 {
+        self.offset + self.at as u64
+    }
+    fn window(&mut self, _: usize) -> Result<&[u8]> {
+        Ok(self.bytes.get(self.at..).unwrap_or_default())
+    }
+    fn step(&mut self, n: usize) -> Result<()> {
+        self.at += n;
+        Ok(())
+    }
+}
+
 /// A pass over the bytes in the chunks that an outer one comes to; what is written goes into chunks again.
 pub struct ChunkPass<'p> {
     outer: &'p mut dyn Pass,
@@ -110,6 +131,33 @@ impl<'p> ChunkPass<'p> {
         Ok(())
     }
 
+    /// Reads chunks, as many as are in the outer window: rows that are not compressed have one each.
+    fn fill(&mut self) -> Result<()> {
+        let offset = self.outer.offset();
+        let window = self.outer.window(LENGTH)?;
+        let mut here = Window { offset, bytes: window, at: 0 };
+        while !self.ended && here.at < window.len() {
+            if self.left == 0 {
+                if here.at > 0 && window.len() - here.at < LENGTH {
+                    break;
+                }
+                self.left = chunk(&mut here, self.head)?;
+                self.ended = self.left == 0;
+                continue;
+            }
+            let rest = window.get(here.at..).unwrap_or_default();
+            let n = rest.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+            self.ahead.extend_from_slice(rest.get(..n).unwrap_or_default());
+            here.at += n;
+            self.left -= n as u64;
+        }
+        let used = here.at;
+        if used == 0 {
+            return Err(cut(offset));
+        }
+        self.outer.drop(used as u64)
+    }
+
     fn take(&mut self, n: u64, keep: bool) -> Result<()> {
         let mut left = n;
         while left > 0 {
@@ -118,10 +166,11 @@ impl<'p> ChunkPass<'p> {
             if step == 0 {
                 return Err(Error::new(Kind::Damaged, "the stream ended before its edits did").layer(CUSTOM));
             }
-            let bytes: Vec<u8> = self.ahead.drain(..step).collect();
             if keep {
+                let bytes = self.ahead.get(..step).unwrap_or_default().to_vec();
                 self.write(&bytes)?;
             }
+            self.ahead.drain(..step);
             self.at += step as u64;
             left -= step as u64;
         }
@@ -136,21 +185,7 @@ impl Pass for ChunkPass<'_> {
 
     fn window(&mut self, min: usize) -> Result<&[u8]> {
         while !self.ended && self.ahead.len() < min {
-            if self.left == 0 {
-                self.left = chunk(&mut Dropping(self.outer), self.head)?;
-                self.ended = self.left == 0;
-                continue;
-            }
-            let at = self.outer.offset();
-            let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(WINDOW);
-            let window = self.outer.window(most)?;
-            let n = window.len().min(most);
-            if n == 0 {
-                return Err(cut(at));
-            }
-            self.ahead.extend_from_slice(window.get(..n).unwrap_or_default());
-            self.outer.drop(n as u64)?;
-            self.left -= n as u64;
+            self.fill()?;
         }
         Ok(&self.ahead)
     }

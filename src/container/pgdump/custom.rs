@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::chunks::Chunks;
 use super::coded::Coded;
 use super::script::Script;
-use super::toc::{Bytes, Entry, Form, Head, Packing, Place, cut};
+use super::toc::{self, Bytes, Entry, Form, Head, Packing, Place, cut};
 use super::{CUSTOM, MOST, Pgdump};
 use crate::error::{Error, Result};
 use crate::input::{Input, Source};
@@ -31,20 +31,26 @@ const LARGE_OBJECTS: u8 = 3;
 const NUMBER: u8 = 0;
 /// In the second number of a part's note: it is the entries once more.
 pub const ENTRIES_AGAIN: u64 = 1;
+/// Bytes that tell whether an archive is read.
+const START: usize = 11;
 /// Bytes that an entry with data takes besides its statement.
 const ENTRY: usize = 64;
 
 /// See [`crate::layer::Layer::find`].
 pub fn find(layer: &'static Pgdump, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found> {
-    let most = cx.search.limits.max_record;
+    if let Some(reason) = toc::unsupported(input.window(START)?) {
+        let hit = raw::search(input, cx)?;
+        cx.unsupported(reason, hit);
+        return Ok(Found { layer: &raw::RAW, own: cx.edits(), parts: Vec::new() });
+    }
     let (mut entries, mut sha) = (Leaf::default(), Sha256::new());
-    let head = Head::read(&mut Noted { input, leaf: &mut entries, sha: &mut sha }, most)?;
+    let head = Head::read(&mut Noted { input, leaf: &mut entries, sha: &mut sha })?;
     if head.form != Form::Custom {
         return Err(Error::unsupported("pg_dump directory").layer(CUSTOM));
     }
     let mut walk = Walk {
         coded: Coded::of(head.packing, cx),
-        script: Script::new(cx.members_so_far(), cx)?,
+        script: Script::new(cx.place(), cx)?,
         head,
         entries,
         sha: Sha256::new(),
@@ -114,13 +120,12 @@ struct Walk<'w> {
 impl Walk<'_> {
     /// Reads the entries.
     fn contents(&mut self, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<()> {
-        let most = cx.search.limits.max_record;
         self.script.head(&self.head, cx)?;
         let mut bytes = 0;
         for _ in 0..self.head.entries {
             cx.check()?;
             let at = input.offset();
-            let (entry, place) = self.entry(input, most)?;
+            let (entry, place) = self.entry(input)?;
             self.script.entry(&entry, cx)?;
             if !entry.data {
                 continue;
@@ -139,9 +144,9 @@ impl Walk<'_> {
     }
 
     /// Reads the next entry.
-    fn entry(&mut self, input: &mut Input<'_>, most: u64) -> Result<(Entry, Place)> {
+    fn entry(&mut self, input: &mut Input<'_>) -> Result<(Entry, Place)> {
         let mut own = Noted { input, leaf: &mut self.entries, sha: &mut self.sha };
-        let entry = self.head.entry(&mut own, most)?;
+        let entry = self.head.entry(&mut own)?;
         let place = self.head.place(input)?;
         // Offsets change with what stands before them; they are compared to where blocks are.
         self.entries.update(&[u8::from(place == Place::None)]);
@@ -163,7 +168,7 @@ impl Walk<'_> {
         }
         for _ in 0..self.head.entries {
             cx.check()?;
-            let (entry, place) = self.entry(input, cx.search.limits.max_record)?;
+            let (entry, place) = self.entry(input)?;
             let begun = self.waiting.get(&entry.id).and_then(|data| data.begun);
             if matches!(place, Place::At(place) if begun != Some(place)) {
                 return Err(Error::damaged(CUSTOM, at, "a block is not where its entry says"));
@@ -279,4 +284,3 @@ impl Source for Counted<'_> {
         Ok(n)
     }
 }
-

@@ -35,9 +35,16 @@ pub struct Archives;
 
 impl Bundler for Archives {
     fn open<'s>(&self, cx: &mut Cx<'s>) -> Result<Box<dyn Bundle<'s> + 's>> {
-        let place = cx.members_so_far();
+        let place = cx.place();
         let known = cx.settled::<Known>();
-        let mut files = Files { place, known: known.clone(), dumps: Vec::new(), late: Vec::new(), early: BTreeSet::new(), bytes: 0 };
+        let mut files = Files {
+            place,
+            known: known.clone(),
+            dumps: Vec::new(),
+            late: Vec::new(),
+            early: BTreeSet::new(),
+            bytes: 0,
+        };
         for contents in known.iter().flat_map(|known| &known.contents) {
             files.begin(Arc::clone(contents), cx)?;
         }
@@ -69,8 +76,8 @@ struct Dump<'s> {
 }
 
 struct Files<'s> {
-    /// Members before the container's first one.
-    place: usize,
+    /// The container's place.
+    place: (usize, usize),
     known: Option<Arc<Known>>,
     dumps: Vec<Rc<RefCell<Dump<'s>>>>,
     /// Tables of contents that came behind files of theirs.
@@ -87,7 +94,10 @@ impl<'s> Files<'s> {
             return Err(Error::limit("pg_dump archives in one container (1024)").layer(CUSTOM));
         }
         // No member has such a number.
-        let place = usize::MAX - self.place * ARCHIVES - self.dumps.len();
+        let place = (usize::MAX - self.place.0 * ARCHIVES - self.dumps.len(), self.place.1);
+        if place.0 == usize::MAX && !cx.tally.layers.contains(&NAME) {
+            cx.tally.layers.push(NAME);
+        }
         let mut script = Script::new(place, cx)?;
         script.head(&contents.head, cx)?;
         let mut files = BTreeMap::new();
@@ -109,17 +119,16 @@ impl<'s> Files<'s> {
 
     /// Reads a table of contents.
     fn contents(&mut self, folder: &[u8], input: &mut Input<'_>, cx: &mut Cx<'s>) -> Result<()> {
-        let most = cx.search.limits.max_record.min(MOST as u64);
         let mut own = Noted { input, leaf: Leaf::default(), bytes: 0 };
-        let head = Head::read(&mut own, most)?;
+        let head = Head::read(&mut own)?;
         if head.form != Form::Files {
             return Err(Error::new(Kind::Damaged, "a table of contents that is an archive itself").layer(CUSTOM));
         }
         let mut entries = Vec::new();
         for _ in 0..head.entries {
             cx.check()?;
-            let entry = head.entry(&mut own, most)?;
-            let file = head.file(&mut own, most)?;
+            let entry = head.entry(&mut own)?;
+            let file = head.file(&mut own)?;
             entries.push((entry, file));
             if own.bytes + entries.len() * size_of::<(Entry, Vec<u8>)>() + self.bytes > MOST {
                 return Err(Error::limit(format!("tables of contents of pg_dump archives ({MOST} bytes)")));
@@ -140,9 +149,6 @@ impl<'s> Files<'s> {
         if self.early.contains(folder) {
             self.late.push(contents);
             return Ok(());
-        }
-        if self.place == 0 && !cx.tally.layers.contains(&NAME) {
-            cx.tally.layers.push(NAME);
         }
         self.begin(contents, cx)
     }
@@ -202,7 +208,7 @@ impl<'s> Bundle<'s> for Files<'s> {
             let mut plain = std::mem::take(&mut self.early);
             plain.extend(self.known.iter().flat_map(|known| known.plain.iter().cloned()));
             plain.retain(|folder| contents.iter().all(|contents| contents.folder != *folder));
-            cx.with_members(self.place, |cx| cx.settle(Arc::new(Known { contents, plain })));
+            cx.at_place(self.place, |cx| cx.settle(Arc::new(Known { contents, plain })));
             return Ok(false);
         }
         let mut refused = false;

@@ -98,7 +98,7 @@ impl Made {
 
 fn make(found: &Found, blob: &dyn Blob, cx: &mut Cx<'_>) -> Result<Made> {
     let mut pass = BlobPass::new(blob, cx.search.space);
-    let head = Head::read(&mut Keeping(&mut pass), cx.search.limits.max_record)?;
+    let head = Head::read(&mut Keeping(&mut pass))?;
     let (mut moves, mut by, mut again) = (Vec::with_capacity(found.parts.len()), 0i64, None);
     for part in &found.parts {
         cx.check()?;
@@ -131,8 +131,7 @@ fn block(part: &PartFound, head: &Head, pass: &mut dyn Pass, cx: &mut Cx<'_>) ->
 
 /// Plays the archive with its new blocks.
 fn play(made: &Made, pass: &mut dyn Pass, cx: &mut Cx<'_>) -> Result<()> {
-    let most = cx.search.limits.max_record;
-    let head = Head::read(&mut Keeping(pass), most)?;
+    let head = Head::read(&mut Keeping(pass))?;
     entries(&head, made, pass, cx)?;
     pass::apply_until(&made.patch.edits, pass, 0)?;
     if let Some(again) = made.again {
@@ -145,10 +144,9 @@ fn play(made: &Made, pass: &mut dyn Pass, cx: &mut Cx<'_>) -> Result<()> {
 
 /// Plays the entries, with the offsets that are right now.
 fn entries(head: &Head, made: &Made, pass: &mut dyn Pass, cx: &Cx<'_>) -> Result<()> {
-    let most = cx.search.limits.max_record;
     for _ in 0..head.entries {
         cx.check()?;
-        head.entry(&mut Keeping(pass), most)?;
+        head.entry(&mut Keeping(pass))?;
         let len = head.place_len() as u64;
         match head.place(&mut Keeping(pass))? {
             Place::At(at) if made.moved(at) != Some(at) => {

@@ -31,18 +31,18 @@ pub struct Script<'s> {
     /// Bytes of the stream so far.
     at: u64,
     /// Where in the artifact the stream begins: what is learnt of it belongs there.
-    place: usize,
+    place: (usize, usize),
 }
 
 impl<'s> Script<'s> {
     /// At the start; `place` is no other stream's.
-    pub fn new(place: usize, cx: &mut Cx<'s>) -> Result<Self> {
+    pub fn new(place: (usize, usize), cx: &mut Cx<'s>) -> Result<Self> {
         let Some(sql) = cx.search.detect.format("sql") else {
             return Err(Error::unsupported("pg_dump archive without sql").layer(CUSTOM));
         };
         let edits = Rc::new(RefCell::new(cx.edits()));
         let sheet = Sheet::shared(Rc::clone(&edits));
-        let batch = cx.with_members(place, |cx| sql.open(BEGIN, false, cx, sheet))?;
+        let batch = cx.at_place(place, |cx| sql.open(BEGIN, false, cx, sheet))?;
         let batch = batch.ok_or_else(|| Error::unsupported("no record format").layer(CUSTOM))?;
         let mut script = Self { batch, edits, at: 0, place };
         script.text(BEGIN, cx)?;
@@ -70,6 +70,10 @@ impl<'s> Script<'s> {
             line(&entry.definition, &mut text);
         }
         text.push(b'\n');
+        if text.len() + entry.definition.len() > 1 << 20 {
+            // It, its statements, and their tokens.
+            cx.need(8 * (text.len() + entry.definition.len()) as u64)?;
+        }
         if statements {
             text.extend_from_slice(&entry.definition);
             text.push(b'\n');
@@ -88,6 +92,9 @@ impl<'s> Script<'s> {
     /// The rows of a block behind `copy`, their statement, if they have one. Returns their length and what changes in them.
     pub fn rows(&mut self, copy: &[u8], source: impl Source, cx: &mut Cx<'_>) -> Result<(u64, EditList)> {
         if !copy.is_empty() {
+            if !copy.starts_with(b"COPY ") || !copy.trim_ascii_end().ends_with(b" FROM stdin;") {
+                return Err(Error::new(Kind::Damaged, "the statement of a block of rows is no COPY").layer(CUSTOM));
+            }
             let text = [copy, if copy.ends_with(b"\n") { b"" } else { b"\n" }].concat();
             self.text(&text, cx)?;
         }
@@ -120,7 +127,7 @@ impl<'s> Script<'s> {
     pub fn finish(&mut self, cx: &mut Cx<'_>) -> Result<bool> {
         self.batch.settle(cx).map_err(|error| error.layer(CUSTOM))?;
         cx.found()?;
-        cx.with_members(self.place, |cx| self.batch.finish(cx)).map_err(|error| error.layer(CUSTOM))?;
+        cx.at_place(self.place, |cx| self.batch.finish(cx)).map_err(|error| error.layer(CUSTOM))?;
         self.batch.flush()?;
         Ok(self.batch.refused())
     }

@@ -9,11 +9,11 @@ use crate::input::{BlobSource, Input};
 /// Number, schema or `-`, name and owner of each entry, as `pg_restore -l` lists them, with its kind.
 fn contents(archive: &Vec<u8>, size: usize) -> (u64, Vec<String>) {
     let mut input = Input::new(BlobSource::new(archive), size);
-    let head = Head::read(&mut input, 1 << 20).unwrap();
+    let head = Head::read(&mut input).unwrap();
     assert_eq!(head.form, Form::Custom);
     let mut out = Vec::new();
     for _ in 0..head.entries {
-        let entry = head.entry(&mut input, 1 << 20).unwrap();
+        let entry = head.entry(&mut input).unwrap();
         head.place(&mut input).unwrap();
         input.step(head.place_len()).unwrap();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();

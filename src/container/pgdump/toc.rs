@@ -1,12 +1,15 @@
 //! The table of contents: the head, and the entries one after another (`ReadHead` and `ReadToc` of `pg_backup_archiver.c`).
 //!
 //! Numbers are a byte for the sign and then, the lowest byte first, as many bytes as the head says; texts a number of bytes, -1 for none.
-//! What is read is bounded: a text by `--max-record`.
+//! What is read is bounded: a text by [`TEXT`].
 
 use super::CUSTOM;
 use crate::error::{Error, Result};
 use crate::input::Input;
 use crate::layer::Pass;
+
+/// Longest text, bytes: far above any function's body.
+pub const TEXT: u64 = 8 << 20;
 
 /// What an archive is read from.
 pub trait Bytes {
@@ -43,21 +46,6 @@ impl Bytes for Keeping<'_> {
     }
     fn step(&mut self, n: usize) -> Result<()> {
         self.0.keep(n as u64)
-    }
-}
-
-/// A pass whose bytes go as they are read.
-pub struct Dropping<'p>(pub &'p mut dyn Pass);
-
-impl Bytes for Dropping<'_> {
-    fn offset(&self) -> u64 {
-        self.0.offset()
-    }
-    fn window(&mut self, min: usize) -> Result<&[u8]> {
-        self.0.window(min)
-    }
-    fn step(&mut self, n: usize) -> Result<()> {
-        self.0.drop(n as u64)
     }
 }
 
@@ -149,9 +137,22 @@ fn take<const N: usize>(bytes: &mut dyn Bytes) -> Result<[u8; N]> {
     Ok(out)
 }
 
+/// Why an archive that starts so is not read; `None`: it is, or these are too few bytes.
+pub fn unsupported(start: &[u8]) -> Option<&'static str> {
+    let &[_, _, _, _, _, major, minor, _, ints, offsets, form, ..] = start else { return None };
+    if major != 1 || !(12..=16).contains(&minor) {
+        return Some("pg_dump archive version");
+    }
+    if !(4..=8).contains(&ints) || !(4..=8).contains(&offsets) {
+        return Some("pg_dump numbers of another size");
+    }
+    // In a folder the table of contents says that it is a tar's.
+    if matches!(form, 1 | 3 | 5) { None } else { Some("pg_dump archive format") }
+}
+
 impl Head {
     /// Reads what stands before the entries.
-    pub fn read(bytes: &mut dyn Bytes, most: u64) -> Result<Self> {
+    pub fn read(bytes: &mut dyn Bytes) -> Result<Self> {
         const FIRST: usize = 5;
         let at = bytes.offset();
         let magic: [u8; FIRST] = take(bytes)?;
@@ -159,20 +160,12 @@ impl Head {
         if &magic != b"PGDMP" {
             return Err(Error::damaged(CUSTOM, at, "no magic number"));
         }
-        if major != 1 || !(12..=16).contains(&minor) {
-            return Err(Error::unsupported("pg_dump archive version").layer(CUSTOM));
+        if let Some(reason) = unsupported(&[magic.as_slice(), &[major, minor, 0, ints, offsets, form]].concat()) {
+            return Err(Error::unsupported(reason).layer(CUSTOM));
         }
-        let form = match form {
-            1 => Form::Custom,
-            3 | 5 => Form::Files,
-            _ => return Err(Error::unsupported("pg_dump archive format").layer(CUSTOM)),
-        };
-        if !(4..=8).contains(&ints) || !(4..=8).contains(&offsets) {
-            return Err(Error::unsupported("pg_dump numbers of another size").layer(CUSTOM));
-        }
+        let form = if form == 1 { Form::Custom } else { Form::Files };
         let (ints, offsets) = (usize::from(ints), usize::from(offsets));
-        let mut head =
-            Self { minor, ints, offsets, form, packing: Packing::None, names: Vec::new(), entries: 0 };
+        let mut head = Self { minor, ints, offsets, form, packing: Packing::None, names: Vec::new(), entries: 0 };
         head.packing = if minor >= 15 {
             match take::<1>(bytes)? {
                 [0] => Packing::None,
@@ -192,7 +185,7 @@ impl Head {
             head.int(bytes)?;
         }
         for _ in 0..3 {
-            let name = head.text(bytes, most)?;
+            let name = head.text(bytes)?;
             head.names.push(name.unwrap_or_default());
         }
         let at = bytes.offset();
@@ -208,7 +201,8 @@ impl Head {
         let (sign, digits) = raw.split_first().ok_or_else(|| cut(at))?;
         let size = digits.iter().rev().fold(0u64, |number, byte| number << 8 | u64::from(*byte));
         // They are 32 bits wide to whoever reads them.
-        let value = i64::from(u32::try_from(size).map_err(|_| Error::damaged(CUSTOM, at, "a number that is too large"))?);
+        let value =
+            i64::from(u32::try_from(size).map_err(|_| Error::damaged(CUSTOM, at, "a number that is too large"))?);
         let value = if *sign == 0 { value } else { -value };
         bytes.step(1 + self.ints)?;
         Ok(value)
@@ -220,11 +214,11 @@ impl Head {
         out.extend(u64::from(value).to_le_bytes().iter().take(self.ints));
     }
 
-    /// A text of at most `most` bytes; `None`: there is none.
-    fn text(&self, bytes: &mut dyn Bytes, most: u64) -> Result<Option<Vec<u8>>> {
+    /// A text; `None`: there is none.
+    fn text(&self, bytes: &mut dyn Bytes) -> Result<Option<Vec<u8>>> {
         let Ok(len) = u64::try_from(self.int(bytes)?) else { return Ok(None) };
-        if len > most {
-            return Err(Error::limit(format!("--max-record ({most} bytes)")).layer(CUSTOM));
+        if len > TEXT {
+            return Err(Error::limit(format!("a text of a pg_dump archive's entry ({TEXT} bytes)")).layer(CUSTOM));
         }
         let (at, len) = (bytes.offset(), usize::try_from(len).unwrap_or(usize::MAX));
         let text = bytes.window(len)?.get(..len).ok_or_else(|| cut(at))?.to_vec();
@@ -233,10 +227,10 @@ impl Head {
     }
 
     /// The next entry, up to what is of the archive's form: an offset, or a file's name.
-    pub fn entry(&self, bytes: &mut dyn Bytes, most: u64) -> Result<Entry> {
+    pub fn entry(&self, bytes: &mut dyn Bytes) -> Result<Entry> {
         let mut entry = Entry { id: self.int(bytes)?, ..Entry::default() };
         entry.data = self.int(bytes)? != 0;
-        let text = |bytes: &mut dyn Bytes| Ok::<_, Error>(self.text(bytes, most)?.unwrap_or_default());
+        let text = |bytes: &mut dyn Bytes| Ok::<_, Error>(self.text(bytes)?.unwrap_or_default());
         // Object identifiers of its catalogue and itself.
         text(bytes)?;
         text(bytes)?;
@@ -259,7 +253,7 @@ impl Head {
         entry.names.push(text(bytes)?);
         // Whether it has OIDs, as once was.
         text(bytes)?;
-        while self.text(bytes, most)?.is_some() {
+        while self.text(bytes)?.is_some() {
             // The entries on which it depends.
         }
         Ok(entry)
@@ -292,7 +286,7 @@ impl Head {
     }
 
     /// The file's name that comes next, in an archive of several files.
-    pub fn file(&self, bytes: &mut dyn Bytes, most: u64) -> Result<Vec<u8>> {
-        Ok(self.text(bytes, most)?.unwrap_or_default())
+    pub fn file(&self, bytes: &mut dyn Bytes) -> Result<Vec<u8>> {
+        Ok(self.text(bytes)?.unwrap_or_default())
     }
 }
