@@ -541,7 +541,7 @@ DUMP_CASES: List[Case] = [
         " invoice go, and one whose invoice names her itself.",
         [erase("sub_01", ("email", "alice@example.com"))],
         pieces(ANONYMIZE),
-        policy='[[rule]]\ntables = ["accounts"]\naction = "redact"\nerase_fields = { email = "redact", name = "redact", born = "null" }\n'
+        policy='[[rule]]\ntables = ["accounts"]\nerase_fields = { email = "redact", name = "redact", born = "null" }\n'
         '[[foreign_key]]\nfrom = "invoices.account"\nto = "accounts.id"\naction = "anonymize"\n',
     ),
 ]
