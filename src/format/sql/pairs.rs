@@ -80,7 +80,7 @@ impl Pairs {
         }
         self.runs.push(run.done()?);
         while let Some(from) = self.runs.len().checked_sub(FAN)
-            && let Some(last) = self.runs.get(from..).filter(|last| last.windows(2).all(|w| is_level(w)))
+            && let Some(last) = self.runs.get(from..).filter(|last| last.windows(2).all(is_level))
         {
             let merged = merge(last, &self.space)?;
             self.runs.truncate(from);
