@@ -432,6 +432,67 @@ REDACT = r''' |CREATE TABLE contacts (
  |INSERT INTO contacts (n, mail, fixed) VALUES (4, lower('Bob'), 'x');'''
 
 
+ANONYMIZE = r''' |SET standard_conforming_strings = on;
+ |CREATE TABLE public.accounts (
+ |    id integer NOT NULL,
+ |    holder integer,
+ |    email character varying(80) NOT NULL,
+ |    name text,
+ |    born date
+ |);
+ |CREATE TABLE public.holders (
+ |    id integer NOT NULL,
+ |    note text
+ |);
+ |CREATE TABLE public.invoices (
+ |    no integer NOT NULL,
+ |    account integer NOT NULL,
+ |    memo text
+ |);
+ |CREATE TABLE public.logins (
+ |    account integer,
+ |    at date
+ |);
+ |COPY public.accounts (id, holder, email, name, born) FROM stdin;
+ |1	1	bob@example.net	Bob	1980-01-01
+<|2	2	alice@example.com	Alice\tA.	1981-01-01
+>|2	2	ERASED	ERASED	\N
+-|3	2	alice@example.com	Alice	1981-01-01
+<|4	3	carol@example.org	Carol	1982-01-01
+>|4	\N	ERASED	ERASED	\N
+-|5	3	dora@example.org	Dora	1983-01-01
+ |\.
+ |COPY public.holders (id, note) FROM stdin;
+ |1	x
+ |2	y
+-|3	for alice@example.com
+ |\.
+ |COPY public.invoices (no, account, memo) FROM stdin;
+ |100	1	5
+ |101	2	5
+-|102	3	paid by alice@example.com
+ |103	4	5
+ |\.
+ |COPY public.logins (account, at) FROM stdin;
+ |1	2026-01-01
+ |2	2026-01-01
+<|3	2026-01-01
+>|\N	2026-01-01
+<|5	2026-01-01
+>|\N	2026-01-01
+ |\.
+ |ALTER TABLE ONLY public.accounts
+ |    ADD CONSTRAINT accounts_pkey PRIMARY KEY (id);
+ |ALTER TABLE ONLY public.holders
+ |    ADD CONSTRAINT holders_pkey PRIMARY KEY (id);
+ |ALTER TABLE ONLY public.accounts
+ |    ADD CONSTRAINT accounts_holder_fkey FOREIGN KEY (holder) REFERENCES public.holders(id) ON DELETE CASCADE;
+ |ALTER TABLE ONLY public.invoices
+ |    ADD CONSTRAINT invoices_account_fkey FOREIGN KEY (account) REFERENCES public.accounts(id);
+ |ALTER TABLE ONLY public.logins
+ |    ADD CONSTRAINT logins_account_fkey FOREIGN KEY (account) REFERENCES public.accounts(id);
+ |'''
+
 DUMP_CASES: List[Case] = [
     Case(
         "sql-pg-copy",
@@ -472,5 +533,15 @@ DUMP_CASES: List[Case] = [
         [erase("sub_01", *[(i["type"], i["value"]) for i in ALICE["identifiers"]], ("literal", "usr7"))],
         pieces(REDACT),
         policy='[[rule]]\naction = "redact"\n',
+    ),
+    Case(
+        "sql-anonymize",
+        "sql",
+        "Accounts with invoices stay without their personal columns, whether they are hers or would go with their holder; those without an"
+        " invoice go, and one whose invoice names her itself.",
+        [erase("sub_01", ("email", "alice@example.com"))],
+        pieces(ANONYMIZE),
+        policy='[[rule]]\ntables = ["accounts"]\nerase_fields = { email = "redact", name = "redact", born = "null" }\n'
+        '[[foreign_key]]\nfrom = "invoices.account"\nto = "accounts.id"\naction = "anonymize"\n',
     ),
 ]

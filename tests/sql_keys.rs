@@ -213,7 +213,7 @@ fn dump(base: &Base, after: Option<&After>) -> String {
             })
             .collect();
         if base.copy {
-            let rows: String = rows.iter().map(|row| format!("{row}\n")).collect();
+            let rows = rows.iter().fold(String::new(), |out, row| out + row + "\n");
             let _infallible = writeln!(out, "COPY t{t} ({}) FROM stdin;\n{rows}\\.", columns.join(", "));
         } else if !rows.is_empty() {
             let _infallible = writeln!(out, "INSERT INTO t{t} VALUES\n{};", rows.join(",\n"));
@@ -497,7 +497,7 @@ fn a_key_that_comes_too_late_stops_the_restore() {
     assert_eq!(filter(&world, &["--no-spool"], clean.as_bytes()).status.code(), Some(0));
 }
 
-/// What SQLite makes of a dump that a filter gave up.
+/// What `SQLite` makes of a dump that a filter gave up.
 #[test]
 fn sqlite_takes_nothing_of_a_dump_that_is_not_whole() {
     let mut data = String::from(

@@ -109,7 +109,7 @@ pub struct Filter {
     /// Outermost codec to take instead of what is detected; `none` for none.
     #[arg(long, value_name = "C", env = "UNWRITE_CODEC")]
     pub codec: Option<String>,
-    /// Refuse what must be read twice (an archive) instead of keeping it in a temporary file on its way.
+    /// Refuse what must be read twice (an archive, a dump with keys behind its rows) instead of keeping it in a temporary file on its way.
     #[arg(long, env = "UNWRITE_NO_SPOOL")]
     pub no_spool: bool,
     /// Stop when more dropped plus edited records than this: a number, or a percentage of all (judged at the end, and from 65536 on).

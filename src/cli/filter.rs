@@ -50,7 +50,9 @@ pub fn said(report: &Report, job: &Job) {
     let done = report.artifacts.contains_key(&Status::Rewritten);
     if done && !job.quiet {
         let (dropped, edited) = (report.records.dropped, report.records.edited);
-        summary::tables(report).iter().for_each(|line| say(&format!("unwrite: {line}")));
+        for line in summary::tables(report) {
+            say(&format!("unwrite: {line}"));
+        }
         say(&format!("unwrite: {} records read, {dropped} dropped, {edited} edited", report.read));
     }
 }

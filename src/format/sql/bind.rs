@@ -11,7 +11,7 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use super::cells::Row;
-use super::facts::{Facts, Fate, Known};
+use super::facts::{Facts, Fate, Known, Whose};
 use super::keys::{self, Digest, Link, Links};
 use super::rows::{Target, Touched};
 use super::schema::Schema;
@@ -21,7 +21,6 @@ use crate::judge::{self, Ruling, Verdict};
 use crate::layer::Cx;
 use crate::layer::ruling::{self, Edits};
 use crate::layer::tables::Change;
-use crate::matcher::SubjectId;
 use crate::policy::KeyRule;
 
 /// What one reading hands to the next.
@@ -144,7 +143,7 @@ impl<'r> Binder<'r> {
     /// may change, if so.
     pub fn end(self, cx: &Cx<'_>) -> Result<End> {
         match self.phase {
-            Phase::Gather(facts) if self.again => Ok(End::Again(facts.settle(&|| cx.check())?)),
+            Phase::Gather(facts) if self.again => Ok(End::Again(Box::new(facts.settle(&|| cx.check())?))),
             _ if self.refusal.is_some() => Ok(End::Refused(self.refusal.unwrap_or_default())),
             _ if self.dangles => Ok(End::Refused("foreign keys: a reference changes to what is not there".to_owned())),
             _ => Ok(End::Done),
@@ -159,7 +158,7 @@ pub enum End {
     /// Nothing of the dump may change.
     Refused(String),
     /// Another one is wanted, which knows this.
-    Again(Known),
+    Again(Box<Known>),
 }
 
 const TORN: &str = "foreign keys: a key of several columns changes";
@@ -250,11 +249,9 @@ impl Binder<'_> {
                 change = Change::Cascade;
             }
             self.lose(own, whose)?;
-        } else {
-            if !fate.sets.is_empty() {
-                ruled = Some(set(target, raw, ruled, &fate));
-                change = if fate.nulls.is_some() { Change::SetNull } else { Change::Edited };
-            }
+        } else if !fate.sets.is_empty() {
+            ruled = Some(set(target, raw, ruled, &fate));
+            change = if fate.nulls.is_some() { Change::SetNull } else { Change::Edited };
         }
         if let (Some(link), None) = (fate.keeps.and_then(|at| self.links.from.get(at)), goes.filter(|_| kept.is_none()))
         {
@@ -272,7 +269,7 @@ impl Binder<'_> {
     }
 
     /// The row goes with the one to which it refers.
-    fn gone(&mut self, ruled: Option<(Ruling, Touched)>, whose: Option<SubjectId>) -> (Ruling, Touched) {
+    fn gone(&mut self, ruled: Option<(Ruling, Touched)>, whose: Whose) -> (Ruling, Touched) {
         let (mut ruling, touched) = ruled.unwrap_or_else(|| (Ruling::keep(), Vec::new()));
         if ruling.held {
             self.refuse("foreign keys: a held record refers to one that goes");
@@ -283,7 +280,7 @@ impl Binder<'_> {
     }
 
     /// Notes that a row with these keys goes.
-    fn lose(&mut self, own: &[Digest], whose: Option<SubjectId>) -> Result<()> {
+    fn lose(&mut self, own: &[Digest], whose: Whose) -> Result<()> {
         let Phase::Gather(facts) = &mut self.phase else { return Ok(()) };
         self.again |= self.shields && self.links.bears();
         for (link, key) in self.links.to.iter().zip(own) {
@@ -302,7 +299,7 @@ impl Binder<'_> {
         target: &Target<'_>,
         raw: &[u8],
         ruled: Option<(Ruling, Touched)>,
-        whose: Option<SubjectId>,
+        whose: Whose,
         fate: &Fate,
         cx: &Cx<'_>,
     ) -> Result<Option<(Ruling, Touched)>> {
@@ -320,7 +317,7 @@ impl Binder<'_> {
         };
         let nulls = through.iter().map(|column| (*column, None));
         let mut sets: Vec<(usize, Option<Vec<u8>>)> = nulls.chain(fate.sets.iter().cloned()).collect();
-        sets.sort_by(|a, b| (a.0, a.1.is_some()).cmp(&(b.0, b.1.is_some())));
+        sets.sort_by_key(|(column, new)| (*column, new.is_some()));
         sets.dedup_by_key(|(column, _)| *column);
         let first = edits_of(&ruling);
         let edits = and_sets(target, raw, &first, &sets);
@@ -331,14 +328,7 @@ impl Binder<'_> {
     }
 
     /// Notes what becomes of the keys of a row that goes for itself, should it have to stay.
-    fn would(
-        &mut self,
-        target: &Target<'_>,
-        raw: &[u8],
-        own: &[Digest],
-        whose: Option<SubjectId>,
-        cx: &Cx<'_>,
-    ) -> Result<()> {
+    fn would(&mut self, target: &Target<'_>, raw: &[u8], own: &[Digest], whose: Whose, cx: &Cx<'_>) -> Result<()> {
         let Phase::Gather(facts) = &mut self.phase else { return Ok(()) };
         // Without a rule for it, it is refused if it comes to that.
         let Some((ruling, _)) = target.anonymize(raw, cx, whose)? else { return Ok(()) };

@@ -22,13 +22,16 @@ const TORN: u128 = 0;
 /// Steps between two looks at whether the run is to stop.
 const TURN: u64 = 1 << 12;
 
+/// Whose a row is; `None`: nobody knows.
+pub type Whose = Option<SubjectId>;
+
 /// Whose a row is, as a number of a pair.
-fn number(whose: Option<SubjectId>) -> u128 {
+fn number(whose: Whose) -> u128 {
     whose.map_or(0, |subject| u128::from(subject) + 1)
 }
 
 /// The reverse of [`number`].
-fn subject(number: u128) -> Option<SubjectId> {
+fn subject(number: u128) -> Whose {
     number.checked_sub(1).and_then(|subject| SubjectId::try_from(subject).ok())
 }
 
@@ -64,7 +67,7 @@ impl Known {
     }
 
     /// Whether the row with this key goes; whose it is.
-    pub fn lost(&self, key: u128) -> Result<Option<Option<SubjectId>>> {
+    pub fn lost(&self, key: u128) -> Result<Option<Whose>> {
         Ok(self.lost.get(key)?.map(subject))
     }
 
@@ -74,7 +77,7 @@ impl Known {
     }
 
     /// Whether the row of this node would go, and stays; for whom.
-    pub fn kept(&self, node: u128) -> Result<Option<Option<SubjectId>>> {
+    pub fn kept(&self, node: u128) -> Result<Option<Whose>> {
         Ok(self.kept.get(node)?.map(subject))
     }
 }
@@ -83,11 +86,11 @@ impl Known {
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Fate {
     /// It goes; whose the row is to which it refers.
-    pub goes: Option<Option<SubjectId>>,
+    pub goes: Option<Whose>,
     /// Columns that get a text, or NULL.
     pub sets: Vec<(usize, Option<Vec<u8>>)>,
     /// Some of them are NULL since what they referred to goes; whose it was.
-    pub nulls: Option<Option<SubjectId>>,
+    pub nulls: Option<Whose>,
     /// Columns of the references through which it goes: NULL, should it stay; `None` if one takes no NULL.
     pub through: Option<Vec<usize>>,
     /// Ordinal of a link whose rule keeps the row though what it refers to goes.
@@ -124,7 +127,7 @@ impl Known {
                 fate.sets.push((*column, Some(new)));
             }
         }
-        fate.sets.sort_by(|a, b| (a.0, a.1.is_some()).cmp(&(b.0, b.1.is_some())));
+        fate.sets.sort_by_key(|(column, new)| (*column, new.is_some()));
         fate.sets.dedup_by_key(|(column, _)| *column);
         Ok(fate)
     }
@@ -176,7 +179,7 @@ impl Facts {
         node: u128,
         own: &[Digest],
         refs: &[Digest],
-        goes: Option<Option<SubjectId>>,
+        goes: Option<Whose>,
     ) -> Result<()> {
         if links.bears() {
             if let Some(whose) = goes {
@@ -206,7 +209,7 @@ impl Facts {
     }
 
     /// A row goes, as far as is known.
-    pub fn lose(&mut self, key: u128, whose: Option<SubjectId>) -> Result<()> {
+    pub fn lose(&mut self, key: u128, whose: Whose) -> Result<()> {
         self.known.lost.put(key, number(whose))
     }
 
@@ -317,8 +320,8 @@ fn shielded(node: u128, keys: &[u128], shield: &Pairs, known: &Known) -> Result<
         return Ok(false);
     }
     for key in keys {
-        let none = shield.each(*key, &mut |child| Ok(child == node || known.lost.has(child)?))?;
-        if !none {
+        let all_gone = shield.each(*key, &mut |child| Ok(child == node || known.lost.has(child)?))?;
+        if !all_gone {
             return Ok(true);
         }
     }

@@ -33,6 +33,8 @@ type Pair = (u128, u128);
 pub struct Pairs {
     space: Arc<TempSpace>,
     fresh: BTreeSet<Pair>,
+    /// The filter of these; empty before the first.
+    filter: Vec<u64>,
     /// As many pairs are kept in memory.
     most: usize,
     runs: Vec<Run>,
@@ -54,7 +56,7 @@ struct Run {
 impl Pairs {
     /// None. What outgrows memory goes to `space`.
     pub fn new(space: &Arc<TempSpace>) -> Self {
-        Self { space: Arc::clone(space), fresh: BTreeSet::new(), most: FRESH, runs: Vec::new() }
+        Self { space: Arc::clone(space), fresh: BTreeSet::new(), filter: Vec::new(), most: FRESH, runs: Vec::new() }
     }
 
     /// As [`Self::new`], with `most` pairs in memory: for tests.
@@ -71,6 +73,10 @@ impl Pairs {
     /// Puts in a pair.
     pub fn put(&mut self, key: u128, value: u128) -> Result<()> {
         self.fresh.insert((key, value));
+        if self.filter.is_empty() {
+            self.filter = vec![0; FRESH / 8];
+        }
+        set(&mut self.filter, key);
         if self.fresh.len() < self.most {
             return Ok(());
         }
@@ -79,8 +85,9 @@ impl Pairs {
             run.push(pair)?;
         }
         self.runs.push(run.done()?);
+        self.filter.clear();
         while let Some(from) = self.runs.len().checked_sub(FAN)
-            && let Some(last) = self.runs.get(from..).filter(|last| last.windows(2).all(|w| is_level(w)))
+            && let Some(last) = self.runs.get(from..).filter(|last| last.windows(2).all(is_level))
         {
             let merged = merge(last, &self.space)?;
             self.runs.truncate(from);
@@ -91,9 +98,11 @@ impl Pairs {
 
     /// Calls `visit` with each value of `key`, in no order, until it says `false`. Returns whether it never did.
     pub fn each(&self, key: u128, visit: &mut dyn FnMut(u128) -> Result<bool>) -> Result<bool> {
-        for (_, value) in self.fresh.range((key, 0)..=(key, u128::MAX)) {
-            if !visit(*value)? {
-                return Ok(false);
+        if !self.filter.is_empty() && may_hold(&self.filter, key) {
+            for (_, value) in self.fresh.range((key, 0)..=(key, u128::MAX)) {
+                if !visit(*value)? {
+                    return Ok(false);
+                }
             }
         }
         for run in &self.runs {
@@ -126,10 +135,7 @@ fn is_level(runs: &[Run]) -> bool {
 
 impl Run {
     fn each(&self, key: u128, visit: &mut dyn FnMut(u128) -> Result<bool>) -> Result<bool> {
-        if !places(key, self.filter.len()).into_iter().all(|(word, bit)| {
-            let word = self.filter.get(word).copied().unwrap_or_default();
-            word & bit != 0
-        }) {
+        if !may_hold(&self.filter, key) {
             return Ok(true);
         }
         let upper = (key >> 64) as u64;
@@ -155,6 +161,18 @@ fn places(key: u128, words: usize) -> [(usize, u64); 3] {
         let at = (key >> shift) as u64 & mask;
         ((at / 64) as usize, 1u64 << (at % 64))
     })
+}
+
+fn may_hold(filter: &[u64], key: u128) -> bool {
+    places(key, filter.len()).into_iter().all(|(word, bit)| filter.get(word).is_some_and(|word| word & bit != 0))
+}
+
+fn set(filter: &mut [u64], key: u128) {
+    for (word, bit) in places(key, filter.len()) {
+        if let Some(word) = filter.get_mut(word) {
+            *word |= bit;
+        }
+    }
 }
 
 /// Writes a run.
@@ -189,11 +207,7 @@ impl Maker {
             run.firsts.push((pair.0 >> 64) as u64);
         }
         run.len += 1;
-        for (word, bit) in places(pair.0, run.filter.len()) {
-            if let Some(word) = run.filter.get_mut(word) {
-                *word |= bit;
-            }
-        }
+        set(&mut run.filter, pair.0);
         self.buf.extend_from_slice(&pair.0.to_le_bytes());
         self.buf.extend_from_slice(&pair.1.to_le_bytes());
         if self.buf.len() >= GATHERED {

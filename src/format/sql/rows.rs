@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use super::super::json;
 use super::cells::{self, Cell, How, Row, Value};
+use super::facts::Whose;
 use super::lex::{Dialect, Kind};
 use super::schema::{Column, Key};
 use super::types::{self, Class};
@@ -19,7 +20,7 @@ use crate::judge::replace::ERASED;
 use crate::judge::{Ruling, Verdict};
 use crate::layer::Cx;
 use crate::layer::ruling::{self, Edits};
-use crate::matcher::{Hit, SubjectId, Unit};
+use crate::matcher::{Hit, Unit};
 use crate::policy::{Action, Erase, Rule};
 use crate::record::{Field, Part, Place};
 
@@ -63,7 +64,7 @@ impl Target<'_> {
 
     /// The ruling on a row that would go for `whose` and must stay: its identifiers are replaced, and the columns of the rule's
     /// `erase_fields` cleaned. `None`: no rule says which.
-    pub fn anonymize(&self, raw: &[u8], cx: &Cx<'_>, whose: Option<SubjectId>) -> Result<Option<(Ruling, Touched)>> {
+    pub fn anonymize(&self, raw: &[u8], cx: &Cx<'_>, whose: Whose) -> Result<Option<(Ruling, Touched)>> {
         let Some(rule) = self.rule.filter(|rule| !rule.erase_fields.is_empty()) else { return Ok(None) };
         let edits = |action: &Action| matches!(action, Action::Redact | Action::Mask | Action::Pseudonymize);
         let action = rule.action.filter(edits).unwrap_or(Action::Pseudonymize);
@@ -76,7 +77,7 @@ impl Target<'_> {
         raw: &[u8],
         cx: &Cx<'_>,
         rule: Option<&Rule>,
-        stays: Option<Option<SubjectId>>,
+        stays: Option<Whose>,
     ) -> Result<Option<(Ruling, Touched)>> {
         let Some((mut ruling, mut touched)) = self.once(raw, cx, rule, stays)? else { return Ok(None) };
         let Verdict::Edit(edits) = &mut ruling.verdict else { return Ok(Some((ruling, touched))) };
@@ -104,7 +105,7 @@ impl Target<'_> {
         raw: &[u8],
         cx: &Cx<'_>,
         rule: Option<&Rule>,
-        stays: Option<Option<SubjectId>>,
+        stays: Option<Whose>,
     ) -> Result<Option<(Ruling, Touched)>> {
         let row = self.row(raw);
         let fields = self.fields(&row, cx)?;

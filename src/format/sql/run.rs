@@ -482,7 +482,7 @@ impl Run<'_> {
             match binder.end(cx)? {
                 End::Done => return Ok(()),
                 End::Refused(reason) => return self.refuse(reason),
-                End::Again(known) => Some(Arc::new(known)),
+                End::Again(known) => Some(Arc::from(known)),
             }
         };
         cx.settle(Arc::new(State { schema: std::mem::take(&mut self.schema), known }));
