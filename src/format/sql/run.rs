@@ -357,6 +357,7 @@ impl Run<'_> {
         self.hit |= !ruling.subjects.is_empty();
         cx.tally.count(&ruling);
         self.note(&ruling, &columns);
+        self.divided(&ruling, &columns, cx)?;
         match ruling.verdict {
             Verdict::Keep => self.keep(raw, at, tuple),
             Verdict::Drop if tuple => {
@@ -383,6 +384,19 @@ impl Run<'_> {
             self.tuples.kept(at, &mut self.sheet)?;
         }
         self.sheet.keep(raw)
+    }
+
+    /// A row that changes may belong to no partition, or to another one than that in which the dump puts it.
+    fn divided(&mut self, ruling: &Ruling, columns: &Touched, cx: &Cx<'_>) -> Result<()> {
+        let Some(target) = self.target.as_ref().filter(|_| matches!(ruling.verdict, Verdict::Edit(_))) else {
+            return Ok(());
+        };
+        let mut names = columns.iter().filter_map(|at| target.columns.get(*at)).map(|column| &column.name);
+        if names.any(|name| self.state.schema.divides(&target.key, name)) {
+            let reason = format!("partitions: the key of {} changes", self.shown(cx));
+            self.refuse(reason)?;
+        }
+        Ok(())
     }
 
     /// Notes what a row's ruling means to the rest of the dump.
