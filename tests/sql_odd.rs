@@ -148,6 +148,33 @@ INSERT INTO `t` VALUES ('\\',48213,\\'','D:',48213),('\\'','D:\\\\',3);
     assert_eq!(scrubbed("", &dump), want);
 }
 
+/// What a large object says where one of its pieces ends.
+#[test]
+fn large_objects_are_searched_across_their_pieces() {
+    let world = World::new(ALICE);
+    let text = format!("{}alice@example.com{}", "x ".repeat(50), " y".repeat(50));
+    for size in [1, 4, 17, 40, 107] {
+        let pieces = text.as_bytes().chunks(size).map(|piece| {
+            let digits: String = piece.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("SELECT pg_catalog.lowrite(0, '\\x{digits}');\n")
+        });
+        let dump = |pieces: Vec<String>| {
+            format!(
+                "{POSTGRES}BEGIN;\nSELECT pg_catalog.lo_open('1', 131072);\n{}SELECT pg_catalog.lo_close(0);\nCOMMIT;\n",
+                pieces.concat()
+            )
+        };
+        world.put("src/x.sql", dump(pieces.clone().collect()));
+        let ran = world.scrub(&[]);
+        ran.expect(3);
+        assert!(ran.status("x.sql").ends_with("a statement that is not understood names somebody"), "{size}");
+        if size < 40 {
+            world.put("src/x.sql", dump(pieces.rev().collect()));
+            world.scrub(&[]).expect(0);
+        }
+    }
+}
+
 /// A row of a partition that changes where rows are divided would not restore.
 #[test]
 fn keys_of_partitions_do_not_change() {

@@ -16,6 +16,38 @@ pub fn decode_literals(statement: &[u8], dialect: Dialect, out: &mut Vec<u8>) {
     }
 }
 
+/// A large object, as it comes in pieces: `SELECT pg_catalog.lowrite(0, '\x…');`.
+#[derive(Debug, Default)]
+pub struct Object {
+    /// The end of the last piece.
+    tail: Vec<u8>,
+}
+
+impl Object {
+    /// Bytes that are kept of a piece: as many as `pg_dump` puts into one.
+    const REACH: usize = 16 << 10;
+
+    /// Text around the seam between this piece and the one before it; `None`: there is no seam.
+    pub fn seam(&mut self, statement: &[u8]) -> Option<Vec<u8>> {
+        let mut text = std::mem::take(&mut self.tail);
+        memchr::memmem::find(statement, b"lowrite")?;
+        let from = memchr::memmem::find(statement, b"\\x")? + 2;
+        let digits = statement.get(from..)?;
+        let digits = digits.get(..digits.iter().take_while(|b| b.is_ascii_hexdigit()).count())?;
+        let nibble = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok()).unwrap_or(0);
+        let bytes: Vec<u8> = digits
+            .chunks_exact(2)
+            .map(|pair| pair.iter().fold(0, |byte: u8, digit| byte << 4 | nibble(*digit)))
+            .collect();
+        let seam = !text.is_empty();
+        text.extend_from_slice(bytes.get(..Self::REACH.min(bytes.len())).unwrap_or_default());
+        // A short piece may have seams on both sides.
+        let kept = if bytes.len() < Self::REACH { &text } else { &bytes };
+        self.tail.extend_from_slice(kept.get(kept.len().saturating_sub(Self::REACH)..).unwrap_or_default());
+        seam.then_some(text)
+    }
+}
+
 /// Whether a statement holds no data: DDL, settings, comments, commands of the client.
 pub fn is_quiet(statement: &[u8], dialect: Dialect) -> bool {
     const QUIET: [&str; 37] = [

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::keys::{self, Fate, Links, State};
 use super::lex::{self, Dialect, Kind};
 use super::marks::Marks;
-use super::quiet::{decode_literals, is_quiet};
+use super::quiet::{Object, decode_literals, is_quiet};
 use super::rows::{Target, Touched};
 use super::schema::{Column, Key};
 use super::tuples::Tuples;
@@ -33,6 +33,7 @@ pub struct Run<'r> {
     dialect: Dialect,
     sheet: Sheet<'r>,
     tuples: Tuples,
+    object: Object,
     marks: Marks,
     pieces: Vec<Piece>,
     /// The table whose rows come.
@@ -83,6 +84,7 @@ impl<'r> Run<'r> {
             dialect,
             sheet,
             tuples: Tuples::default(),
+            object: Object::default(),
             marks: Marks::default(),
             pieces: Vec::new(),
             target: None,
@@ -298,6 +300,9 @@ impl Run<'_> {
         }
         if walk::is_foreign_set(bytes) {
             self.refuse("character set of the dump".to_owned())?;
+        }
+        if let Some(seam) = self.object.seam(bytes) {
+            self.name(&seam, true, false, cx)?;
         }
         self.name(bytes, touched, is_quiet(bytes, self.dialect), cx)
     }
