@@ -148,6 +148,39 @@ INSERT INTO `t` VALUES ('\\',48213,\\'','D:',48213),('\\'','D:\\\\',3);
     assert_eq!(scrubbed("", &dump), want);
 }
 
+/// Rows that come of a query have columns that nothing names: any literal may be in an identifying one.
+#[test]
+fn rows_of_queries_are_not_passed() {
+    let world = World::new(ALICE);
+    let table = "CREATE TABLE s (user_id int, a text);\n";
+    for statement in [
+        "INSERT INTO s SELECT 48213, 'x';",
+        "INSERT INTO s (a, user_id) SELECT 'x', '48213' FROM t;",
+        "WITH z AS (SELECT 1) INSERT INTO s VALUES (48213,'a');",
+    ] {
+        world.put("src/x.sql", format!("{POSTGRES}{table}{statement}\n"));
+        let ran = world.scrub(&[]);
+        ran.expect(3);
+        assert_eq!(ran.status("x.sql"), "failed: sql: line 3: a statement that is not understood names somebody");
+        world.put("src/x.sql", format!("{POSTGRES}{table}{}\n", statement.replace("48213", "148213")));
+        world.scrub(&[]).expect(0);
+    }
+}
+
+/// What other programs write, known by the name and their first rows.
+#[test]
+fn dumps_of_other_programs() {
+    let dump = "REM INSERTING into USERS
+SET DEFINE OFF;
+Insert into USERS (ID,EMAIL) values (48213,'a');
+Insert into USERS (ID,EMAIL) values (2,'b');
+";
+    assert_eq!(scrubbed("", dump), dump.replace("Insert into USERS (ID,EMAIL) values (48213,'a');\n", ""));
+    let world = World::new(ALICE);
+    world.put("src/x.sql", "USE [db]\nGO\nINSERT [dbo].[users] ([id], [email]) VALUES (48213, N'a')\nGO\n");
+    world.scrub(&[]).expect(3);
+}
+
 /// What a large object says where one of its pieces ends.
 #[test]
 fn large_objects_are_searched_across_their_pieces() {

@@ -1,7 +1,11 @@
 //! Statements without rows: which of them hold no data, and the texts of their strings.
 
+use std::borrow::Cow;
+
 use super::cells::Row;
 use super::lex::{self, Dialect, Token};
+use crate::policy::FieldName;
+use crate::record::{Field, Place};
 
 /// Adds the texts of a statement's strings whose bytes are not their text.
 pub fn decode_literals(statement: &[u8], dialect: Dialect, out: &mut Vec<u8>) {
@@ -14,6 +18,36 @@ pub fn decode_literals(statement: &[u8], dialect: Dialect, out: &mut Vec<u8>) {
             out.extend(Row::of_tuple(&[b"(", part.raw, b")"].concat(), dialect).view);
         }
     }
+}
+
+/// Whether a statement may write rows that do not come as tuples: searched in any case, since a candidate is one by the text around it.
+pub fn writes(statement: &[u8], dialect: Dialect) -> bool {
+    let first = lex::parts(statement, dialect, 1);
+    first.first().is_some_and(|first| ["INSERT", "REPLACE", "WITH", "MERGE"].iter().any(|word| first.is(word)))
+}
+
+/// Literals of one statement that are looked at as fields.
+const LITERALS: usize = 1 << 16;
+
+/// The literals of a statement that writes rows whose columns are not told, such as `INSERT … SELECT`, as fields of that name: each may come to
+/// stand in such a column. None, if it writes no rows.
+pub fn literals<'t>(statement: &'t [u8], dialect: Dialect, name: &'t FieldName) -> Vec<Field<'t>> {
+    if !writes(statement, dialect) {
+        return Vec::new();
+    }
+    let field = |part: lex::Part<'t>| {
+        let quotes = usize::from(matches!(part.token, Token::Text(_)));
+        let within = quotes..part.raw.len().saturating_sub(quotes).max(quotes);
+        let span = part.at + within.start..part.at + within.end;
+        let path = name.parts().iter().map(|name| Cow::Borrowed(name.as_slice())).collect();
+        let text = Cow::Borrowed(part.raw.get(within).unwrap_or_default());
+        Field { path, whole: span.clone(), span, text, place: Place::Cell }
+    };
+    let parts = lex::parts(statement, dialect, usize::MAX).into_iter();
+    let values = parts.filter(|part| {
+        matches!(part.token, Token::Text(_)) || part.token == Token::Word && part.raw.iter().all(u8::is_ascii_digit)
+    });
+    values.take(LITERALS).map(field).collect()
 }
 
 /// A large object, as it comes in pieces: `SELECT pg_catalog.lowrite(0, '\x…');`.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::keys::{self, Fate, Links, State};
 use super::lex::{self, Dialect, Kind};
 use super::marks::Marks;
-use super::quiet::{Object, decode_literals, is_quiet};
+use super::quiet::{self, Object, decode_literals, is_quiet, literals};
 use super::rows::{Target, Touched};
 use super::schema::{Column, Key};
 use super::tuples::Tuples;
@@ -304,6 +304,7 @@ impl Run<'_> {
         if let Some(seam) = self.object.seam(bytes) {
             self.name(&seam, true, false, cx)?;
         }
+        let touched = touched || quiet::writes(bytes, self.dialect);
         self.name(bytes, touched, is_quiet(bytes, self.dialect), cx)
     }
 
@@ -317,6 +318,11 @@ impl Run<'_> {
         decode_literals(bytes, self.dialect, &mut decoded);
         for text in [bytes, &decoded] {
             cx.search.engine.hits(&Unit { text, fields: &[], table: None }, &mut hits);
+        }
+        let names = &cx.search.policy.fields;
+        for name in names.user_id.first().into_iter().chain(names.username.first()).filter(|_| !quiet) {
+            let fields = literals(bytes, self.dialect, name);
+            cx.search.engine.hits(&Unit { text: bytes, fields: &fields, table: None }, &mut hits);
         }
         if quiet {
             hits.retain(|hit| cx.search.needles.value(hit.value).is_some_and(|value| value.kind.anywhere()));
