@@ -71,6 +71,10 @@ pub fn is_dump(text: &[u8], named: bool) -> bool {
             return true;
         }
         let bare = line.trim_ascii();
+        // So do other programs' dumps and people's, with lines of their own before.
+        if named && ["INSERT ", "REPLACE INTO ", "CREATE TABLE "].iter().any(|word| starts(bare, word.as_bytes())) {
+            return true;
+        }
         if bare.is_empty() || bare.starts_with(b"--") || bare.starts_with(b"/*") {
             continue;
         }

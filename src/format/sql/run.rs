@@ -12,7 +12,7 @@ use super::facts::MEMORY;
 use super::keys::is_keyed;
 use super::lex::{self, Dialect, Kind};
 use super::marks::Marks;
-use super::quiet::{decode_literals, is_quiet};
+use super::quiet::{self, Object, decode_literals, is_quiet, literals};
 use super::rows::{Target, Touched};
 use super::schema::{Column, Key, Schema};
 use super::tuples::Tuples;
@@ -40,6 +40,7 @@ pub struct Run<'r> {
     dialect: Dialect,
     sheet: Sheet<'r>,
     tuples: Tuples,
+    object: Object,
     marks: Marks,
     pieces: Vec<Piece>,
     /// The table whose rows come.
@@ -101,6 +102,7 @@ impl<'r> Run<'r> {
             dialect,
             sheet,
             tuples: Tuples::default(),
+            object: Object::default(),
             marks: Marks::default(),
             pieces: Vec::new(),
             target: None,
@@ -348,6 +350,10 @@ impl Run<'_> {
         if walk::is_foreign_set(bytes) {
             self.refuse("character set of the dump".to_owned())?;
         }
+        if let Some(seam) = self.object.seam(bytes) {
+            self.name(&seam, true, false, cx)?;
+        }
+        let touched = touched || quiet::writes(bytes, self.dialect);
         self.name(bytes, touched, is_quiet(bytes, self.dialect), cx)
     }
 
@@ -361,6 +367,11 @@ impl Run<'_> {
         decode_literals(bytes, self.dialect, &mut decoded);
         for text in [bytes, &decoded] {
             cx.search.engine.hits(&Unit { text, fields: &[], table: None }, &mut hits);
+        }
+        let names = &cx.search.policy.fields;
+        for name in names.user_id.first().into_iter().chain(names.username.first()).filter(|_| !quiet) {
+            let fields = literals(bytes, self.dialect, name);
+            cx.search.engine.hits(&Unit { text: bytes, fields: &fields, table: None }, &mut hits);
         }
         if quiet {
             hits.retain(|hit| cx.search.needles.value(hit.value).is_some_and(|value| value.kind.anywhere()));
@@ -404,6 +415,7 @@ impl Run<'_> {
         self.hit |= !ruling.subjects.is_empty();
         cx.tally.count(&ruling);
         self.note(&ruling, &columns);
+        self.divided(&ruling, &columns, cx)?;
         match ruling.verdict {
             Verdict::Keep => self.keep(raw, at, tuple),
             Verdict::Drop if tuple => {
@@ -430,6 +442,19 @@ impl Run<'_> {
             self.tuples.kept(at, &mut self.sheet)?;
         }
         self.sheet.keep(raw)
+    }
+
+    /// A row that changes may belong to no partition, or to another one than that in which the dump puts it.
+    fn divided(&mut self, ruling: &Ruling, columns: &Touched, cx: &Cx<'_>) -> Result<()> {
+        let Some(target) = self.target.as_ref().filter(|_| matches!(ruling.verdict, Verdict::Edit(_))) else {
+            return Ok(());
+        };
+        let mut names = columns.iter().filter_map(|at| target.columns.get(*at)).map(|column| &column.name);
+        if names.any(|name| self.state.schema.divides(&target.key, name)) {
+            let reason = format!("partitions: the key of {} changes", self.shown(cx));
+            self.refuse(reason)?;
+        }
+        Ok(())
     }
 
     /// Notes what a row's ruling means to the rest of the dump.

@@ -53,6 +53,8 @@ pub struct Table {
     pub parent: Option<Key>,
     /// Columns of the primary key.
     pub primary: Vec<Vec<u8>>,
+    /// Names in what tells to which partition a row belongs, where a row that changes there might belong to none.
+    pub divided: Vec<Vec<u8>>,
 }
 
 /// What happens to rows that refer to one that goes.
@@ -200,6 +202,19 @@ impl Schema {
         false
     }
 
+    /// Whether the partition to which rows of `key` belong hangs on that column.
+    pub fn divides(&self, key: &Key, column: &[u8]) -> bool {
+        let mut at = self.tables.get(key);
+        for _ in 0..64 {
+            let Some(table) = at else { return false };
+            if table.divided.iter().any(|name| name == column) {
+                return true;
+            }
+            at = table.parent.as_ref().and_then(|parent| self.tables.get(parent));
+        }
+        false
+    }
+
     /// Turns to another database, if the statement says so.
     pub fn turn(&mut self, statement: &[u8], dialect: Dialect) -> bool {
         if let Some(rest) = statement.strip_prefix(b"\\connect") {
@@ -286,6 +301,7 @@ impl Schema {
             for column in &mut table.columns {
                 column.folds.get_or_insert(folds);
             }
+            table.divided = read.divided(close);
             if read.is(close + 1, "INHERITS") {
                 let mut inherited = Vec::new();
                 for item in read.items(close + 3, read.close(close + 2)?) {
@@ -527,6 +543,19 @@ impl Reading<'_> {
             }
         }
         None
+    }
+
+    /// The names in `PARTITION BY … (…)`, from `at` on; of `MySQL`'s only where a list of values divides, since the others take any value.
+    fn divided(&self, at: usize) -> Vec<Vec<u8>> {
+        let by = (at..self.parts.len()).find(|at| self.is(*at, "PARTITION") && self.is(at + 1, "BY"));
+        let open = by.and_then(|by| (by..self.parts.len()).find(|at| self.sign(*at, b'(')));
+        let (Some(by), Some(open)) = (by, open) else { return Vec::new() };
+        if self.dialect.kind == Kind::Mysql && !self.is(by + 2, "LIST") {
+            return Vec::new();
+        }
+        let inside = self.parts.get(open..self.close(open).unwrap_or(open)).unwrap_or_default();
+        let names = inside.iter().filter(|part| matches!(part.token, Token::Word | Token::Name));
+        names.map(|part| lex::name(part.raw, self.dialect)).collect()
     }
 
     /// What the commas of this level divide.
