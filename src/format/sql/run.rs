@@ -450,7 +450,7 @@ impl Run<'_> {
             return Ok(());
         };
         let mut names = columns.iter().filter_map(|at| target.columns.get(*at)).map(|column| &column.name);
-        if names.any(|name| self.state.schema.divides(&target.key, name)) {
+        if names.any(|name| self.schema.divides(&target.key, name)) {
             let reason = format!("partitions: the key of {} changes", self.shown(cx));
             self.refuse(reason)?;
         }
