@@ -15,26 +15,25 @@ use rustix::io::{Errno, retry_on_intr};
 
 use super::draft::DiskDraft;
 use super::folder::{Folder, errno};
-use super::meta;
 use crate::blob::Blob;
 use crate::error::{Error, Kind, Result};
-use crate::store::{Applied, Committed, FileId, Identity, Note, Original, digest, io_error, retry};
+use crate::store::{Applied, Committed, FileId, Identity, Note, digest, io_error, retry};
 
 impl DiskDraft<'_> {
     /// Commits into a mirror.
     pub(super) fn put(&mut self, overwrite: bool) -> Result<Committed> {
-        self.original.check()?;
+        self.base.original().check()?;
         if let (false, Some(applied)) = (overwrite, self.applied)
             && let Some(identity) = same(&self.folder, &self.target, &applied)?
         {
             return Ok(Committed { identity: Identity::File(identity), already: true, notes: Vec::new() });
         }
-        self.notes.extend(meta::carry(&self.original.file, &self.original.meta, &self.sheet.file, false)?);
+        self.notes.extend(self.base.carry(&self.sheet.file)?);
         let name = self.sheet.complete(&self.folder)?;
         retry_on_intr(|| rustix::fs::fsync(&self.sheet.file)).map_err(|e| errno("syncing the draft", e))?;
         let fresh = self.reopen(&name)?;
         // A copy of something that changed while it was read is a copy of nothing.
-        self.original.check()?;
+        self.base.original().check()?;
         self.place(&name, overwrite)?;
         self.sheet.name = None;
         if !self.folder.sync()? {
