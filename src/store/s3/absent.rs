@@ -25,6 +25,11 @@ impl S3 {
         Err(Error::usage("this build cannot read s3:// (it was made without the feature s3)"))
     }
 
+    /// `--allow-unconditional-writes`.
+    pub fn takes_unconditional(&self) -> bool {
+        match self.0 {}
+    }
+
     /// What is listed below `prefix` (its `key` is a prefix of keys, not a folder), in the order of the service, page by page;
     /// `all_versions`: also noncurrent versions and delete markers. Ends after the first error. Memory: a page or two.
     pub fn list(&self, _: &Place, _: bool) -> Result<Entries> {
