@@ -45,7 +45,7 @@ use crate::registry::Registry;
 use crate::scrub::{self, Blast, Outcome, Task};
 use crate::since::At;
 use crate::store::disk::{Dest, Disk, Filter, Listing, Own, RootLock, Source, link, sweep};
-use crate::store::{self, Listed, Object};
+use crate::store::{self, Listed, Object, Place};
 use crate::verify::{self, Blind};
 pub use books::Report;
 use books::{Books, summary};
@@ -436,15 +436,15 @@ impl Fleet<'_> {
                     }
                 }
             }
-            let bytes = tasks.iter().map(|task| task.object.identity.size).sum();
+            let bytes = tasks.iter().map(|task| task.object.identity.size()).sum();
             self.given.progress.expect(tasks.len() as u64, bytes);
             self.fan_out(&largest_first(tasks), run, &mut |task, outcome| {
                 if outcome.interrupted {
                     return Ok(());
                 }
                 if task.object.links > 1 && self.job.mode != Mode::InPlace && linked.len() < MAX_LINKED {
-                    let key = (task.object.identity.dev, task.object.identity.ino);
-                    linked.insert(key, (outcome.line.clone(), outcome.hit));
+                    let key = task.object.identity.inode();
+                    linked.extend(key.map(|key| (key, (outcome.line.clone(), outcome.hit))));
                 }
                 books.enter(run, outcome.line, outcome.hit, outcome.locked)
             })?;
@@ -473,8 +473,8 @@ impl Fleet<'_> {
         dest: Option<&Dest>,
         watch: &mut Watch<'_>,
     ) -> std::result::Result<Task, Box<Artifact>> {
-        let beside = watch.judge(&object.path, object.relative.components().count());
-        match dest.map(|dest| dest.target(&object)).transpose() {
+        let beside = watch.judge(object.path().unwrap_or(Path::new("")), object.relative.components().count());
+        match dest.map(|dest| dest.target(&object).map(Place::Path)).transpose() {
             Ok(target) => Ok(Task { object, target, beside }),
             Err(error) => Err(Box::new(Artifact::new((self.uri)(&object.shown), Status::Failed, Some(error.reason())))),
         }
@@ -490,11 +490,10 @@ impl Fleet<'_> {
         linked: &HashMap<(u64, u64), (Artifact, bool)>,
         watch: &mut Watch<'_>,
     ) -> Outcome {
-        let key = (first.identity.dev, first.identity.ino);
-        let known = linked.get(&key).cloned();
+        let known = first.identity.inode().and_then(|key| linked.get(&key)).cloned();
         let Some((mut line, hit)) = known.filter(|_| self.job.mode != Mode::InPlace) else {
             return match self.task(object, dest, watch) {
-                Ok(task) => self.crew.lead(task.object.identity.size, || scrub::scrub(&task, run)),
+                Ok(task) => self.crew.lead(task.object.identity.size(), || scrub::scrub(&task, run)),
                 Err(line) => Outcome { line: *line, hit: false, locked: false, interrupted: false },
             };
         };
@@ -505,7 +504,7 @@ impl Fleet<'_> {
             let made = dest.target(first).and_then(|one| {
                 let other = dest.target(&object)?;
                 line.output = Some((self.uri)(&other));
-                link(&one, &other, &object.path, &object.relative, self.job.overwrite)
+                link(&one, &other, object.path().unwrap_or(Path::new("")), &object.relative, self.job.overwrite)
             });
             if let Err(error) = made {
                 (line.status, line.reason) = (Status::Failed, Some(error.reason()));
@@ -525,14 +524,14 @@ impl Fleet<'_> {
             .num_threads(self.job.jobs)
             .build()
             .map_err(|_| Error::new(Kind::Io, "threads cannot be started"))?;
-        self.crew.expect(tasks.iter().map(|task| task.object.identity.size).sum());
+        self.crew.expect(tasks.iter().map(|task| task.object.identity.size()).sum());
         let next = AtomicUsize::new(0);
         let taker = Mutex::new((take, None::<Error>));
         let stop = AtomicBool::new(false);
         let work = || {
             while !stop.load(Ordering::Relaxed) && !self.halted() {
                 let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
-                let outcome = self.crew.lead(task.object.identity.size, || scrub::scrub(task, run));
+                let outcome = self.crew.lead(task.object.identity.size(), || scrub::scrub(task, run));
                 run.progress.done();
                 let mut taker = taker.lock().unwrap_or_else(PoisonError::into_inner);
                 let (take, failed) = &mut *taker;
@@ -553,7 +552,7 @@ impl Fleet<'_> {
 }
 
 fn largest_first(mut tasks: Vec<Task>) -> Vec<Task> {
-    tasks.sort_by_key(|task| std::cmp::Reverse(task.object.identity.size));
+    tasks.sort_by_key(|task| std::cmp::Reverse(task.object.identity.size()));
     tasks
 }
 

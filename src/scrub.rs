@@ -9,7 +9,7 @@ pub mod sums;
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -25,11 +25,13 @@ use crate::judge::pseudonym::hex;
 use crate::layer::cx::NameHits;
 use crate::layer::{BlobPass, Cx, Search, Tally};
 use crate::manifest::writer::Writer;
-use crate::manifest::{Artifact, Digest, Identity, Intent, Line, Member, Records, Status};
+use crate::manifest::{
+    Artifact, Digest, FileIdentity, Identity, Intent, Line, Member, ObjectIdentity, Records, Status,
+};
 use crate::pool::Crew;
 use crate::progress::Progress;
 use crate::since::{Known, Since};
-use crate::store::{self, Object, Original, Purpose, To};
+use crate::store::{self, Object, Original, Place, Purpose, To};
 use crate::verify;
 
 /// What all artifacts of a run share.
@@ -69,7 +71,7 @@ pub struct Task {
     /// The artifact.
     pub object: Object,
     /// Its place in the mirror, under `--output`.
-    pub target: Option<PathBuf>,
+    pub target: Option<Place>,
     /// What stands beside it.
     pub beside: Option<Beside>,
 }
@@ -151,7 +153,7 @@ fn over() -> Error {
 /// Scrubs one artifact, or with `Mode::Scan` only reads it. Never panics, never ends the run.
 pub fn scrub(task: &Task, run: &Run<'_>) -> Outcome {
     let started = Instant::now();
-    let uri = store::uri(&(run.search.mask)(task.object.shown.as_os_str().as_bytes()));
+    let uri = task.object.uri(run.search.mask);
     let work = Work { task, run, uri: &uri };
     let result = catch_unwind(AssertUnwindSafe(|| work.go()))
         .unwrap_or_else(|_| Err(Error::new(Kind::Io, "an internal error; please report it with the line on stderr")));
@@ -160,7 +162,7 @@ pub fn scrub(task: &Task, run: &Run<'_>) -> Outcome {
         Err(error) => failed(uri, &error),
     };
     if outcome.line.identity.is_none() && !outcome.interrupted {
-        outcome.line.identity = Some(identity(&task.object.identity));
+        outcome.line.identity = Some(identity(&task.object.identity, run.search.mask));
     }
     outcome.line.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     outcome
@@ -172,6 +174,7 @@ pub fn failed(uri: String, error: &Error) -> Outcome {
         Kind::Found => Status::WouldRewrite,
         Kind::Unsupported => Status::Unsupported,
         Kind::Skipped | Kind::Locked => Status::Skipped,
+        Kind::Pending => Status::Pending,
         _ => Status::Failed,
     };
     Outcome {
@@ -182,14 +185,24 @@ pub fn failed(uri: String, error: &Error) -> Outcome {
     }
 }
 
-/// The manifest's identity of a version.
-pub fn identity(of: &store::Identity) -> Identity {
-    Identity {
-        dev: of.dev,
-        inode: of.ino,
-        ctime: time(of.ctime).map_or_else(String::new, |t| t.to_string()),
-        size: Some(of.size),
-        mtime: time(of.mtime).map(|t| t.to_string()),
+/// The manifest's identity of a version. What a bucket tells may hold an identifier, and is masked as names are.
+pub fn identity(of: &store::Identity, mask: &dyn Fn(&[u8]) -> Vec<u8>) -> Identity {
+    let text = |nanos| time(nanos).map_or_else(String::new, |t| t.to_string());
+    let masked = |text: &String| String::from_utf8_lossy(&mask(text.as_bytes())).into_owned();
+    match of {
+        store::Identity::File(id) => Identity::File(FileIdentity {
+            dev: id.dev,
+            inode: id.ino,
+            ctime: text(id.ctime),
+            size: Some(id.size),
+            mtime: time(id.mtime).map(|t| t.to_string()),
+        }),
+        store::Identity::Object(id) => Identity::Object(ObjectIdentity {
+            etag: masked(&id.etag),
+            version: id.version.as_ref().map(masked),
+            size: id.size,
+            mtime: text(id.modified),
+        }),
     }
 }
 
@@ -223,7 +236,9 @@ impl Work<'_> {
             _ => Purpose::Read,
         };
         let original = self.run.disk.open(&self.task.object, purpose)?;
-        settle_clock(original.identity().ctime);
+        if let store::Identity::File(id) = original.identity() {
+            settle_clock(id.ctime);
+        }
         let outcome = self.read(&original);
         // A layer's complaint may be about a writer: then that is the reason.
         match &outcome {
@@ -249,23 +264,25 @@ impl Work<'_> {
         }
         let mut line = Artifact::new(self.uri.to_owned(), Status::Unchanged, None);
         line.since = Some(known.run_id.to_owned());
-        line.before = known.sha256.map(|sha256| Digest { bytes: found.size, sha256 });
-        line.identity = Some(identity(&found));
+        line.before = known.sha256.map(|sha256| Digest { bytes: found.size(), sha256 });
+        line.identity = Some(identity(&found, run.search.mask));
         line.left = self.named().map(|n| ("name".to_owned(), n)).into_iter().collect();
         Some(line)
     }
 
     /// What an earlier manifest says of this version of the artifact.
     fn known(&self, found: &store::Identity) -> Option<Known<'_>> {
-        self.run.since?.known(&identity(found), self.uri, &self.run.search.mask)
+        self.run.since?.known(&identity(found, self.run.search.mask), self.uri, &self.run.search.mask)
     }
 
     /// Whether an earlier manifest vouches for this version of a checksum file, too.
     fn is_known(&self, sum: &Sum) -> bool {
         let run = self.run;
         let Ok(object) = sums::object(sum, &self.task.object) else { return false };
-        let uri = store::uri(&(run.search.mask)(object.shown.as_os_str().as_bytes()));
-        run.since.is_some_and(|since| since.known(&identity(&object.identity), &uri, &run.search.mask).is_some())
+        let uri = object.uri(run.search.mask);
+        run.since.is_some_and(|since| {
+            since.known(&identity(&object.identity, run.search.mask), &uri, &run.search.mask).is_some()
+        })
     }
 
     fn read(&self, original: &dyn Original) -> Result<Outcome> {
@@ -276,7 +293,7 @@ impl Work<'_> {
             None => (run.search, None),
         };
         let relative = object.relative.as_os_str().as_bytes();
-        let mtime = time(original.identity().mtime);
+        let mtime = time(original.identity().mtime());
         let hashed = !run.mode.is_dry();
         let read = |sha: Option<&mut Sha256Of<'_>>| {
             let mut sha = sha;
@@ -310,7 +327,7 @@ impl Work<'_> {
         if hit || hashed {
             line.before = Some(Digest { bytes: original.len(), sha256: hex(&sha) });
         }
-        line.identity = Some(identity(&original.identity()));
+        line.identity = Some(identity(&original.identity(), run.search.mask));
         if hit && self.sums().iter().any(|sum| sum.summed) {
             return Err(Error::unsupported("checksum of its checksum file"));
         }
@@ -365,7 +382,7 @@ impl Work<'_> {
         let relative = self.task.object.relative.as_os_str().as_bytes();
         let patch = self.lift(original, seen, search, mtime)?;
         let to = match &self.task.target {
-            Some(target) => To::Mirror { target, overwrite: run.overwrite },
+            Some(target) => to(target, run.overwrite),
             None => To::InPlace,
         };
         let mut draft = original.draft(to, patch.len())?;
@@ -381,7 +398,7 @@ impl Work<'_> {
             line.verified = Some(run.verify.name().to_owned());
         }
         let after = Digest { bytes: applied.bytes, sha256: hex(&applied.sha256) };
-        line.output = self.task.target.as_deref().map(|target| self.shown(target));
+        line.output = self.task.target.as_ref().map(|target| store::masked_uri(&target.shown(), run.search.mask));
         let Some(before) = line.before.clone() else {
             return Err(Error::new(Kind::Verify, "the original was not hashed"));
         };
@@ -391,7 +408,7 @@ impl Work<'_> {
         let intent = Intent {
             uri: self.uri.to_owned(),
             output: line.output.clone(),
-            identity: Some(identity(&original.identity())),
+            identity: Some(identity(&original.identity(), run.search.mask)),
             before,
             after: after.clone(),
         };
@@ -404,7 +421,7 @@ impl Work<'_> {
         line.after = Some(after);
         line.kept_bytes = Some(applied.kept);
         line.encoded_bytes = Some(applied.bytes - applied.kept);
-        line.identity = Some(identity(&committed.identity));
+        line.identity = Some(identity(&committed.identity, run.search.mask));
         let broken = std::mem::take(&mut line.notes);
         let notes = original.notes().into_iter().chain(committed.notes);
         line.notes = notes.map(|note| note.text().to_owned()).chain(masked(tally)).collect();
@@ -421,7 +438,7 @@ impl Work<'_> {
     }
 
     fn own_name(&self) -> &std::ffi::OsStr {
-        self.task.object.path.file_name().unwrap_or_default()
+        self.task.object.path().and_then(Path::file_name).unwrap_or_default()
     }
 
     /// Commits the draft, and what holds its checksum; `line` gets notes of these only.
@@ -463,9 +480,13 @@ impl Work<'_> {
         }
         Ok(pass.finish())
     }
+}
 
-    fn shown(&self, path: &Path) -> String {
-        store::uri(&(self.run.search.mask)(path.as_os_str().as_bytes()))
+/// The way to a mirror's `target`.
+pub fn to(target: &Place, overwrite: bool) -> To<'_> {
+    match target {
+        Place::Path(target) => To::Mirror { target, overwrite },
+        Place::S3(target) => To::Object { target, overwrite },
     }
 }
 

@@ -190,9 +190,47 @@ impl Status {
     }
 }
 
+/// Which version of an artifact it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Identity {
+    /// Of a file.
+    File(FileIdentity),
+    /// Of an object in a bucket.
+    Object(ObjectIdentity),
+}
+
+impl Identity {
+    /// Whether both are the same file, whatever happened to it, or the same version of an object.
+    pub fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File(a), Self::File(b)) => (a.dev, a.inode) == (b.dev, b.inode),
+            (Self::Object(a), Self::Object(b)) => {
+                let versions = a.version.as_ref().zip(b.version.as_ref());
+                (&a.etag, a.size) == (&b.etag, b.size) && versions.is_none_or(|(one, two)| one == two)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Which version of an object it is. What an identifier occurs in is masked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectIdentity {
+    /// Entity tag, without quotes.
+    pub etag: String,
+    /// Version id, if the service told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Length, bytes.
+    pub size: u64,
+    /// Time of the last change, RFC 3339, whole seconds.
+    pub mtime: String,
+}
+
 /// Which file it is, on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
+pub struct FileIdentity {
     /// Device number.
     pub dev: u64,
     /// Inode number.

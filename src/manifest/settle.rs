@@ -70,7 +70,7 @@ impl Open {
 }
 
 fn same_file(identity: Option<&Identity>, artifact: &Artifact) -> bool {
-    identity.zip(artifact.identity.as_ref()).is_some_and(|(a, b)| (a.dev, a.inode) == (b.dev, b.inode))
+    identity.zip(artifact.identity.as_ref()).is_some_and(|(a, b)| a.same(b))
 }
 
 /// What stands where an intent's result was to be.
@@ -111,14 +111,15 @@ pub fn close(intent: &Intent, stands: Stands) -> Option<Artifact> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::Digest;
+    use crate::manifest::{Digest, FileIdentity};
 
     fn digest(text: &str) -> Digest {
         Digest { bytes: text.len() as u64, sha256: text.to_owned() }
     }
 
     fn intent(inode: u64) -> Intent {
-        let identity = Some(Identity { dev: 1, inode, ctime: String::new(), size: None, mtime: None });
+        let identity =
+            Some(Identity::File(FileIdentity { dev: 1, inode, ctime: String::new(), size: None, mtime: None }));
         Intent { uri: "file:*".to_owned(), output: None, identity, before: digest("old"), after: digest("new") }
     }
 

@@ -366,7 +366,7 @@ fn real(path: &Path) -> PathBuf {
 
 fn is_file(path: &Path, identity: Option<&Identity>) -> bool {
     let meta = std::fs::symlink_metadata(path).ok();
-    meta.zip(identity).is_some_and(|(meta, id)| meta.dev() == id.dev && meta.ino() == id.inode)
+    matches!((meta, identity), (Some(meta), Some(Identity::File(id))) if (meta.dev(), meta.ino()) == (id.dev, id.inode))
 }
 
 /// The file that `line` is about, by its name and with links followed. Of several that a masked URI may mean: the one with its

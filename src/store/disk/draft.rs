@@ -17,7 +17,7 @@ use rustix::io::{Errno, retry_on_intr};
 use super::folder::{Folder, errno};
 use super::mirror;
 use super::names::{self, Stage};
-use super::open::{Opened, changed, vanished};
+use super::open::{Opened, changed, elsewhere, vanished};
 use crate::blob::Blob;
 use crate::digest::{Sha256Of, sha256};
 use crate::edit::{Patch, Piece};
@@ -58,6 +58,7 @@ impl<'o> DiskDraft<'o> {
         let (path, place) = match to {
             To::InPlace => (original.path.as_path(), Place::InPlace),
             To::Mirror { target, overwrite } => (target, Place::Mirror { overwrite }),
+            To::Object { .. } => return Err(elsewhere()),
         };
         let target = path.file_name().ok_or_else(|| Error::new(Kind::Io, "the target has no name"))?;
         let parent = path.parent().unwrap_or(Path::new(""));

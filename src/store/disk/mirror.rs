@@ -18,7 +18,7 @@ use super::folder::{Folder, errno};
 use super::meta;
 use crate::blob::Blob;
 use crate::error::{Error, Kind, Result};
-use crate::store::{Applied, Committed, Identity, Note, Original, digest, io_error, retry};
+use crate::store::{Applied, Committed, FileId, Identity, Note, Original, digest, io_error, retry};
 
 impl DiskDraft<'_> {
     /// Commits into a mirror.
@@ -27,7 +27,7 @@ impl DiskDraft<'_> {
         if let (false, Some(applied)) = (overwrite, self.applied)
             && let Some(identity) = same(&self.folder, &self.target, &applied)?
         {
-            return Ok(Committed { identity, already: true, notes: Vec::new() });
+            return Ok(Committed { identity: Identity::File(identity), already: true, notes: Vec::new() });
         }
         self.notes.extend(meta::carry(&self.original.file, &self.original.meta, &self.sheet.file, false)?);
         let name = self.sheet.complete(&self.folder)?;
@@ -41,7 +41,11 @@ impl DiskDraft<'_> {
             self.notes.push(Note::FolderNotSynced);
         }
         let meta = retry(|| fresh.metadata()).map_err(|e| io_error("looking at the new file", &e))?;
-        Ok(Committed { identity: Identity::of(&meta), already: false, notes: std::mem::take(&mut self.notes) })
+        Ok(Committed {
+            identity: Identity::File(FileId::of(&meta)),
+            already: false,
+            notes: std::mem::take(&mut self.notes),
+        })
     }
 
     fn place(&self, name: &OsStr, overwrite: bool) -> Result<()> {
@@ -72,7 +76,7 @@ pub fn link(first: &Path, target: &Path, source: &Path, relative: &Path, overwri
     let folder = Folder::open(parent)?;
     let first_meta = retry(|| fs::symlink_metadata(first)).map_err(|e| io_error("looking at the first link", &e))?;
     if let Some(there) = folder.stat(name)? {
-        if there.same_inode(&Identity::of(&first_meta)) {
+        if there.same_inode(&FileId::of(&first_meta)) {
             return Ok(());
         }
         if !overwrite {
@@ -102,7 +106,7 @@ pub(super) fn refuse_other_length(folder: &Folder, name: &OsStr, len: u64) -> Re
 }
 
 /// The target's identity if it is there with these bytes; refused if it has others; `None` if it is not there.
-fn same(folder: &Folder, name: &OsStr, wanted: &Applied) -> Result<Option<Identity>> {
+fn same(folder: &Folder, name: &OsStr, wanted: &Applied) -> Result<Option<FileId>> {
     let Some(there) = folder.stat(name)? else {
         return Ok(None);
     };

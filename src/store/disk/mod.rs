@@ -36,7 +36,7 @@ pub use sweep::{Swept, sweep};
 
 use std::sync::Arc;
 
-use super::{Identity, Object, Purpose};
+use super::{FileId, Identity, Object, Purpose};
 use crate::error::Result;
 use crate::pace::{Free, Pace};
 use crate::pool::{Alone, Crew};
@@ -84,15 +84,15 @@ impl Disk {
 
     /// What `object` is now, without opening it; `None` if it is gone or no regular file.
     pub fn look(&self, object: &Object) -> Option<Identity> {
-        let meta = std::fs::symlink_metadata(&object.path).ok().filter(std::fs::Metadata::is_file)?;
-        Some(Identity::of(&meta))
+        let meta = std::fs::symlink_metadata(object.path()?).ok().filter(std::fs::Metadata::is_file)?;
+        Some(Identity::File(FileId::of(&meta)))
     }
 
     /// The path of `object` with its folder's links followed.
     pub fn real_path(&self, object: &Object) -> Option<std::path::PathBuf> {
-        let folder = object.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = object.path()?.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = std::fs::canonicalize(folder.unwrap_or(std::path::Path::new("."))).ok()?;
-        Some(folder.join(object.path.file_name()?))
+        Some(folder.join(object.path()?.file_name()?))
     }
 
     /// The pace at which it is read and written.

@@ -40,7 +40,7 @@ use super::names::{self, Stage};
 use super::open::{changed, vanished, writer};
 use super::writers::{self, Look};
 use crate::error::{Error, Kind, Result};
-use crate::store::{Committed, Identity, Note, Original, io_error, retry};
+use crate::store::{Committed, FileId, Identity, Note, Original, io_error, retry};
 
 /// How long the old inode stays under the lease after the exchange, at least. A writer that had found it before needs
 /// microseconds to ask for it; this is for one that lost its processor just between. An fsync on a real disk takes as long.
@@ -51,7 +51,7 @@ struct Swap<'a, 'o> {
     draft: &'a mut DiskDraft<'o>,
     /// The new file, opened read-only (a lease wants that).
     fresh: File,
-    fresh_identity: Identity,
+    fresh_identity: FileId,
     fresh_leased: bool,
     /// Name of the old file while both exist.
     aside: OsString,
@@ -91,7 +91,7 @@ impl Swap<'_, '_> {
         let old = self.draft.original;
         old.check()?;
         match self.draft.folder.stat(&self.draft.target)? {
-            Some(named) if named == old.identity() => {}
+            Some(named) if named == old.id() => {}
             Some(_) => return Err(changed()),
             None => return Err(vanished()),
         }
@@ -123,7 +123,7 @@ impl Swap<'_, '_> {
             self.draft.notes.push(Note::FolderNotSynced);
         }
         let notes = std::mem::take(&mut self.draft.notes);
-        Ok(Committed { identity, already: false, notes })
+        Ok(Committed { identity: Identity::File(identity), already: false, notes })
     }
 
     /// Gives the draft the original's name, and the original the name `aside`.
@@ -172,13 +172,13 @@ impl Swap<'_, '_> {
             return Some(writer());
         }
         match old.now() {
-            Ok(now) if now.same_content(&old.identity()) => {}
+            Ok(now) if now.same_content(&old.id()) => {}
             Ok(_) => return Some(changed()),
             Err(error) => return Some(error),
         }
         // Somebody may have renamed another file to the target's name just before the exchange.
         match self.draft.folder.stat(&self.aside) {
-            Ok(Some(aside)) if aside.same_content(&old.identity()) => None,
+            Ok(Some(aside)) if aside.same_content(&old.id()) => None,
             Ok(_) => Some(changed()),
             Err(error) => Some(error),
         }
@@ -239,7 +239,7 @@ impl Swap<'_, '_> {
     }
 }
 
-fn look(file: &File) -> Result<Identity> {
+fn look(file: &File) -> Result<FileId> {
     let meta = retry(|| file.metadata()).map_err(|e| io_error("looking at the draft", &e))?;
-    Ok(Identity::of(&meta))
+    Ok(FileId::of(&meta))
 }

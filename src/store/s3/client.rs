@@ -1,191 +1,173 @@
-//! The client: whose credentials, which endpoint and region, how often a request is made again, how many at a time.
-//!
-//! The chain is that of every AWS tool (variables, profile, SSO, `credential_process`, web identity, container, instance).
-//! Requests are made again by the SDK, with exponential back-off and jitter, on 5xx, throttling and lost connections.
-//! The runtime is private to this store: callers are threads, and block.
+//! The blocking front of the store.
 
-use std::collections::HashMap;
+use std::fmt;
 use std::future::Future;
-use std::sync::atomic::AtomicU64;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use aws_config::environment::EnvironmentVariableRegionProvider;
-use aws_config::meta::region::RegionProviderChain;
-use aws_config::profile::ProfileFileRegionProvider;
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_s3::Client;
-use aws_sdk_s3::config::Builder;
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::types::RequestPayer;
 use tokio::runtime::Runtime;
-use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
-use super::fault::{Fault, Op};
-use super::sse::CustomerKey;
-use super::{Addressing, Options, Tuning};
-use crate::error::{Error, Result};
+use super::core::{self, Core};
+use super::fault::Fault;
+use super::list::{self, Entries};
+use super::tuning::Tuning;
+use super::write::{ObjectDraft, Origin, Target};
+use super::{
+    Entry, Lent, Names, Opened, Options, Place, Preconditions, Purged, kept, probe, small, uploads, versions,
+};
+use crate::blob::Spool;
+use crate::error::{Error, Kind, Result};
+use crate::store::{Draft, Original, Purpose};
 
-/// Times that a request is made at most.
-const ATTEMPTS: u32 = 6;
-/// Longest pause between two attempts.
-const MAX_BACKOFF: Duration = Duration::from_secs(20);
-/// Within which a connection must stand.
-const CONNECT: Duration = Duration::from_secs(5);
-/// Within which an answer must begin.
-const ANSWER: Duration = Duration::from_secs(60);
-/// Within which an answer must begin that comes after a copy of gigabytes within the service.
-const LONG_ANSWER: Duration = Duration::from_secs(15 * 60);
+/// How often a wait looks whether the run was interrupted.
+const LOOK: Duration = Duration::from_millis(100);
 
-/// What all requests of a store share.
-pub(super) struct Core {
-    shared: SdkConfig,
-    /// Not one of AWS's own endpoints.
-    custom: bool,
-    addressing: Addressing,
-    /// By bucket: they may lie in different regions.
-    clients: Mutex<HashMap<String, Client>>,
-    /// As many requests at a time.
-    gate: Semaphore,
-    /// Bytes that may still be read ahead, by all objects together.
-    pub(super) ahead: AtomicU64,
-    pub(super) payer: Option<RequestPayer>,
-    pub(super) customer_key: Option<CustomerKey>,
-    pub(super) tuning: Tuning,
+/// The store: a handle that is cheap to clone, and blocks. `Send + Sync`. It may not be used on a thread of an async runtime.
+#[derive(Clone)]
+pub struct S3 {
+    pub(super) core: Arc<Core>,
+    /// Tasks never hold it: the last handle is dropped by a thread that may wait for it.
+    runtime: Arc<Runtime>,
+    pub(super) lent: Lent,
 }
 
-/// Threads of the runtime: it moves bytes and waits; what costs is done on the callers' own.
-const THREADS: usize = 2;
-
-/// The runtime of a store.
-pub(super) fn runtime() -> Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(THREADS)
-        .thread_name("unwrite-s3")
-        .enable_all()
-        .build()
-        .map_err(|e| Error::io("starting the S3 client", &e))
+impl fmt::Debug for S3 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("S3").finish_non_exhaustive()
+    }
 }
 
-impl Core {
-    /// Reads what the environment says. Sends nothing, but where credentials must be fetched.
-    pub(super) async fn load(options: &Options) -> Self {
-        let mut region = RegionProviderChain::first_try(options.region.clone().map(Region::new))
-            .or_else(EnvironmentVariableRegionProvider::new());
-        let mut profile_region = ProfileFileRegionProvider::builder();
-        if let Some(profile) = &options.profile {
-            profile_region = profile_region.profile_name(profile);
-        }
-        region = region.or_else(profile_region.build());
-        // Any will do: a bucket is asked for its own.
-        region = region.or_else(Region::new("us-east-1"));
-        let tuning = options.tuning.clone();
-        let retry = RetryConfig::standard()
-            .with_max_attempts(ATTEMPTS)
-            .with_initial_backoff(tuning.backoff)
-            .with_max_backoff(MAX_BACKOFF);
-        let timeout = TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(ANSWER).build();
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .region(region)
-            .retry_config(retry)
-            .timeout_config(timeout);
-        if let Some(profile) = &options.profile {
-            loader = loader.profile_name(profile);
-        }
-        if let Some(url) = &options.endpoint_url {
-            loader = loader.endpoint_url(url);
-        }
-        if options.no_sign_request {
-            loader = loader.no_credentials();
-        }
-        let shared = loader.load().await;
-        let custom = is_custom(&shared);
-        Self {
-            custom,
-            shared,
-            addressing: options.addressing,
-            clients: Mutex::default(),
-            gate: Semaphore::new(options.concurrency.max(1)),
-            ahead: AtomicU64::new(options.read_ahead),
-            payer: options.request_payer.then_some(RequestPayer::Requester),
-            customer_key: options.customer_key.clone(),
-            tuning,
-        }
+impl S3 {
+    /// A store with these options. No request is made yet. Usage errors: a customer's key that is none.
+    pub fn connect(options: &Options, lent: Lent) -> Result<Self> {
+        Self::tuned(options, lent, Tuning::default())
     }
 
-    /// The client for `bucket`. The first time, on AWS, it asks where the bucket lies: any answer tells, also a refusal.
-    pub(super) async fn client(&self, bucket: &str) -> Client {
-        let mut clients = self.clients.lock().await;
-        if let Some(client) = clients.get(bucket) {
-            return client.clone();
-        }
-        let mut client = self.client_in(None);
-        if !self.custom {
-            let found = client.head_bucket().bucket(bucket).send().await;
-            let region = match &found {
-                Ok(found) => found.bucket_region().map(str::to_owned),
-                Err(error) => error
-                    .raw_response()
-                    .and_then(|answer| answer.headers().get("x-amz-bucket-region"))
-                    .map(str::to_owned),
-            };
-            if let Some(region) = region.filter(|region| is_region(region)) {
-                client = self.client_in(Some(Region::new(region)));
+    /// As [`Self::connect`], with other sizes and times.
+    pub fn tuned(options: &Options, lent: Lent, tuning: Tuning) -> Result<Self> {
+        let runtime = core::runtime()?;
+        let core = Arc::new(runtime.block_on(Core::load(options, tuning))?);
+        Ok(Self { core, runtime: Arc::new(runtime), lent })
+    }
+
+    /// What is listed below `prefix` (its `key` is a prefix of keys, not a folder), in the order of the service, page by page;
+    /// `all_versions`: also noncurrent versions and delete markers. Ends after the first error. Memory: three pages.
+    pub fn list(&self, prefix: &Place, all_versions: bool) -> Result<Entries> {
+        Ok(list::entries(self, prefix, all_versions))
+    }
+
+    /// The names directly in `folder` (its `key` is empty or ends in `/`): the first page of one listing with the delimiter `/`.
+    pub fn names(&self, folder: &Place) -> Result<Names> {
+        self.wait(list::names(&self.core, folder))
+    }
+
+    /// What the current version of an object is; `None`: there is none.
+    pub fn look(&self, place: &Place) -> Result<Option<Entry>> {
+        let found = self.wait(async {
+            match kept::head(&self.core, place, None).await {
+                Ok(head) => Ok(Ok(head)),
+                Err(fault) => Ok(Err(fault)),
             }
+        })?;
+        match found {
+            Ok(head) => Ok(Some(head.entry)),
+            Err(fault) if fault.is_gone() => Ok(None),
+            Err(fault) => Err(fault.into()),
         }
-        clients.insert(bucket.to_owned(), client.clone());
-        client
     }
 
-    fn client_in(&self, region: Option<Region>) -> Client {
-        let mut builder = Builder::from(&self.shared);
-        if let Some(region) = region {
-            builder = builder.region(region);
+    /// Opens one version of an object: the one of `entry.version`, else the current one if its ETag is still `entry.etag`. No
+    /// request is made before the first byte is read. Errors: skipped (`vanished`, `changed`), pending (`archived`); also later, by
+    /// [`Original::check`].
+    pub fn open(&self, entry: &Entry, _: Purpose) -> Result<Opened> {
+        if entry.archived {
+            return Err(Error::new(Kind::Pending, "archived"));
         }
-        let by_path = match self.addressing {
-            Addressing::Auto => self.custom,
-            Addressing::Path => true,
-            Addressing::Virtual => false,
-        };
-        Client::from_conf(builder.force_path_style(by_path).build())
+        Ok(Opened::new(self, entry))
     }
 
-    /// Waits for a turn among the requests; held as long as the answer comes.
-    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        // Nobody closes it.
-        self.gate.acquire().await.ok()
-    }
-
-    /// One request, in its turn.
-    pub(super) async fn ask<T, E: ProvideErrorMetadata>(
+    /// A draft of `len` bytes at `target`, over an original of another store, with no metadata of its own. `overwrite`: also over an
+    /// object with other bytes.
+    pub fn draft<'o>(
         &self,
-        op: Op,
-        request: impl Future<Output = std::result::Result<T, SdkError<E>>>,
-    ) -> std::result::Result<T, Fault> {
-        let _turn = self.turn().await;
-        Box::pin(request).await.map_err(|error| Fault::of(op, &error))
+        original: &'o dyn Original,
+        target: &Place,
+        overwrite: bool,
+        len: u64,
+    ) -> Result<Box<dyn Draft + 'o>> {
+        let target = Target::Mirror { place: target.clone(), overwrite };
+        Ok(Box::new(ObjectDraft::create(self, Origin::Other(original), target, len)?))
     }
-}
 
-/// For one request whose answer may take minutes.
-pub(super) fn patient() -> Builder {
-    aws_sdk_s3::Config::builder()
-        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(LONG_ANSWER).build())
-}
+    /// A small object, whole. Errors: a limit where it has more than `max` bytes; `Usage` where there is none.
+    pub fn get_small(&self, place: &Place, max: u64) -> Result<(Vec<u8>, Entry)> {
+        small::get(self, place, max)
+    }
 
-/// For one request that is not made again by the SDK, since the first may have been done.
-pub(super) fn once() -> Builder {
-    aws_sdk_s3::Config::builder().retry_config(RetryConfig::disabled())
-}
+    /// An object of any size.
+    pub fn download(&self, place: &Place, spool: &mut Spool) -> Result<Entry> {
+        small::download(self, place, spool)
+    }
 
-/// Whether the endpoint was given by option, variable or profile (not: by a profile's `services` section, which the SDK does
-/// not show; there `--s3-addressing` says what is wanted).
-fn is_custom(shared: &SdkConfig) -> bool {
-    shared.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some_and(|url| !url.is_empty())
-}
+    /// Writes a small object in one request; `if_match`: only over the version with this ETag, `Some("")`: only if there is none.
+    pub fn put_small(&self, place: &Place, bytes: &[u8], if_match: Option<&str>) -> Result<Entry> {
+        self.wait(small::put(&self.core, place, bytes, if_match))
+    }
 
-/// Regions' names become part of a host's name.
-fn is_region(name: &str) -> bool {
-    !name.is_empty() && name.len() < 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    /// Whether the bucket enforces preconditions; asked once a run. Leaves nothing in the bucket.
+    pub fn probe(&self, bucket: &str) -> Result<Preconditions> {
+        self.wait(async { Ok(probe::preconditions(&self.core, bucket, "").await) })
+    }
+
+    /// Noncurrent versions of this very key (delete markers not counted); 0 where the bucket has no versions.
+    pub fn old_versions(&self, place: &Place) -> Result<u64> {
+        self.wait(versions::count(&self.core, place))
+    }
+
+    /// Deletes noncurrent versions and delete markers of this very key, but never its current version. Can be repeated.
+    pub fn purge(&self, place: &Place) -> Result<Purged> {
+        self.wait(versions::purge(&self.core, place))
+    }
+
+    /// Asks for the restore of an archived object, if [`Options::restore_days`] says so; `false`: it was not asked for.
+    pub fn restore(&self, entry: &Entry) -> Result<bool> {
+        match self.core.restore_days {
+            Some(days) => self.wait(versions::restore(&self.core, entry, days)).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Aborts unfinished uploads of earlier runs of ours below `prefix`; says how many.
+    pub fn abort_left_uploads(&self, prefix: &Place) -> Result<u64> {
+        self.wait(uploads::sweep(&self.core, prefix))
+    }
+
+    /// Waits for `work`, or for a signal: then with an error of kind `Interrupted`.
+    pub(super) fn wait<T>(&self, work: impl Future<Output = std::result::Result<T, Fault>>) -> Result<T> {
+        let mut work = std::pin::pin!(work);
+        self.runtime.block_on(async {
+            loop {
+                if let Ok(done) = tokio::time::timeout(LOOK, &mut work).await {
+                    return done.map_err(Error::from);
+                }
+                if self.is_interrupted() {
+                    return Err(Error::new(Kind::Interrupted, "interrupted"));
+                }
+            }
+        })
+    }
+
+    /// Waits for `work` to its end, whatever signals come: a write that was begun is known to be done, or not.
+    pub(super) fn finish<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
+        self.runtime.spawn(work)
+    }
+
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.lent.interrupted.load(Ordering::Relaxed)
+    }
 }

@@ -222,7 +222,7 @@ impl From<Fault> for Error {
         let name = fault.op.name();
         match fault.what {
             What::Refused(412, _) => Self::new(Kind::Skipped, "changed"),
-            What::Refused(403, "InvalidObjectState") => Self::new(Kind::Skipped, "archived"),
+            What::Refused(403, "InvalidObjectState") => Self::new(Kind::Pending, "archived"),
             What::Refused(404, _) if fault.is_gone() && fault.op != Op::HeadBucket => {
                 Self::new(Kind::Skipped, "vanished")
             }

@@ -8,7 +8,7 @@ use rustix::fs::{IFlags, XattrFlags, getxattr, ioctl_setflags, setxattr};
 
 use super::*;
 use crate::error::Kind;
-use crate::store::{Identity, Note};
+use crate::store::{FileId, Identity, Note};
 
 #[test]
 fn the_name_has_the_new_bytes_and_everything_else_is_as_it_was() {
@@ -32,7 +32,7 @@ fn the_name_has_the_new_bytes_and_everything_else_is_as_it_was() {
         let mut value = [0; 16];
         let len = getxattr(&path, "user.note", &mut value).unwrap();
         assert_eq!(&value[..len], b"a\0b");
-        assert_eq!(committed.identity, Identity::of(&after));
+        assert_eq!(committed.identity, Identity::File(FileId::of(&after)));
         assert_eq!(committed.notes.contains(&Note::NoExchange), !disk.means.exchange);
         assert_eq!(names(dir.path()), ["f"]);
     }
