@@ -15,26 +15,25 @@ use rustix::io::{Errno, retry_on_intr};
 
 use super::draft::DiskDraft;
 use super::folder::{Folder, errno};
-use super::meta;
 use crate::blob::Blob;
 use crate::error::{Error, Kind, Result};
-use crate::store::{Applied, Committed, FileId, Identity, Note, Original, digest, io_error, retry};
+use crate::store::{Applied, Committed, FileId, Identity, Note, digest, io_error, retry};
 
 impl DiskDraft<'_> {
     /// Commits into a mirror.
     pub(super) fn put(&mut self, overwrite: bool) -> Result<Committed> {
-        self.original.check()?;
+        self.base.original().check()?;
         if let (false, Some(applied)) = (overwrite, self.applied)
             && let Some(identity) = same(&self.folder, &self.target, &applied)?
         {
             return Ok(Committed { identity: Identity::File(identity), already: true, notes: Vec::new() });
         }
-        self.notes.extend(meta::carry(&self.original.file, &self.original.meta, &self.sheet.file, false)?);
+        self.notes.extend(self.base.carry(&self.sheet.file)?);
         let name = self.sheet.complete(&self.folder)?;
         retry_on_intr(|| rustix::fs::fsync(&self.sheet.file)).map_err(|e| errno("syncing the draft", e))?;
         let fresh = self.reopen(&name)?;
         // A copy of something that changed while it was read is a copy of nothing.
-        self.original.check()?;
+        self.base.original().check()?;
         self.place(&name, overwrite)?;
         self.sheet.name = None;
         if !self.folder.sync()? {
@@ -81,7 +80,7 @@ pub fn link(first: &Path, target: &Path, source: &Path, relative: &Path, overwri
         }
         if !overwrite {
             let blob = FileBlob::open(&folder, OsStr::new(first.as_os_str()))?;
-            let applied = Applied { bytes: blob.len(), sha256: digest(&blob)?, kept: 0 };
+            let applied = Applied { bytes: blob.len(), sha256: Some(digest(&blob)?), kept: 0 };
             return same(&folder, name, &applied).map(|_| ());
         }
     }
@@ -114,7 +113,7 @@ fn same(folder: &Folder, name: &OsStr, wanted: &Applied) -> Result<Option<FileId
         Ok(blob) if blob.len() == wanted.bytes => blob,
         _ => return Err(refused()),
     };
-    if digest(&blob)? == wanted.sha256 { Ok(Some(there)) } else { Err(refused()) }
+    if Some(digest(&blob)?) == wanted.sha256 { Ok(Some(there)) } else { Err(refused()) }
 }
 
 fn refused() -> Error {

@@ -6,6 +6,7 @@
 //!
 //! It reads no content but to copy and hash it, and starts no thread.
 
+mod base;
 mod dest;
 mod draft;
 mod filter;
@@ -36,10 +37,12 @@ pub use sweep::{Swept, sweep};
 
 use std::sync::Arc;
 
-use super::{FileId, Identity, Object, Purpose};
+use super::{Draft, FileId, Identity, Object, Original, Purpose, To};
 use crate::error::Result;
 use crate::pace::{Free, Pace};
 use crate::pool::{Alone, Crew};
+use base::Base;
+use draft::DiskDraft;
 
 /// The disk store.
 #[derive(Debug, Clone)]
@@ -98,6 +101,11 @@ impl Disk {
     /// The pace at which it is read and written.
     pub fn pace(&self) -> &Arc<dyn Pace> {
         &self.pace
+    }
+
+    /// A draft of `len` bytes in a mirror on this disk, of an artifact of another store.
+    pub fn draft<'o>(&'o self, base: &'o dyn Original, to: To<'_>, len: u64) -> Result<Box<dyn Draft + 'o>> {
+        Ok(Box::new(DiskDraft::create(Base::Other(base, self), to, len)?))
     }
 
     /// Opens `object` for `purpose`. Errors: skipped (`vanished`, `changed`, `special file`, `hard links`, `open for

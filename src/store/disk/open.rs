@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{Advice, AtFlags, FlockOperation, Mode, OFlags, StatxAttributes, StatxFlags};
 use rustix::io::{Errno, retry_on_intr};
 
+use super::base::Base;
 use super::draft::DiskDraft;
 use super::folder::errno;
 use super::lease::{self, Taken};
@@ -190,7 +191,7 @@ impl Original for Opened {
     }
 
     fn draft<'o>(&'o self, to: To<'_>, len: u64) -> Result<Box<dyn Draft + 'o>> {
-        Ok(Box::new(DiskDraft::create(self, to, len)?))
+        Ok(Box::new(DiskDraft::create(Base::File(self), to, len)?))
     }
 }
 

@@ -37,7 +37,7 @@ use super::folder::errno;
 use super::lease::{self, Taken};
 use super::meta;
 use super::names::{self, Stage};
-use super::open::{changed, vanished, writer};
+use super::open::{Opened, changed, vanished, writer};
 use super::writers::{self, Look};
 use crate::error::{Error, Kind, Result};
 use crate::store::{Committed, FileId, Identity, Note, Original, io_error, retry};
@@ -48,6 +48,7 @@ const GRACE: Duration = Duration::from_millis(5);
 
 /// The swap under way: what stands where.
 struct Swap<'a, 'o> {
+    old: &'o Opened,
     draft: &'a mut DiskDraft<'o>,
     /// The new file, opened read-only (a lease wants that).
     fresh: File,
@@ -61,14 +62,15 @@ struct Swap<'a, 'o> {
 impl DiskDraft<'_> {
     /// Commits in place.
     pub(super) fn swap(&mut self) -> Result<Committed> {
-        self.original.check()?;
-        meta::carry(&self.original.file, &self.original.meta, &self.sheet.file, true)?;
+        let original = self.base.file()?;
+        original.check()?;
+        meta::carry(&original.file, &original.meta, &self.sheet.file, true)?;
         let name = self.sheet.complete(&self.folder)?;
         retry_on_intr(|| rustix::fs::fsync(&self.sheet.file)).map_err(|e| errno("syncing the draft", e))?;
         let fresh = self.reopen(&name)?;
-        let fresh_leased = self.original.is_leased() && lease::take(&fresh) == Taken::Held;
+        let fresh_leased = original.is_leased() && lease::take(&fresh) == Taken::Held;
         let fresh_identity = look(&fresh)?;
-        Swap { draft: self, fresh, fresh_identity, fresh_leased, aside: name, exchanged: true }.run()
+        Swap { old: original, draft: self, fresh, fresh_identity, fresh_leased, aside: name, exchanged: true }.run()
     }
 
     /// Opens the draft read-only under a lock of its own, and closes the descriptor for writing.
@@ -88,7 +90,7 @@ impl DiskDraft<'_> {
 
 impl Swap<'_, '_> {
     fn run(mut self) -> Result<Committed> {
-        let old = self.draft.original;
+        let old = self.old;
         old.check()?;
         match self.draft.folder.stat(&self.draft.target)? {
             Some(named) if named == old.id() => {}
@@ -129,7 +131,7 @@ impl Swap<'_, '_> {
     /// Gives the draft the original's name, and the original the name `aside`.
     fn exchange(&mut self) -> Result<()> {
         let folder = &self.draft.folder;
-        if self.draft.original.means.exchange {
+        if self.old.means.exchange {
             loop {
                 match folder.rename(&self.aside, &self.draft.target, RenameFlags::EXCHANGE) {
                     Ok(()) => return Ok(()),
@@ -167,7 +169,7 @@ impl Swap<'_, '_> {
 
     /// Why the swap must be taken back, if it must. `last`: also asks for the lease anew.
     fn trouble(&self, last: bool) -> Option<Error> {
-        let old = self.draft.original;
+        let old = self.old;
         if if last { old.has_writer_still() } else { old.has_writer() } {
             return Some(writer());
         }

@@ -31,8 +31,9 @@ impl S3 {
         match self.0 {}
     }
 
-    /// The names directly in `folder` (its `key` is empty or ends in `/`): the first page of one listing with the delimiter `/`.
-    pub fn names(&self, _: &Place) -> Result<Names> {
+    /// The names directly in `folder` (its `key` is empty or ends in `/`): one page of a listing with the delimiter `/`, the
+    /// first, or the one behind the last name of the page before (`after`: it, and whether it is a folder).
+    pub fn names(&self, _: &Place, _: Option<(&str, bool)>) -> Result<Names> {
         match self.0 {}
     }
 

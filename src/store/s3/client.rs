@@ -57,9 +57,10 @@ impl S3 {
         Ok(list::entries(self, prefix, all_versions))
     }
 
-    /// The names directly in `folder` (its `key` is empty or ends in `/`): the first page of one listing with the delimiter `/`.
-    pub fn names(&self, folder: &Place) -> Result<Names> {
-        self.wait(list::names(&self.core, folder))
+    /// The names directly in `folder` (its `key` is empty or ends in `/`): one page of a listing with the delimiter `/`, the
+    /// first, or the one behind the last name of the page before (`after`: it, and whether it is a folder).
+    pub fn names(&self, folder: &Place, after: Option<(&str, bool)>) -> Result<Names> {
+        self.wait(list::names(&self.core, folder, after))
     }
 
     /// What the current version of an object is; `None`: there is none.
