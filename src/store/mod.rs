@@ -213,6 +213,8 @@ pub enum Note {
     OwnerNotKept,
     /// The mirrored file lacks an extended attribute or ACL (group and other bits were dropped with an ACL).
     AttributesNotKept,
+    /// The bucket ignores preconditions, and the run was told to write all the same.
+    Unconditional,
 }
 
 impl Note {
@@ -226,6 +228,7 @@ impl Note {
             Self::FolderNotSynced => "folder not synced",
             Self::OwnerNotKept => "owner not kept",
             Self::AttributesNotKept => "extended attributes not kept",
+            Self::Unconditional => "written without a precondition, the bucket ignores them",
         }
     }
 }

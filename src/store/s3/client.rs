@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
 
 use super::core::{self, Core};
 use super::fault::Fault;
@@ -54,6 +55,7 @@ impl S3 {
     /// What is listed below `prefix` (its `key` is a prefix of keys, not a folder), in the order of the service, page by page;
     /// `all_versions`: also noncurrent versions and delete markers. Ends after the first error. Memory: three pages.
     pub fn list(&self, prefix: &Place, all_versions: bool) -> Result<Entries> {
+        self.core.remember(prefix);
         Ok(list::entries(self, prefix, all_versions))
     }
 
@@ -65,8 +67,9 @@ impl S3 {
 
     /// What the current version of an object is; `None`: there is none.
     pub fn look(&self, place: &Place) -> Result<Option<Entry>> {
+        self.core.remember(place);
         let found = self.wait(async {
-            match kept::head(&self.core, place, None).await {
+            match kept::look_at(&self.core, place, None).await {
                 Ok(head) => Ok(Ok(head)),
                 Err(fault) => Ok(Err(fault)),
             }
@@ -118,7 +121,7 @@ impl S3 {
 
     /// Whether the bucket enforces preconditions; asked once a run. Leaves nothing in the bucket.
     pub fn probe(&self, bucket: &str) -> Result<Preconditions> {
-        self.wait(async { Ok(probe::preconditions(&self.core, bucket, "").await) })
+        self.wait(async { Ok(probe::preconditions(&self.core, bucket).await) })
     }
 
     /// Noncurrent versions of this very key (delete markers not counted); 0 where the bucket has no versions.
@@ -166,6 +169,16 @@ impl S3 {
 
     pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
         self.runtime.spawn(work)
+    }
+
+    /// Begins `work` beside what flies already.
+    pub(super) fn fly<T: Send + 'static>(
+        &self,
+        flying: &mut JoinSet<T>,
+        work: impl Future<Output = T> + Send + 'static,
+    ) {
+        // The handle is the set's own.
+        let _ = flying.spawn_on(work, self.runtime.handle());
     }
 
     pub(super) fn is_interrupted(&self) -> bool {

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::num::NonZeroU32;
+use std::sync::PoisonError;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::Builder;
+use aws_sdk_s3::config::{Builder, RequestChecksumCalculation};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::RequestPayer;
 use tokio::runtime::Runtime;
@@ -26,7 +27,7 @@ use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 use super::fault::{Fault, Op};
 use super::sse::CustomerKey;
 use super::tuning::Tuning;
-use super::{Addressing, Options, Preconditions};
+use super::{Addressing, Options, Place, Preconditions};
 use crate::error::{Error, Result};
 
 /// Times that a request is made at most.
@@ -54,6 +55,8 @@ pub(super) struct Core {
     pub(super) ahead: AtomicU64,
     pub(super) unconditional: bool,
     pub(super) restore_days: Option<NonZeroU32>,
+    /// A folder of each bucket in which this run works: what must be tried is tried there.
+    folders: std::sync::Mutex<HashMap<String, String>>,
     /// What was found out of each bucket.
     pub(super) probes: Mutex<HashMap<String, Preconditions>>,
     pub(super) payer: Option<RequestPayer>,
@@ -118,6 +121,7 @@ impl Core {
             customer_key,
             unconditional: options.unconditional,
             restore_days: options.restore_days,
+            folders: std::sync::Mutex::default(),
             probes: Mutex::default(),
             tuning,
         })
@@ -158,6 +162,23 @@ impl Core {
             Addressing::Virtual => false,
         };
         Client::from_conf(builder.force_path_style(by_path).build())
+    }
+
+    /// Notes where in its bucket this run works.
+    pub(super) fn remember(&self, place: &Place) {
+        let folder = place.key.rfind('/').and_then(|end| place.key.get(..=end)).unwrap_or_default();
+        let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        folders.entry(place.bucket.clone()).or_insert_with(|| folder.to_owned());
+    }
+
+    /// The folder (empty, or with its `/`) of this bucket in which this run works.
+    pub(super) fn folder(&self, bucket: &str) -> String {
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner).get(bucket).cloned().unwrap_or_default()
+    }
+
+    /// Whether requests carry checksums of their own (`AWS_REQUEST_CHECKSUM_CALCULATION`).
+    pub(super) fn sums(&self) -> bool {
+        self.shared.request_checksum_calculation() != Some(&RequestChecksumCalculation::WhenRequired)
     }
 
     /// Whether it is one of AWS's own endpoints.

@@ -34,15 +34,20 @@ impl Head {
     }
 }
 
+/// Looks at the current version of an object, or at another.
+pub(super) async fn look_at(core: &Core, place: &Place, version: Option<&str>) -> Result<Head, Fault> {
+    head(core, place, None, version).await
+}
+
 /// Looks at the current version of an object, or at another; with `etag` only if it is that.
 pub(super) async fn head(
     core: &Core,
     place: &Place,
-    version: Option<(&str, Option<&str>)>,
+    etag: Option<&str>,
+    version: Option<&str>,
 ) -> Result<Head, Fault> {
     let client = core.client(&place.bucket).await;
     let key = core.customer_key.as_ref();
-    let (etag, version) = version.map_or((None, None), |(etag, version)| (Some(etag), version));
     let request = client
         .head_object()
         .bucket(&place.bucket)
@@ -102,8 +107,8 @@ struct Grants {
 }
 
 impl Kept {
-    /// All of it, as the service tells.
-    pub(super) async fn of(core: &Core, head: &Head) -> Result<Self, Fault> {
+    /// All of it, as the service tells; a copy at another place gets the encryption and ACL that its bucket gives.
+    pub(super) async fn of(core: &Core, head: &Head, in_place: bool) -> Result<Self, Fault> {
         let output = &head.output;
         if output.missing_meta().is_some_and(|n| n > 0) {
             return Err(Fault::odd(Op::Head, "metadata that cannot be kept: no header can carry it"));
@@ -120,11 +125,11 @@ impl Kept {
             expires: text(output.expires_string()),
             redirect: text(output.website_redirect_location()),
             class: output.storage_class().cloned(),
-            encryption: output.server_side_encryption().filter(|_| !by_customer).cloned(),
-            kms_key: text(output.ssekms_key_id()),
-            bucket_key: output.bucket_key_enabled().filter(|_| output.ssekms_key_id().is_some()),
+            encryption: output.server_side_encryption().filter(|_| in_place && !by_customer).cloned(),
+            kms_key: text(output.ssekms_key_id().filter(|_| in_place)),
+            bucket_key: output.bucket_key_enabled().filter(|_| in_place && output.ssekms_key_id().is_some()),
             tags: tags(core, &head.entry).await?,
-            grants: grants(core, &head.entry).await?,
+            grants: if in_place { grants(core, &head.entry).await? } else { Grants::default() },
         })
     }
 

@@ -64,12 +64,18 @@ pub(super) fn entries(store: &S3, prefix: &Place, all_versions: bool) -> Entries
     Entries { pages, page: Vec::new().into_iter(), store: store.clone(), ended: false }
 }
 
+/// Only what is directly below the prefix is asked for.
+struct Below {
+    /// Keys up to this one are left out.
+    after: Option<String>,
+}
+
 /// One page of current versions.
 async fn page(
     core: &Core,
     prefix: &Place,
     token: Option<String>,
-    delimiter: Option<&str>,
+    below: Option<Below>,
 ) -> std::result::Result<ListObjectsV2Output, Fault> {
     let client = core.client(&prefix.bucket).await;
     let request = client
@@ -77,7 +83,8 @@ async fn page(
         .bucket(&prefix.bucket)
         .set_prefix(Some(prefix.key.clone()).filter(|key| !key.is_empty()))
         .set_continuation_token(token)
-        .set_delimiter(delimiter.map(str::to_owned))
+        .set_delimiter(below.as_ref().map(|_| "/".to_owned()))
+        .set_start_after(below.and_then(|below| below.after))
         .encoding_type(EncodingType::Url)
         .set_request_payer(core.payer.clone())
         .optional_object_attributes(OptionalObjectAttributes::RestoreStatus);
@@ -164,8 +171,15 @@ async fn all(core: &Core, prefix: &Place, send: &Sender<Result<Vec<Entry>>>) -> 
 }
 
 /// The names directly below a folder.
-pub(super) async fn names(core: &Core, folder: &Place) -> std::result::Result<Names, Fault> {
-    let page = page(core, folder, None, Some("/")).await?;
+pub(super) async fn names(
+    core: &Core,
+    folder: &Place,
+    after: Option<(&str, bool)>,
+) -> std::result::Result<Names, Fault> {
+    // No key below a folder sorts behind the last code point there is.
+    let last = |is_folder| if is_folder { "/\u{10ffff}" } else { "" };
+    let after = after.map(|(name, is_folder)| format!("{}{name}{}", folder.key, last(is_folder)));
+    let page = page(core, folder, None, Some(Below { after })).await?;
     let coded = page.encoding_type() == Some(&EncodingType::Url);
     let objects = page.contents().iter().map(|object| (object.key(), false));
     let folders = page.common_prefixes().iter().map(|prefix| (prefix.prefix(), true));
@@ -256,7 +270,7 @@ pub(super) fn is_archive(class: Option<&str>) -> bool {
 }
 
 /// A key from a listing with `encoding-type=url`: percent-encoded, and `+` for a space.
-fn decoded(text: &str, coded: bool) -> Result<String> {
+pub(super) fn decoded(text: &str, coded: bool) -> Result<String> {
     if !coded {
         return Ok(text.to_owned());
     }

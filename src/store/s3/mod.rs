@@ -26,6 +26,8 @@ mod layout;
 #[cfg(feature = "s3")]
 mod list;
 #[cfg(feature = "s3")]
+mod mark;
+#[cfg(feature = "s3")]
 mod parts;
 #[cfg(feature = "s3")]
 mod probe;
