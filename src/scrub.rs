@@ -342,11 +342,17 @@ impl Work<'_> {
             }
             line.verified = Some(run.verify.name().to_owned());
         }
-        let after = Digest { bytes: applied.bytes, sha256: hex(&applied.sha256) };
         line.output = self.task.target.as_ref().map(|target| store::masked_uri(&target.shown(), run.search.mask));
         let Some(before) = line.before.clone() else {
             return Err(Error::new(Kind::Verify, "the original was not hashed"));
         };
+        let sha256 = match applied.sha256 {
+            Some(sha256) => hex(&sha256),
+            // Bytes that are copied where they lie are not read here again.
+            None if !changes => before.sha256.clone(),
+            None => hex(&draft.sha256()?),
+        };
+        let after = Digest { bytes: applied.bytes, sha256 };
         if !changes && before != after {
             return Err(Error::new(Kind::Verify, "the copy is not the original"));
         }

@@ -225,7 +225,7 @@ fn rewrite(
     prove(&text, &edits, draft.blob())?;
     let uri = found.uri(run.search.mask);
     let before = Digest { bytes: original.len(), sha256: hex(&store::digest(&original)?) };
-    let after = Digest { bytes: applied.bytes, sha256: hex(&applied.sha256) };
+    let after = Digest { bytes: applied.bytes, sha256: hex(&draft.sha256()?) };
     let intent = Intent {
         uri: uri.clone(),
         output: None,
@@ -322,7 +322,7 @@ fn write(task: &Task, target: &Place, uri: &str, changes: &[Change], run: &Run<'
     let mut line = Artifact::new(uri.to_owned(), Status::Rewritten, None);
     line.output = Some(store::masked_uri(&target.shown(), run.search.mask));
     let before = Digest { bytes: original.len(), sha256: hex(&store::digest(&original)?) };
-    let after = Digest { bytes: applied.bytes, sha256: hex(&applied.sha256) };
+    let after = Digest { bytes: applied.bytes, sha256: hex(&draft.sha256()?) };
     let intent = Intent {
         uri: uri.to_owned(),
         output: line.output.clone(),

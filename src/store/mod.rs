@@ -213,6 +213,8 @@ pub enum Note {
     OwnerNotKept,
     /// The mirrored file lacks an extended attribute or ACL (group and other bits were dropped with an ACL).
     AttributesNotKept,
+    /// The bucket ignores preconditions, and the run was told to write all the same.
+    Unconditional,
 }
 
 impl Note {
@@ -226,6 +228,7 @@ impl Note {
             Self::FolderNotSynced => "folder not synced",
             Self::OwnerNotKept => "owner not kept",
             Self::AttributesNotKept => "extended attributes not kept",
+            Self::Unconditional => "written without a precondition, the bucket ignores them",
         }
     }
 }
@@ -272,6 +275,9 @@ pub trait Draft {
     fn apply(&mut self, patch: &Patch) -> Result<Applied>;
     /// The new bytes, for verification.
     fn blob(&self) -> &dyn Blob;
+    /// Digest of the new bytes. Where [`Applied`] does not have it, what was read of `blob` from its start is in it already: ask after
+    /// verification, so that nothing is read for it again.
+    fn sha256(&self) -> Result<[u8; 32]>;
     /// Makes it durable and puts it under its name, only if the original is still the version that was read
     /// ([`Kind::Skipped`] if not: nothing changed).
     fn commit(self: Box<Self>) -> Result<Committed>;
@@ -282,8 +288,8 @@ pub trait Draft {
 pub struct Applied {
     /// Length of the new artifact, bytes.
     pub bytes: u64,
-    /// Its digest.
-    pub sha256: [u8; 32],
+    /// Its digest, if it was written here; else ask [`Draft::sha256`].
+    pub sha256: Option<[u8; 32]>,
     /// Bytes kept from the original.
     pub kept: u64,
 }

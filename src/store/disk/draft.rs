@@ -98,7 +98,7 @@ impl Draft for DiskDraft<'_> {
             pen.finish()
         });
         let (bytes, kept) = played?;
-        let applied = Applied { bytes, sha256, kept };
+        let applied = Applied { bytes, sha256: Some(sha256), kept };
         let on_disk = self.sheet.len()?;
         if applied.bytes != self.len || on_disk != self.len {
             return Err(Error::new(Kind::Verify, "the draft has not the length that was foretold"));
@@ -109,6 +109,11 @@ impl Draft for DiskDraft<'_> {
 
     fn blob(&self) -> &dyn Blob {
         self
+    }
+
+    fn sha256(&self) -> Result<[u8; 32]> {
+        let applied = self.applied.and_then(|applied| applied.sha256);
+        applied.ok_or_else(|| Error::new(Kind::Verify, "a digest before apply"))
     }
 
     fn commit(mut self: Box<Self>) -> Result<Committed> {
