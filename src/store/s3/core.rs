@@ -95,8 +95,10 @@ impl Core {
             .with_initial_backoff(tuning.backoff)
             .with_max_backoff(MAX_BACKOFF);
         let timeout = TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(ANSWER).build();
-        let mut loader =
-            aws_config::defaults(BehaviorVersion::latest()).region(region).retry_config(retry).timeout_config(timeout);
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .region(region)
+            .retry_config(retry)
+            .timeout_config(timeout);
         if let Some(profile) = &options.profile {
             loader = loader.profile_name(profile);
         }
@@ -176,7 +178,7 @@ impl Core {
 
     /// Whether requests carry checksums of their own (`AWS_REQUEST_CHECKSUM_CALCULATION`).
     pub(super) fn sums(&self) -> bool {
-        self.shared.request_checksum_calculation() != Some(&RequestChecksumCalculation::WhenRequired)
+        self.shared.request_checksum_calculation() != Some(RequestChecksumCalculation::WhenRequired)
     }
 
     /// Whether it is one of AWS's own endpoints.
