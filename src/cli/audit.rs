@@ -241,7 +241,7 @@ fn text(found: &Audit, new_since: &[String], searched: bool) -> String {
         row("new since", new_since.len() as u64, "subjects");
     }
     if found.attention > 0 {
-        row("attention", found.attention, "artifacts were failed, partial, unsupported, skipped, pending, held, or have old versions");
+        row("attention", found.attention, "artifacts were failed, partial, unsupported, skipped or held");
     }
     out
 }
