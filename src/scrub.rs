@@ -4,6 +4,7 @@
 //! its original stands. The order of the last steps is promise P3: the result is complete and verified before the manifest's
 //! `intent` is durable, the `intent` before the swap, the swap before the `artifact` line.
 
+mod blast;
 pub mod sums;
 
 use std::collections::BTreeMap;
@@ -20,19 +21,23 @@ use crate::detect::beside::{Beside, Sum};
 use crate::digest::{Sha256Of, sha256};
 use crate::edit::Patch;
 use crate::error::{Error, Kind, Result};
-use crate::job::{MaxDropped, Mode, Verify};
+use crate::job::{Mode, Verify};
 use crate::judge::pseudonym::hex;
 use crate::layer::cx::NameHits;
 use crate::layer::{BlobPass, Cx, Search, Tally};
 use crate::manifest::writer::Writer;
 use crate::manifest::{
-    Artifact, Digest, FileIdentity, Identity, Intent, Line, Member, ObjectIdentity, Records, Status,
+    Artifact, Digest, FileIdentity, Identity, Intent, Line, Member, ObjectIdentity, Records, Status, VERSIONS,
+    VERSIONS_UNKNOWN,
 };
 use crate::pool::Crew;
 use crate::progress::Progress;
 use crate::since::{Known, Since};
 use crate::store::{self, Object, Original, Place, Purpose, To};
+use crate::stores::Stores;
 use crate::verify;
+
+pub use blast::Blast;
 
 /// What all artifacts of a run share.
 pub struct Run<'r> {
@@ -45,7 +50,7 @@ pub struct Run<'r> {
     /// How results are searched, each in turn; empty for `--verify none`.
     pub second: &'r [&'r Search<'r>],
     /// Where artifacts lie.
-    pub disk: &'r store::disk::Disk,
+    pub stores: &'r Stores,
     /// What happens to artifacts.
     pub mode: &'r Mode,
     /// How results are verified.
@@ -86,68 +91,6 @@ pub struct Outcome {
     pub locked: bool,
     /// A signal arrived; the line is not to be written.
     pub interrupted: bool,
-}
-
-/// The blast-radius limit of a run (SPEC `--max-dropped`).
-#[derive(Debug, Default)]
-pub struct Blast {
-    limit: Option<MaxDropped>,
-    state: Mutex<Counts>,
-}
-
-#[derive(Debug, Default, Clone, Copy)]
-struct Counts {
-    changed: u64,
-    read: u64,
-    tripped: bool,
-    /// The run's total was judged before.
-    decided: bool,
-}
-
-impl Blast {
-    /// Counts against `limit`; `None`: no limit.
-    pub fn new(limit: Option<MaxDropped>) -> Self {
-        Self { limit, state: Mutex::default() }
-    }
-
-    /// Whether a commit was refused for the run's total: nothing is committed after it.
-    pub fn tripped(&self) -> bool {
-        self.limit.is_some() && self.state.lock().unwrap_or_else(PoisonError::into_inner).tripped
-    }
-
-    /// A first pass has counted the whole run: all commits are refused, or none for the run's total.
-    pub fn decide(&self, over: bool) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        (state.tripped, state.decided) = (over, true);
-    }
-
-    /// Counts `read` records of an artifact that is not changed.
-    pub fn saw(&self, read: u64) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).read += read;
-    }
-
-    /// Asks for a commit of `changed` of `read` records; counts them if it is granted.
-    pub fn ask(&self, changed: u64, read: u64) -> Result<()> {
-        let Some(limit) = self.limit else { return Ok(()) };
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.tripped {
-            return Err(Error::new(Kind::Skipped, "max-dropped"));
-        }
-        if matches!(limit, MaxDropped::Percent(_)) && limit.exceeded(changed, read) {
-            return Err(over());
-        }
-        let (all_changed, all_read) = (state.changed + changed, state.read + read);
-        if !state.decided && changed > 0 && limit.exceeded(all_changed, all_read) {
-            state.tripped = true;
-            return Err(over());
-        }
-        (state.changed, state.read) = (all_changed, all_read);
-        Ok(())
-    }
-}
-
-fn over() -> Error {
-    Error::new(Kind::Usage, "max-dropped")
 }
 
 /// Scrubs one artifact, or with `Mode::Scan` only reads it. Never panics, never ends the run.
@@ -224,7 +167,9 @@ impl Work<'_> {
             return Err(Error::new(Kind::Skipped, "max-dropped"));
         }
         match &self.task.beside {
-            Some(Beside::Sums(_) | Beside::Signed(_)) if run.break_checksums => {}
+            // Checksum files in a bucket are not rewritten along.
+            Some(Beside::Sums(_)) if run.break_checksums && self.task.object.path().is_some() => {}
+            Some(Beside::Signed(_)) if run.break_checksums => {}
             Some(beside) => return Err(Error::unsupported(beside.reason())),
             None => {}
         }
@@ -235,7 +180,7 @@ impl Work<'_> {
             Mode::InPlace => Purpose::Replace { break_hardlinks: run.break_hardlinks },
             _ => Purpose::Read,
         };
-        let original = self.run.disk.open(&self.task.object, purpose)?;
+        let original = self.run.stores.open(&self.task.object, purpose)?;
         if let store::Identity::File(id) = original.identity() {
             settle_clock(id.ctime);
         }
@@ -256,7 +201,7 @@ impl Work<'_> {
         if run.since.is_none() || matches!(run.mode, Mode::Output(_)) {
             return None;
         }
-        let found = run.disk.look(&self.task.object)?;
+        let found = run.stores.look(&self.task.object)?;
         let known = self.known(&found).filter(|known| known.nothing_new)?;
         // A checksum that was written to since may be what a crash left.
         if !self.sums().iter().all(|sum| self.is_known(sum)) {
@@ -424,6 +369,9 @@ impl Work<'_> {
         }
         let committed = if changes { self.with_sums(original, draft, line)? } else { draft.commit()? };
         line.status = if changes { Status::Rewritten } else { Status::Copied };
+        if !committed.already {
+            self.count_versions(line);
+        }
         line.after = Some(after);
         line.kept_bytes = Some(applied.kept);
         line.encoded_bytes = Some(applied.bytes - applied.kept);
@@ -433,6 +381,18 @@ impl Work<'_> {
         line.notes = notes.map(|note| note.text().to_owned()).chain(masked(tally)).collect();
         line.notes.extend(broken);
         Ok(())
+    }
+
+    /// What was replaced in a bucket with versions is still there, and was not looked at: said on the line.
+    fn count_versions(&self, line: &mut Artifact) {
+        let Place::S3(place) = self.task.target.as_ref().unwrap_or(&self.task.object.place) else { return };
+        let (word, n) = match self.run.stores.s3().and_then(|s3| s3.old_versions(place)) {
+            Ok(n) => (VERSIONS, n),
+            Err(_) => (VERSIONS_UNKNOWN, 1),
+        };
+        if n > 0 {
+            line.left.insert(word.to_owned(), n);
+        }
     }
 
     /// Checksum files of the artifact.

@@ -29,6 +29,8 @@ mod reflink;
 mod refused;
 mod registry;
 mod registry_verbs;
+#[cfg(feature = "s3")]
+mod s3;
 mod settle;
 mod since;
 mod splice;

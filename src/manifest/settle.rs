@@ -14,6 +14,8 @@ pub struct Open {
     /// Whether a run has begun and not been summed up.
     pub running: bool,
     run: u32,
+    /// Purges that were begun; at most one at a time, and what crashes left.
+    purges: Vec<String>,
 }
 
 impl Open {
@@ -48,6 +50,12 @@ impl Open {
                 self.run += 1;
             }
             Line::Summary(_) => self.running = false,
+            Line::Purge(purge) => {
+                self.purges.retain(|uri| *uri != purge.uri);
+                if !purge.done {
+                    self.purges.push(purge.uri.clone());
+                }
+            }
         }
     }
 
@@ -61,6 +69,11 @@ impl Open {
             }
         };
         open.uri == artifact.uri && before && artifact.after.as_ref().is_none_or(|after| *after == open.after)
+    }
+
+    /// URIs whose purge was begun and did not come to its end.
+    pub fn purges(&self) -> &[String] {
+        &self.purges
     }
 
     /// The open intents.

@@ -213,7 +213,7 @@ fn rewrite(
     ledger: &mut HashMap<PathBuf, Updated>,
 ) -> Result<()> {
     let found = self::object(sum, object)?;
-    let original = run.disk.open(&found, Purpose::Replace { break_hardlinks: run.break_hardlinks })?;
+    let original = run.stores.open(&found, Purpose::Replace { break_hardlinks: run.break_hardlinks })?;
     let text = text(&original)?;
     let edits = change.places(&text)?;
     if edits.is_empty() {
@@ -247,7 +247,7 @@ fn rewrite(
 
 /// The turn of a checksum file: what this run wrote into it belongs to its line, and what it must say is written into the mirror.
 pub fn turn(task: &Task, run: &Run<'_>) -> Outcome {
-    let updated = run.disk.real_path(&task.object).and_then(|path| run.sums.lock().remove(&path));
+    let updated = run.stores.disk().real_path(&task.object).and_then(|path| run.sums.lock().remove(&path));
     let Some(updated) = updated else { return super::scrub(task, run) };
     if let (Some(target), false) = (task.target.as_ref(), updated.changes.is_empty()) {
         let uri = task.object.uri(run.search.mask);
@@ -275,7 +275,7 @@ pub fn turn(task: &Task, run: &Run<'_>) -> Outcome {
 /// The checksum files that have the one of `task` (a bag's tag manifest), but for itself.
 fn lists_of(task: &Task, run: &Run<'_>) -> Vec<Sum> {
     let Some(Beside::Sums(own)) = &task.beside else { return Vec::new() };
-    let itself = run.disk.real_path(&task.object);
+    let itself = run.stores.disk().real_path(&task.object);
     own.iter().filter(|sum| Some(&sum.path) != itself.as_ref()).cloned().collect()
 }
 
@@ -285,7 +285,12 @@ fn above(task: &Task, updated: &Updated, run: &Run<'_>) -> Result<()> {
     if own.is_empty() || updated.now.is_none() {
         return Ok(());
     }
-    let path = run.disk.real_path(&task.object).or_else(|| task.object.path().map(Path::to_owned)).unwrap_or_default();
+    let path = run
+        .stores
+        .disk()
+        .real_path(&task.object)
+        .or_else(|| task.object.path().map(Path::to_owned))
+        .unwrap_or_default();
     let new = digests(&open(&path, run)?, &LENGTHS.into())?;
     let (name, mut ledger) = (task.object.relative.file_name().unwrap_or_default(), run.sums.lock());
     own.iter().try_for_each(|sum| {
@@ -296,7 +301,7 @@ fn above(task: &Task, updated: &Updated, run: &Run<'_>) -> Result<()> {
 
 fn write(task: &Task, target: &Place, uri: &str, changes: &[Change], run: &Run<'_>) -> Result<Outcome> {
     let object = &task.object;
-    let original = run.disk.open(object, Purpose::Read)?;
+    let original = run.stores.open(object, Purpose::Read)?;
     let relative = object.relative.as_os_str().as_bytes();
     let seen = verify::read(&original, run.search, relative, None, &mut |_| {})?;
     if !seen.found.is_empty() || seen.tally.unsupported.is_some() {

@@ -10,11 +10,12 @@ use sha2::{Digest, Sha256};
 use super::{Base, Entry, Key, MAX_KNOWN, Mask, Since};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::reader::Reader;
-use crate::manifest::{Artifact, Identity, Line, Run, SinceLine, Status};
+use crate::manifest::{Artifact, Identity, Line, Run, SinceLine, Status, VERSIONS, VERSIONS_UNKNOWN};
 use crate::store;
 
 /// Keys of a run line on which no search depends. Any other key must be the same, those of later versions too.
-const NO_MATTER: [&str; 9] = ["run_id", "started_at", "as_of", "mode", "verify", "registry", "policy", "key", "since"];
+const NO_MATTER: [&str; 10] =
+    ["run_id", "started_at", "as_of", "mode", "verify", "registry", "policy", "key", "since", "preconditions"];
 
 /// Reads one manifest into `since`.
 pub(super) fn read(path: &Path, today: &Run, since: &mut Since, mask: &Mask<'_>) -> Result<SinceLine> {
@@ -109,7 +110,9 @@ fn is_good(line: &Artifact) -> bool {
         _ => false,
     };
     // Another name of a file was not read as what its name says.
-    searched && line.left.is_empty() && line.reason.is_none() && line.same_file.is_none()
+    // Old versions are not the artifact.
+    let nothing_left = line.left.keys().all(|word| matches!(word.as_str(), VERSIONS | VERSIONS_UNKNOWN));
+    searched && nothing_left && line.reason.is_none() && line.same_file.is_none()
 }
 
 /// The digest of a version and of what of its place decides how it is read; `None` if that cannot be told. Both days' places

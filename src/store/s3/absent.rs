@@ -25,6 +25,11 @@ impl S3 {
         Err(Error::usage("this build cannot read s3:// (it was made without the feature s3)"))
     }
 
+    /// `--allow-unconditional-writes`.
+    pub fn takes_unconditional(&self) -> bool {
+        match self.0 {}
+    }
+
     /// What is listed below `prefix` (its `key` is a prefix of keys, not a folder), in the order of the service, page by page;
     /// `all_versions`: also noncurrent versions and delete markers. Ends after the first error. Memory: a page or two.
     pub fn list(&self, _: &Place, _: bool) -> Result<Entries> {
@@ -69,8 +74,8 @@ impl S3 {
         match self.0 {}
     }
 
-    /// Whether the bucket enforces preconditions; asked once a run. Leaves nothing in the bucket.
-    pub fn probe(&self, _: &str) -> Result<Preconditions> {
+    /// Whether the bucket of `place`, where this run writes, enforces preconditions; asked once a run. Leaves nothing there.
+    pub fn probe(&self, _: &Place) -> Result<Preconditions> {
         match self.0 {}
     }
 

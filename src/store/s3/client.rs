@@ -14,9 +14,7 @@ use super::fault::Fault;
 use super::list::{self, Entries};
 use super::tuning::Tuning;
 use super::write::{ObjectDraft, Origin, Target};
-use super::{
-    Entry, Lent, Names, Opened, Options, Place, Preconditions, Purged, kept, probe, small, uploads, versions,
-};
+use super::{Entry, Lent, Names, Opened, Options, Place, Preconditions, Purged, kept, probe, small, uploads, versions};
 use crate::blob::Spool;
 use crate::error::{Error, Kind, Result};
 use crate::store::{Draft, Original, Purpose};
@@ -50,6 +48,11 @@ impl S3 {
         let runtime = core::runtime()?;
         let core = Arc::new(runtime.block_on(Core::load(options, tuning))?);
         Ok(Self { core, runtime: Arc::new(runtime), lent })
+    }
+
+    /// `--allow-unconditional-writes`.
+    pub fn takes_unconditional(&self) -> bool {
+        false
     }
 
     /// What is listed below `prefix` (its `key` is a prefix of keys, not a folder), in the order of the service, page by page;
@@ -119,9 +122,10 @@ impl S3 {
         self.wait(small::put(&self.core, place, bytes, if_match))
     }
 
-    /// Whether the bucket enforces preconditions; asked once a run. Leaves nothing in the bucket.
-    pub fn probe(&self, bucket: &str) -> Result<Preconditions> {
-        self.wait(async { Ok(probe::preconditions(&self.core, bucket).await) })
+    /// Whether the bucket of `place`, where this run writes, enforces preconditions; asked once a run. Leaves nothing there.
+    pub fn probe(&self, place: &Place) -> Result<Preconditions> {
+        self.core.remember(place);
+        self.wait(async { Ok(probe::preconditions(&self.core, &place.bucket).await) })
     }
 
     /// Noncurrent versions of this very key (delete markers not counted); 0 where the bucket has no versions.
