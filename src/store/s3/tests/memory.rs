@@ -557,12 +557,13 @@ impl S3 for Memory {
         let prefix = req.input.prefix.unwrap_or_default();
         let mut state = self.lock();
         let uploads = state.bucket(&req.input.bucket)?.uploads.iter();
-        let uploads = uploads.filter(|(_, upload)| upload.key.starts_with(&prefix)).map(|(id, upload)| MultipartUpload {
-            key: Some(escape(&upload.key)),
-            upload_id: Some(id.clone()),
-            initiated: seconds(upload.begun),
-            ..Default::default()
-        });
+        let uploads =
+            uploads.filter(|(_, upload)| upload.key.starts_with(&prefix)).map(|(id, upload)| MultipartUpload {
+                key: Some(escape(&upload.key)),
+                upload_id: Some(id.clone()),
+                initiated: seconds(upload.begun),
+                ..Default::default()
+            });
         Ok(S3Response::new(ListMultipartUploadsOutput {
             uploads: Some(uploads.collect()),
             is_truncated: Some(false),
