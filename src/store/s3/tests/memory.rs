@@ -217,7 +217,7 @@ fn etag(value: &str) -> ETag {
 async fn all(body: Option<StreamingBlob>) -> S3Result<Vec<u8>> {
     let Some(body) = body else { return Ok(Vec::new()) };
     let bytes = Body::from(body).store_all_limited(1 << 30).await;
-    bytes.map(|bytes| bytes.to_vec()).map_err(|error| s3_error!(error, BadDigest))
+    bytes.map(|bytes| bytes.to_vec()).map_err(|_| s3_error!(BadDigest))
 }
 
 fn seconds(at: Option<SystemTime>) -> Option<Timestamp> {
