@@ -241,6 +241,9 @@ impl From<Fault> for Error {
                         "PermanentRedirect" | "TemporaryRedirect" | "AuthorizationHeaderMalformed",
                     )
                     | (301 | 307 | 308, _) => error.help("the bucket lies in another region: see --region"),
+                    (400, _) if matches!(fault.op, Op::Get | Op::Head) => {
+                        error.help("where the customer keeps the key: see --sse-c-key")
+                    }
                     _ => error,
                 }
             }

@@ -1,223 +1,19 @@
 //! A store in memory behind `s3s`, for what `s3s-fs` has not: preconditions on every operation, versions and locks, tags, ACLs, pages
 //! of listings, unfinished uploads. Wire format, signatures and checksums are those of `s3s`.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use md5::{Digest as _, Md5};
 use s3s::dto::*;
 use s3s::{Body, S3, S3Request, S3Response, S3Result, s3_error};
 
-/// One version of an object, or a delete marker.
-#[derive(Debug, Clone, Default)]
-pub struct Version {
-    pub id: String,
-    pub body: Vec<u8>,
-    pub etag: String,
-    pub is_marker: bool,
-    pub head: Kept,
-    pub tags: Vec<(String, String)>,
-    /// May not be deleted before.
-    pub locked_until: Option<SystemTime>,
-    pub legal_hold: bool,
-    pub modified: Option<SystemTime>,
-}
-
-/// What a write said besides the bytes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Kept {
-    pub metadata: HashMap<String, String>,
-    pub content_type: Option<String>,
-    pub content_encoding: Option<String>,
-    pub content_disposition: Option<String>,
-    pub content_language: Option<String>,
-    pub cache_control: Option<String>,
-    pub redirect: Option<String>,
-    pub class: Option<String>,
-    pub encryption: Option<String>,
-    pub kms_key: Option<String>,
-    pub tagging: Option<String>,
-    pub read_for: Option<String>,
-}
-
-/// An unfinished upload.
-#[derive(Debug, Clone, Default)]
-pub struct Unfinished {
-    pub key: String,
-    pub parts: BTreeMap<i32, Vec<u8>>,
-    pub head: Kept,
-    pub begun: Option<SystemTime>,
-}
-
-/// A bucket.
-#[derive(Debug, Clone, Default)]
-pub struct Bucket {
-    pub versioned: bool,
-    /// It writes whatever a precondition says.
-    pub ignores: bool,
-    /// By key, the newest last.
-    pub keys: BTreeMap<String, Vec<Version>>,
-    pub uploads: BTreeMap<String, Unfinished>,
-}
-
-/// All buckets.
-#[derive(Debug, Clone, Default)]
-pub struct Memory {
-    state: Arc<Mutex<State>>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    buckets: BTreeMap<String, Bucket>,
-    ids: u64,
-    /// Least part but the last, bytes.
-    least_part: usize,
-}
-
-/// Keys of a page.
-const PAGE: usize = 5;
-
-impl Memory {
-    /// Buckets without versions.
-    pub fn with_buckets(names: &[&str]) -> Self {
-        let memory = Self::default();
-        memory.lock().buckets.extend(names.iter().map(|name| ((*name).to_owned(), Bucket::default())));
-        memory
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap()
-    }
-
-    /// Parts are refused that are shorter, but the last.
-    pub fn least_part(&self, bytes: usize) {
-        self.lock().least_part = bytes;
-    }
-
-    /// Looks at, or changes, a bucket.
-    pub fn bucket<T>(&self, name: &str, work: impl FnOnce(&mut Bucket) -> T) -> T {
-        work(self.lock().buckets.entry(name.to_owned()).or_default())
-    }
-
-    /// Writes an object as somebody else would.
-    pub fn put(&self, bucket: &str, key: &str, body: &[u8]) -> String {
-        self.put_with(bucket, key, body, Kept::default())
-    }
-
-    /// As [`Self::put`], with metadata.
-    pub fn put_with(&self, bucket: &str, key: &str, body: &[u8], head: Kept) -> String {
-        let mut state = self.lock();
-        let etag = hex(&Md5::digest(body));
-        state.write(bucket, key, body.to_vec(), etag, head).unwrap()
-    }
-
-    /// The current version's bytes.
-    pub fn get(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
-        self.bucket(bucket, |bucket| bucket.current(key).map(|version| version.body.clone()))
-    }
-
-    /// How many uploads are unfinished.
-    pub fn unfinished(&self, bucket: &str) -> usize {
-        self.bucket(bucket, |bucket| bucket.uploads.len())
-    }
-}
-
-impl Bucket {
-    /// The current version, if it is no delete marker.
-    pub fn current(&self, key: &str) -> Option<&Version> {
-        self.keys.get(key)?.last().filter(|version| !version.is_marker)
-    }
-
-    fn version(&self, key: &str, id: Option<&str>) -> S3Result<&Version> {
-        match id {
-            None => self.current(key).ok_or_else(|| s3_error!(NoSuchKey)),
-            Some(id) => {
-                let found = self.keys.get(key).and_then(|all| all.iter().find(|version| version.id == id));
-                found.filter(|version| !version.is_marker).ok_or_else(|| s3_error!(NoSuchVersion))
-            }
-        }
-    }
-
-    fn judge(&self, key: &str, matches: Option<&ETagCondition>, none: Option<&ETagCondition>) -> S3Result<()> {
-        if self.ignores {
-            return Ok(());
-        }
-        let etag = self.current(key).map(|version| version.etag.as_str());
-        match (matches, etag) {
-            (Some(_), None) => return Err(s3_error!(NoSuchKey)),
-            (Some(wanted), Some(etag)) if wanted.as_etag().is_some_and(|wanted| wanted.value() != etag) => {
-                return Err(s3_error!(PreconditionFailed));
-            }
-            _ => {}
-        }
-        if none.is_some() && etag.is_some() { Err(s3_error!(PreconditionFailed)) } else { Ok(()) }
-    }
-}
-
-impl State {
-    fn bucket(&mut self, name: &str) -> S3Result<&mut Bucket> {
-        self.buckets.get_mut(name).ok_or_else(|| s3_error!(NoSuchBucket))
-    }
-
-    fn id(&mut self) -> String {
-        self.ids += 1;
-        format!("id{:06}", self.ids)
-    }
-
-    fn write(&mut self, bucket: &str, key: &str, body: Vec<u8>, etag: String, head: Kept) -> S3Result<String> {
-        let id = self.id();
-        let bucket = self.bucket(bucket)?;
-        let id = if bucket.versioned { id } else { "null".to_owned() };
-        let all = bucket.keys.entry(key.to_owned()).or_default();
-        if !bucket.versioned {
-            all.clear();
-        }
-        let tags = head.tagging.as_deref().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-        let tags = tags.map(|(key, value)| (unescape(key), unescape(value))).collect();
-        let modified = Some(SystemTime::now());
-        all.push(Version { id: id.clone(), body, etag, head, tags, modified, ..Version::default() });
-        Ok(id)
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unescape(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let (mut out, mut at) = (Vec::new(), 0);
-    while at < bytes.len() {
-        if bytes[at] == b'%' {
-            out.push(u8::from_str_radix(&text[at + 1..at + 3], 16).unwrap());
-            at += 3;
-        } else {
-            out.push(bytes[at]);
-            at += 1;
-        }
-    }
-    String::from_utf8(out).unwrap()
-}
-
-/// As services encode keys in listings: `+` for a space.
-fn escape(text: &str) -> String {
-    let one = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => char::from(byte).to_string(),
-        b' ' => "+".to_owned(),
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(one).collect()
-}
-
-fn etag(value: &str) -> ETag {
-    ETag::Strong(value.to_owned())
-}
+use super::model::{PAGE, escape, etag, hex, unescape};
+pub use super::model::{Kept, Memory, Unfinished, Version};
 
 async fn all(body: Option<StreamingBlob>) -> S3Result<Vec<u8>> {
     let Some(body) = body else { return Ok(Vec::new()) };
     let bytes = Body::from(body).store_all_limited(1 << 30).await;
-    bytes.map(|bytes| bytes.to_vec()).map_err(|error| s3_error!(error, BadDigest))
+    bytes.map(|bytes| bytes.to_vec()).map_err(|_| s3_error!(BadDigest))
 }
 
 fn seconds(at: Option<SystemTime>) -> Option<Timestamp> {
@@ -626,9 +422,4 @@ impl S3 for Memory {
         self.lock().bucket(&req.input.bucket)?;
         Ok(S3Response::new(GetBucketVersioningOutput::default()))
     }
-}
-
-/// Some time from now.
-pub fn later(hours: u64) -> SystemTime {
-    SystemTime::now() + Duration::from_secs(hours * 3600)
 }

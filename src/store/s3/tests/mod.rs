@@ -2,6 +2,7 @@
 
 mod faults;
 mod memory;
+mod model;
 mod reading;
 mod server;
 mod versions;
