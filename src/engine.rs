@@ -63,6 +63,8 @@ use unclean::Unclean;
 
 /// Inodes with several names whose line is remembered for the other names; past it they are read again.
 const MAX_LINKED: usize = 1 << 16;
+/// Small objects of buckets that are fetched before their turn: a request takes longer than a search.
+const SOON: usize = 33;
 /// What is always searched, as the run line names it; the policy's variants come after.
 const SPELLINGS: [&str; 5] = ["raw", "percent", "json", "html", "qp"];
 
@@ -546,7 +548,13 @@ impl Fleet<'_> {
         let stop = AtomicBool::new(false);
         let work = || {
             while !stop.load(Ordering::Relaxed) && !self.halted() {
-                let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let Some(task) = tasks.get(at) else { return };
+                // The one a step further than others were before; at the start all up to it.
+                let soon = if at == 0 { 1..SOON } else { at + SOON - 1..at + SOON };
+                // With `--since` most are not read at all.
+                let soon = tasks.get(soon.start..soon.end.min(tasks.len())).filter(|_| run.since.is_none());
+                soon.into_iter().flatten().for_each(|task| run.stores.soon(&task.object));
                 let outcome = self.crew.lead(task.object.identity.size(), || scrub::scrub(task, run));
                 run.progress.done();
                 let mut taker = taker.lock().unwrap_or_else(PoisonError::into_inner);

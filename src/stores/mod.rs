@@ -21,7 +21,7 @@ use crate::error::{Error, Kind, Result};
 use crate::pool::Crew;
 use crate::store::disk::{self, Disk};
 use crate::store::s3::{self, Entry, S3};
-use crate::store::{Draft, Identity, Note, Object, Original, Place, Purpose, To};
+use crate::store::{Draft, Identity, Note, Object, ObjectId, Original, Place, Purpose, To};
 
 /// The stores of a run.
 #[derive(Debug, Clone)]
@@ -67,6 +67,13 @@ impl Stores {
         }
     }
 
+    /// `object` will be opened soon: a small one of a bucket is fetched already, while others are worked on.
+    pub fn soon(&self, object: &Object) {
+        if let (Place::S3(place), Identity::Object(id), Some(s3)) = (&object.place, &object.identity, &self.s3) {
+            s3.soon(&entry(object, place, id));
+        }
+    }
+
     /// Opens `object` for `purpose`. Errors: skipped (`vanished`, `changed`, `special file`, `hard links`, `open for writing`,
     /// `old version`), pending (`archived`), locked, or the system's.
     pub fn open(&self, object: &Object, purpose: Purpose) -> Result<Opened<'_>> {
@@ -75,22 +82,26 @@ impl Stores {
                 if object.old_version && purpose != Purpose::Read {
                     return Err(Error::new(Kind::Skipped, "old version"));
                 }
-                let entry = Entry {
-                    place: place.clone(),
-                    size: id.size,
-                    etag: id.etag.clone(),
-                    version: id.version.clone(),
-                    modified: id.modified,
-                    class: None,
-                    archived: object.archived,
-                    is_latest: !object.old_version,
-                    is_delete_marker: false,
-                };
-                Inner::S3(self.s3()?.open(&entry, purpose)?)
+                Inner::S3(self.s3()?.open(&entry(object, place, id), purpose)?)
             }
             _ => Inner::Disk(self.disk.open(object, purpose)?),
         };
         Ok(Opened { stores: self, inner })
+    }
+}
+
+/// What the listing said of an object.
+fn entry(object: &Object, place: &s3::Place, id: &ObjectId) -> Entry {
+    Entry {
+        place: place.clone(),
+        size: id.size,
+        etag: id.etag.clone(),
+        version: id.version.clone(),
+        modified: id.modified,
+        class: None,
+        archived: object.archived,
+        is_latest: !object.old_version,
+        is_delete_marker: false,
     }
 }
 

@@ -354,12 +354,10 @@ fn answer(operation: &str, request: &Request, state: &mut State) -> Answer {
         }
         "GetObject" | "HeadObject" => get(request, bucket, operation == "HeadObject"),
         "GetObjectTagging" => xml("<Tagging><TagSet></TagSet></Tagging>".to_owned()),
-        "GetObjectAcl" => xml(
-            "<AccessControlPolicy><Owner><ID>o</ID></Owner><AccessControlList><Grant><Grantee \
+        "GetObjectAcl" => xml("<AccessControlPolicy><Owner><ID>o</ID></Owner><AccessControlList><Grant><Grantee \
              xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"CanonicalUser\"><ID>o</ID></Grantee>\
              <Permission>FULL_CONTROL</Permission></Grant></AccessControlList></AccessControlPolicy>"
-                .to_owned(),
-        ),
+            .to_owned()),
         "PutObject" => match condition(request, bucket) {
             Some(refused) => refused,
             None => written(bucket.put(&request.key, request.body.clone(), kept(request)), bucket.versioned, ""),
