@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinSet;
 
 use super::core::{self, Core};
@@ -26,9 +26,21 @@ const LOOK: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub struct S3 {
     pub(super) core: Arc<Core>,
-    /// Tasks never hold it: the last handle is dropped by a thread that may wait for it.
-    runtime: Arc<Runtime>,
+    runtime: Handle,
+    /// Tasks never hold it: the last handle goes on a thread of ours.
+    _ending: Arc<Ending>,
     pub(super) lent: Lent,
+}
+
+/// Ends the runtime without waiting: a look-up of a name may hang.
+struct Ending(Option<Runtime>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl fmt::Debug for S3 {
@@ -47,7 +59,8 @@ impl S3 {
     pub fn tuned(options: &Options, lent: Lent, tuning: Tuning) -> Result<Self> {
         let runtime = core::runtime()?;
         let core = Arc::new(runtime.block_on(Core::load(options, tuning))?);
-        Ok(Self { core, runtime: Arc::new(runtime), lent })
+        let handle = runtime.handle().clone();
+        Ok(Self { core, runtime: handle, _ending: Arc::new(Ending(Some(runtime))), lent })
     }
 
     /// `--allow-unconditional-writes`.
@@ -187,7 +200,7 @@ impl S3 {
         work: impl Future<Output = T> + Send + 'static,
     ) {
         // The handle is the set's own.
-        let _ = flying.spawn_on(work, self.runtime.handle());
+        let _ = flying.spawn_on(work, &self.runtime);
     }
 
     pub(super) fn is_interrupted(&self) -> bool {
