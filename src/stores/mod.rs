@@ -9,14 +9,19 @@ mod folders;
 mod list;
 mod source;
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub use dest::Dest;
 pub use folders::{Buckets, Watches};
 pub use list::{Listing, Own};
 pub use source::{Bucketed, Sources};
 
-use crate::blob::Blob;
+use crate::blob::{Blob, Played, Spool, TempSpace};
 use crate::error::{Error, Kind, Result};
 use crate::pool::Crew;
 use crate::store::disk::{self, Disk};
@@ -29,12 +34,14 @@ pub struct Stores {
     disk: Disk,
     /// There is one if any place of the run is in a bucket.
     s3: Option<S3>,
+    /// Objects whose first bytes are under way.
+    warm: Arc<Mutex<VecDeque<(s3::Place, s3::Opened)>>>,
 }
 
 impl Stores {
     /// The stores of a run.
     pub fn new(disk: Disk, s3: Option<S3>) -> Self {
-        Self { disk, s3 }
+        Self { disk, s3, warm: Arc::default() }
     }
 
     /// With threads that help.
@@ -67,6 +74,18 @@ impl Stores {
         }
     }
 
+    /// The text of a regular file, or of an object, from its start: a manifest. An object is fetched into temporary space first.
+    pub fn text(&self, path: &Path, space: &Arc<TempSpace>) -> Result<Box<dyn Read>> {
+        if let Some(place) = s3::Place::parse(path.as_os_str().as_bytes()) {
+            let mut spool = Spool::new(space);
+            self.s3()?.download(&place?, &mut spool)?;
+            return Ok(Box::new(Played::new(Box::new(spool))));
+        }
+        let file = File::open(path).map_err(|e| Error::io("opening a file", &e))?;
+        let is_file = file.metadata().is_ok_and(|meta| meta.is_file());
+        if is_file { Ok(Box::new(file)) } else { Err(Error::usage("not a regular file")) }
+    }
+
     /// An object of a bucket as it is now; `None` if it is gone, or of another store.
     pub fn anew(&self, object: &Object) -> Result<Option<Object>> {
         let Place::S3(place) = &object.place else { return Ok(None) };
@@ -79,11 +98,28 @@ impl Stores {
         }))
     }
 
-    /// `object` will be opened soon: a small one of a bucket is fetched already, while others are worked on.
-    pub fn soon(&self, object: &Object) {
-        if let (Some(entry), Some(s3), false) = (entry_of(object), &self.s3, object.archived) {
-            s3.soon(&entry);
+    /// `object` will be opened soon: asks for its first bytes if it is in a bucket, since an answer takes longer than the work on
+    /// it. At most twice [`WARM`] objects are held so; what they have of memory is what the store may read ahead.
+    pub fn expect(&self, object: &Object) {
+        let (Place::S3(place), false, Ok(s3)) = (&object.place, object.archived, self.s3()) else { return };
+        let Some(entry) = entry_of(object) else { return };
+        if let Ok(opened) = s3.open(&entry, Purpose::Read) {
+            opened.warm();
+            let mut warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner);
+            // Twice: each of several workers may be as far ahead, and one that was opened without it stays until then.
+            if warm.len() >= 2 * WARM {
+                warm.pop_front();
+            }
+            warm.push_back((place.clone(), opened));
         }
+    }
+
+    /// What was expected, if it is this version.
+    fn expected(&self, entry: &Entry) -> Option<s3::Opened> {
+        let mut warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = warm.iter().position(|(place, _)| *place == entry.place)?;
+        let (_, opened) = warm.remove(at)?;
+        (opened.identity() == entry.identity()).then_some(opened)
     }
 
     /// Opens `object` for `purpose`. Errors: skipped (`vanished`, `changed`, `special file`, `hard links`, `open for writing`,
@@ -98,13 +134,19 @@ impl Stores {
                 if entry.archived && s3.restore(&entry)? {
                     return Err(Error::new(Kind::Pending, "archived: its restore was asked for"));
                 }
-                Inner::S3(s3.open(&entry, purpose)?)
+                match self.expected(&entry) {
+                    Some(opened) => Inner::S3(opened),
+                    None => Inner::S3(s3.open(&entry, purpose)?),
+                }
             }
             None => Inner::Disk(self.disk.open(object, purpose)?),
         };
         Ok(Opened { stores: self, inner })
     }
 }
+
+/// How many objects ahead of a worker are expected.
+pub const WARM: usize = 16;
 
 /// An object of a bucket as its listing told it.
 fn entry_of(object: &Object) -> Option<Entry> {
