@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use super::core::{self, Core};
 use super::fault::Fault;
 use super::list::{self, Entries};
+use super::read::{self, Soon};
 use super::tuning::Tuning;
 use super::write::{ObjectDraft, Origin, Target, changed};
 use super::{Entry, Lent, Names, Opened, Options, Place, Preconditions, Purged, kept, probe, small, uploads, versions};
@@ -30,6 +31,7 @@ pub struct S3 {
     /// Tasks never hold it: the last handle goes on a thread of ours.
     _ending: Arc<Ending>,
     pub(super) lent: Lent,
+    pub(super) soon: Arc<Soon>,
 }
 
 /// Ends the runtime without waiting: a look-up of a name may hang.
@@ -60,7 +62,7 @@ impl S3 {
         let runtime = core::runtime()?;
         let core = Arc::new(runtime.block_on(Core::load(options, tuning))?);
         let handle = runtime.handle().clone();
-        Ok(Self { core, runtime: handle, _ending: Arc::new(Ending(Some(runtime))), lent })
+        Ok(Self { core, runtime: handle, _ending: Arc::new(Ending(Some(runtime))), lent, soon: Arc::default() })
     }
 
     /// `--allow-unconditional-writes`.
@@ -110,6 +112,11 @@ impl S3 {
             return if found.size == entry.size { Ok(Opened::new(self, &found)) } else { Err(changed()) };
         }
         Ok(Opened::new(self, entry))
+    }
+
+    /// `entry` will be opened soon: if it is small it is fetched already, while others are worked on.
+    pub fn soon(&self, entry: &Entry) {
+        read::soon(self, entry);
     }
 
     /// A draft of `len` bytes at `target`, over an original of another store, with no metadata of its own. `overwrite`: also over an

@@ -49,7 +49,7 @@ impl fmt::Debug for Opened {
 }
 
 /// What the reader and the fetching tasks share.
-struct Desk {
+pub(super) struct Desk {
     core: Arc<Core>,
     place: Place,
     etag: String,
@@ -102,6 +102,42 @@ impl Drop for Block {
     }
 }
 
+/// Objects that are fetched before they are opened, in that order.
+#[derive(Default)]
+pub(super) struct Soon(Mutex<VecDeque<Arc<Desk>>>);
+
+/// How many.
+const SOON: usize = 64;
+
+/// Begins to fetch a small object that is opened soon, if the bound on what is read ahead has room for it.
+pub(super) fn soon(store: &S3, entry: &Entry) {
+    if entry.size == 0 || entry.size > store.core.tuning.whole || entry.archived {
+        return;
+    }
+    let mut soon = store.soon.0.lock().unwrap_or_else(PoisonError::into_inner);
+    if soon.iter().any(|desk| desk.is_of(entry)) {
+        return;
+    }
+    if soon.len() >= SOON
+        && let Some(stale) = soon.pop_front()
+    {
+        // Nobody wanted it.
+        stale.state().blocks.clear();
+    }
+    let Some(share) = take(&store.core, entry.size) else { return };
+    let desk = Arc::new(Desk::new(store, entry));
+    desk.fetch(store, &mut desk.state(), (0, entry.size), Some(share));
+    soon.push_back(desk);
+}
+
+impl Soon {
+    fn take(&self, entry: &Entry) -> Option<Arc<Desk>> {
+        let mut soon = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = soon.iter().position(|desk| desk.is_of(entry))?;
+        soon.remove(at)
+    }
+}
+
 impl Drop for Opened {
     fn drop(&mut self) {
         // What is under way is for nobody; its tasks hold the desk.
@@ -111,7 +147,7 @@ impl Drop for Opened {
 
 impl Opened {
     pub(super) fn new(store: &S3, entry: &Entry) -> Self {
-        let desk = Arc::new(Desk::new(store, entry));
+        let desk = store.soon.take(entry).unwrap_or_else(|| Arc::new(Desk::new(store, entry)));
         Self { store: store.clone(), entry: entry.clone(), desk }
     }
 
@@ -301,6 +337,11 @@ impl Desk {
             state: Mutex::default(),
             came: Condvar::new(),
         }
+    }
+
+    /// Whether it is for this version.
+    fn is_of(&self, entry: &Entry) -> bool {
+        (&self.place, &self.etag, &self.version, self.len) == (&entry.place, &entry.etag, &entry.version, entry.size)
     }
 
     /// Asks for `[start, end)`.
