@@ -156,20 +156,6 @@ impl Opened {
         self.desk.fetch(&self.store, state, (start, end), share);
     }
 
-    /// Asks for the first bytes now, if what may be read ahead allows it: somebody will read them soon.
-    pub fn warm(&self) {
-        let tuning = &self.store.core.tuning;
-        let len = self.desk.len;
-        let end = if len <= tuning.whole { len } else { tuning.first.saturating_mul(4).min(tuning.block) };
-        let mut state = self.desk.state();
-        if !state.blocks.is_empty() || end == 0 {
-            return;
-        }
-        if let Some(share) = take(&self.store.core, end) {
-            self.fetch(&mut state, 0, end, Some(share));
-        }
-    }
-
     /// The block in which `at` stands, asked for if there is none.
     fn demand(&self, state: &mut State, at: u64) {
         let tuning = &self.store.core.tuning;
