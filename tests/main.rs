@@ -32,6 +32,8 @@ mod registry;
 mod registry_verbs;
 mod restore;
 mod schema;
+#[cfg(feature = "s3")]
+mod s3;
 mod settle;
 mod since;
 mod splice;

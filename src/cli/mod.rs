@@ -16,6 +16,7 @@ mod pages;
 mod process;
 mod reading;
 mod registry;
+mod s3;
 mod scrub;
 mod summary;
 

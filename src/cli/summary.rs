@@ -27,6 +27,17 @@ pub fn text(report: &Report, job: &Job) -> String {
         row(&mut out, "kept", report.bytes.kept, "bytes");
         row(&mut out, "encoded", report.bytes.encoded, "bytes");
     }
+    if report.versions.purged > 0 {
+        row(&mut out, "purged", report.versions.purged, "old versions");
+    }
+    if report.versions.left > 0 {
+        row(
+            &mut out,
+            "left",
+            report.versions.left,
+            "old versions of rewritten objects, not looked at (see --purge-versions)",
+        );
+    }
     for line in tables(report) {
         let _infallible = writeln!(out, "{line}");
     }

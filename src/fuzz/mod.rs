@@ -11,6 +11,8 @@ mod inflate;
 mod inputs;
 #[cfg(feature = "pgdump")]
 mod pgarchive;
+#[cfg(feature = "s3")]
+mod object;
 mod pipeline;
 mod scanners;
 #[cfg(feature = "gzip")]
@@ -25,6 +27,8 @@ pub use compiled::compiled;
 #[cfg(feature = "gzip")]
 pub use inflate::inflate;
 pub use inputs::{checksums, policy, registry_csv, registry_jsonl};
+#[cfg(feature = "s3")]
+pub use object::object;
 #[cfg(feature = "pgdump")]
 pub use pgarchive::pgarchive;
 pub use pipeline::{
@@ -65,6 +69,8 @@ pub static BODIES: &[(&str, Body)] = &[
     ("spelling", spelling),
     ("variants", variants),
     ("edit_list", edit_list),
+    #[cfg(feature = "s3")]
+    ("object", object),
     ("whole", whole),
     ("filter", filter),
     ("checksums", checksums),

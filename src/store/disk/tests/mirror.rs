@@ -22,7 +22,7 @@ fn a_mirror_has_the_bytes_metadata_and_folders() {
         let root = dir.path().join("src");
         let Some(Listed::Object(object)) = list(&[&root]).pop() else { panic!() };
         let out = dir.path().join("out/");
-        let dest = Dest::plan(out.as_os_str(), &sources(&[&root])).unwrap();
+        let dest = Dest::plan(out.as_os_str(), &sources(&[&root]), &[]).unwrap();
         let target = dest.target(&object).unwrap();
         assert_eq!(target, dir.path().join("out/a/b/f"));
         let opened = disk.open(&object, Purpose::Read).unwrap();
@@ -118,7 +118,7 @@ fn dest_rules() {
         let paths: Vec<_> = paths.iter().map(|p| at(p)).collect();
         let paths: Vec<_> = paths.iter().map(std::path::PathBuf::as_path).collect();
         let sources = sources(&paths);
-        let dest = Dest::plan(at(dest).as_os_str(), &sources)?;
+        let dest = Dest::plan(at(dest).as_os_str(), &sources, &[])?;
         let (filter, own) = (Filter::default(), Own::default());
         let listed = Listing::new(&sources, &filter, &own);
         let objects = listed.filter_map(|l| if let Listed::Object(o) = l { Some(o) } else { None });
