@@ -172,7 +172,6 @@ pub fn cores() -> usize {
 pub fn job(walk: &Walk, say: &Say, mode: Mode) -> Result<Job> {
     check_names(walk.format.as_deref(), walk.codec.as_deref())?;
     s3::on_disk("--manifest", say.manifest.as_deref())?;
-    walk.since.iter().try_for_each(|path| s3::on_disk("--since", Some(path)))?;
     if walk.depth.all_versions && !mode.is_dry() {
         return Err(Error::usage("--all-versions is for scan and gate: what was replaced cannot be rewritten")
             .help("see --purge-versions"));
@@ -305,15 +304,14 @@ pub fn registry(path: &Path, options: &Options, reading: &Reading) -> Result<Reg
 /// Reads the registry at `path`.
 pub fn plain(path: &Path, options: &Options, reading: &Reading) -> Result<Registry> {
     let form = Form::of(path)?;
-    let (input, mtime) = match reading.fetched(options.now) {
-        Some(fetched) => fetched,
-        None => {
-            s3::on_disk("the registry", Some(path))?;
-            let (file, mtime) = open(path, form, options.now)?;
-            let bytes = file.metadata().map_or(0, |meta| meta.len());
-            (reading.input(file, bytes), mtime)
-        }
-    };
+    if let Some((input, mtime)) = reading.fetched(options.now) {
+        return registry::read_by(&reading.pool(), input, form, mtime, options)
+            .map_err(|error| error.layer("registry"));
+    }
+    s3::on_disk("the registry", Some(path))?;
+    let (file, mtime) = open(path, form, options.now)?;
+    let bytes = file.metadata().map_or(0, |meta| meta.len());
+    let input = reading.input(file, bytes);
     registry::read_by(&reading.pool(), input, form, mtime, options).map_err(|error| error.layer("registry"))
 }
 

@@ -124,7 +124,8 @@ fn named<'p>(job: &'p Job, who: &'p Who, registry: &'p Path) -> impl Iterator<It
         _ => None,
     };
     let sources = job.sources.iter().map(PathBuf::as_path);
-    sources.chain(output).chain(who.policy.as_deref()).chain([registry])
+    let since = job.since.iter().map(PathBuf::as_path);
+    sources.chain(since).chain(output).chain(who.policy.as_deref()).chain([registry])
 }
 
 fn exit(report: &Report, job: &Job) -> Exit {
