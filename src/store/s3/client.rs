@@ -15,7 +15,9 @@ use super::list::{self, Entries};
 use super::read::{self, Soon};
 use super::tuning::Tuning;
 use super::write::{ObjectDraft, Origin, Target, changed};
-use super::{Entry, Lent, Names, Opened, Options, Place, Preconditions, Purged, kept, probe, small, uploads, versions};
+use super::{
+    Entry, Lent, Names, Opened, Options, Place, Preconditions, Purged, Swept, kept, probe, small, uploads, versions,
+};
 use crate::blob::Spool;
 use crate::error::{Error, Kind, Result};
 use crate::store::{Draft, Original, Purpose};
@@ -171,8 +173,8 @@ impl S3 {
         }
     }
 
-    /// Aborts unfinished uploads of earlier runs of ours below `prefix`; says how many.
-    pub fn abort_left_uploads(&self, prefix: &Place) -> Result<u64> {
+    /// Aborts unfinished uploads of earlier runs of ours below `prefix`, and counts those of others.
+    pub fn abort_left_uploads(&self, prefix: &Place) -> Result<Swept> {
         self.wait(uploads::sweep(&self.core, prefix))
     }
 

@@ -115,10 +115,10 @@ fn cut(bounds: &Bounds, copies: &[Stretch], len: u64) -> Result<Option<Vec<Part>
         }
         sum + (len - at)
     };
-    let copied: u64 = copies.iter().map(|copy| copy.len.div_ceil(bounds.copied)).sum();
+    let pieces: u64 = copies.iter().map(|copy| copy.len.div_ceil(bounds.copied)).sum();
     // Each gap may add a part that is not full.
-    let room = (bounds.parts as u64).saturating_sub(copied + copies.len() as u64 + 1);
-    if room == 0 && gaps > 0 && copied + copies.len() as u64 + 1 > bounds.parts as u64 {
+    let room = (bounds.parts as u64).saturating_sub(pieces + copies.len() as u64 + 1);
+    if room == 0 && gaps > 0 && pieces + copies.len() as u64 + 1 > bounds.parts as u64 {
         return Ok(None);
     }
     let sent = bounds.sent.max(gaps.div_ceil(room.max(1)));

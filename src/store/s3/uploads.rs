@@ -10,7 +10,6 @@ use std::time::{Duration, SystemTime};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumType, CompletedPart, EncodingType, MultipartUpload};
 
-use super::Place;
 use super::client::S3;
 use super::core::{Core, bare, once};
 use super::fault::{Fault, Op};
@@ -19,6 +18,7 @@ use super::list::decoded;
 use super::mark;
 use super::send::{algorithm, set_expires};
 use super::sse::{self, CustomerKey};
+use super::{Place, Swept};
 use crate::error::Result;
 
 /// The number of the part that marks an upload: no plan uses it.
@@ -181,15 +181,15 @@ pub(super) async fn abort(core: &Core, place: &Place, upload: &str) -> std::resu
     }
 }
 
-/// Aborts what killed runs left below `prefix`; says how many.
-pub(super) async fn sweep(core: &Core, prefix: &Place) -> std::result::Result<u64, Fault> {
-    let (mut from, mut aborted) = ((None, None), 0);
+/// Aborts what killed runs left below `prefix`.
+pub(super) async fn sweep(core: &Core, prefix: &Place) -> std::result::Result<Swept, Fault> {
+    let (mut from, mut swept) = ((None, None), Swept::default());
     let living = mark::living();
     loop {
         let page = match uploads(core, prefix, from).await {
             Ok(page) => page,
             // No such operation: no such uploads of ours can be found there.
-            Err(fault) if fault.is_unknown_there() => return Ok(aborted),
+            Err(fault) if fault.is_unknown_there() => return Ok(swept),
             Err(fault) => return Err(fault),
         };
         for upload in page.uploads {
@@ -203,14 +203,17 @@ pub(super) async fn sweep(core: &Core, prefix: &Place) -> std::result::Result<u6
             };
             let age = upload.told.initiated().and_then(|at| SystemTime::try_from(*at).ok());
             let age = age.and_then(|at| at.elapsed().ok()).unwrap_or_default();
+            let is_ours = mark.as_ref().is_some_and(Mark::is_mark);
             if mark.is_some_and(|mark| mark.is_dead(&living, age)) {
                 abort(core, &place, id).await?;
-                aborted += 1;
+                swept.aborted += 1;
+            } else if !is_ours {
+                swept.others += 1;
             }
         }
         match page.next {
             Some(next) => from = next,
-            None => return Ok(aborted),
+            None => return Ok(swept),
         }
     }
 }
@@ -281,9 +284,12 @@ struct Mark {
 }
 
 impl Mark {
+    fn is_mark(&self) -> bool {
+        self.number == MARKED && mark::LENGTHS.contains(&self.len)
+    }
+
     /// Whether the run that left it is no more.
     fn is_dead(&self, living: &[String], age: Duration) -> bool {
-        let is_mark = self.number == MARKED && mark::LENGTHS.contains(&self.len);
-        is_mark && !living.contains(&self.etag) && (self.len == mark::length() || age > OLD)
+        self.is_mark() && !living.contains(&self.etag) && (self.len == mark::length() || age > OLD)
     }
 }

@@ -135,12 +135,12 @@ struct Why {
 
 impl Why {
     async fn learn(&mut self, core: &Core, entry: &Entry) {
-        let looked = kept::look_at(core, &entry.place, entry.version.as_deref()).await;
-        let locked = match &looked {
+        let head = kept::look_at(core, &entry.place, entry.version.as_deref()).await;
+        let is_locked = match &head {
             Ok(head) => self.lock_of(head),
             Err(_) => false,
         };
-        if locked {
+        if is_locked {
             return;
         }
         if self.mfa.is_none() {

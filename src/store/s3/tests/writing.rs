@@ -175,9 +175,9 @@ fn what_lies_on_disk_is_sent() {
         let rig = rig();
         let blob = crate::blob::FileBlob::open(&path).unwrap();
         let original = Elsewhere(blob);
-        let patch = patch(60_000, &[(len, 60_000, b"")]);
-        let mut draft = rig.store.draft(&original, &place("k"), false, patch.len()).unwrap();
-        draft.apply(&patch).unwrap();
+        let new = patch(60_000, &[(len, 60_000, b"")]);
+        let mut draft = rig.store.draft(&original, &place("k"), false, new.len()).unwrap();
+        draft.apply(&new).unwrap();
         draft.commit().unwrap();
         assert!(rig.memory.get(BUCKET, "k").unwrap() == body[..len as usize]);
         assert_eq!(rig.memory.unfinished(BUCKET), 0);
