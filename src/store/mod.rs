@@ -157,7 +157,7 @@ pub enum Listed {
         /// This name.
         object: Object,
         /// The name under which it is read.
-        first: Object,
+        first: Box<Object>,
     },
     /// Passed over.
     Skipped {
