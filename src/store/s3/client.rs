@@ -101,7 +101,7 @@ impl S3 {
         }
     }
 
-    /// Opens one version of an object: the one of `entry.version`, else the current one if its ETag is still `entry.etag`. No
+    /// Opens one version of an object: the one of `entry.version`, else the current one if its `ETag` is still `entry.etag`. No
     /// request is made before the first byte is read. Errors: skipped (`vanished`, `changed`), pending (`archived`); also later, by
     /// [`Original::check`].
     pub fn open(&self, entry: &Entry, _: Purpose) -> Result<Opened> {
@@ -144,7 +144,7 @@ impl S3 {
         small::download(self, place, spool)
     }
 
-    /// Writes a small object in one request; `if_match`: only over the version with this ETag, `Some("")`: only if there is none.
+    /// Writes a small object in one request; `if_match`: only over the version with this `ETag`, `Some("")`: only if there is none.
     pub fn put_small(&self, place: &Place, bytes: &[u8], if_match: Option<&str>) -> Result<Entry> {
         self.wait(small::put(&self.core, place, bytes, if_match))
     }

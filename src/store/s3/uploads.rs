@@ -24,7 +24,7 @@ use crate::error::Result;
 /// The number of the part that marks an upload: no plan uses it.
 pub(super) const MARKED: i32 = 10_000;
 /// Age from which an upload of another machine is nobody's: no commit takes so long.
-const OLD: Duration = Duration::from_secs(6 * 60 * 60);
+const OLD: Duration = Duration::from_hours(6);
 /// How much longer than the attempts took an upload may seem to be there.
 const SLACK: Duration = Duration::from_secs(5);
 
@@ -42,7 +42,7 @@ impl Upload {
         let core = &store.core;
         let id = store.wait(create(core, place, kept, mark))?;
         let upload = Self { store: store.clone(), place: place.clone(), id, open: true };
-        store.wait(send(core, place, &upload.id, MARKED, mark::own(), core.sums()))?;
+        store.wait(send(core, place, &upload.id, MARKED, mark::own(), kept.is_keyed()))?;
         Ok(upload)
     }
 
@@ -140,17 +140,17 @@ pub(super) async fn send(
     upload: &str,
     number: i32,
     body: Vec<u8>,
-    sums: bool,
+    is_keyed: bool,
 ) -> std::result::Result<CompletedPart, Fault> {
     let client = core.client(&place.bucket).await;
-    let key = core.customer_key.as_ref();
+    let key = core.key(is_keyed);
     let request = client
         .upload_part()
         .bucket(&place.bucket)
         .key(&place.key)
         .upload_id(upload)
         .part_number(number)
-        .set_checksum_algorithm(algorithm(sums))
+        .set_checksum_algorithm(algorithm(core.sums()))
         .set_request_payer(core.payer.clone())
         .set_sse_customer_algorithm(key.map(|_| sse::ALGORITHM.to_owned()))
         .set_sse_customer_key(key.map(CustomerKey::base64))
@@ -268,8 +268,9 @@ async fn parts_from(core: &Core, place: &Place, upload: &str, after: i32) -> std
         .max_parts(1)
         .set_request_payer(core.payer.clone());
     let found = core.ask(Op::ListParts, request.send()).await?;
-    let parts = found.parts().iter().filter(|part| part.part_number().is_some_and(|number| number > after));
-    Ok(parts.last().map(|part| Mark {
+    let mut parts = found.parts().iter().rev();
+    let last = parts.find(|part| part.part_number().is_some_and(|number| number > after));
+    Ok(last.map(|part| Mark {
         number: part.part_number().unwrap_or_default(),
         len: part.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
         etag: bare(part.e_tag().unwrap_or_default()).to_owned(),

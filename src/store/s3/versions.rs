@@ -190,7 +190,7 @@ pub(super) async fn restore(core: &Core, entry: &Entry, days: NonZeroU32) -> Res
         .set_version_id(entry.version.clone())
         .restore_request(wanted.build())
         .set_request_payer(core.payer.clone());
-    match core.ask(Op::Restore, request.send()).await {
+    match Box::pin(core.ask(Op::Restore, request.send())).await {
         Ok(_) => Ok(()),
         Err(fault) if fault.is("RestoreAlreadyInProgress") || fault.is("ObjectAlreadyInActiveTierError") => Ok(()),
         Err(fault) => Err(fault),
