@@ -31,8 +31,6 @@ use super::tuning::Tuning;
 use super::{Addressing, Options, Place, Preconditions};
 use crate::error::{Error, Result};
 
-/// Times that a request is made at most.
-const ATTEMPTS: u32 = 8;
 /// What all requests together may make again before the endpoint is taken for gone: an attempt costs 5, and so many come back a
 /// second. The SDK's own 500 are used up by a short storm of 503 over a few hundred objects.
 const RETRY_TOKENS: usize = 5_000;
@@ -43,9 +41,9 @@ const MAX_BACKOFF: Duration = Duration::from_secs(20);
 /// Within which a connection must stand.
 const CONNECT: Duration = Duration::from_secs(5);
 /// Within which an answer must begin.
-const ANSWER: Duration = Duration::from_secs(60);
+const ANSWER: Duration = Duration::from_mins(1);
 /// Within which an answer must begin that comes after a copy of gigabytes within the service.
-const LONG_ANSWER: Duration = Duration::from_secs(15 * 60);
+const LONG_ANSWER: Duration = Duration::from_mins(15);
 
 /// What all requests of a store share.
 pub(super) struct Core {
@@ -98,7 +96,7 @@ impl Core {
         region = region.or_else(Region::new("us-east-1"));
         let customer_key = options.sse_c.as_ref().map(|key| CustomerKey::parse(&key.0)).transpose()?;
         let retry = RetryConfig::standard()
-            .with_max_attempts(ATTEMPTS)
+            .with_max_attempts(tuning.attempts)
             .with_initial_backoff(tuning.backoff)
             .with_max_backoff(MAX_BACKOFF);
         let timeout = TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(ANSWER).build();
@@ -182,6 +180,11 @@ impl Core {
     /// The folder (empty, or with its `/`) of this bucket in which this run works.
     pub(super) fn folder(&self, bucket: &str) -> String {
         self.folders.lock().unwrap_or_else(PoisonError::into_inner).get(bucket).cloned().unwrap_or_default()
+    }
+
+    /// The customer's key, for what is encrypted with it.
+    pub(super) fn key(&self, is_keyed: bool) -> Option<&CustomerKey> {
+        self.customer_key.as_ref().filter(|_| is_keyed)
     }
 
     /// Whether requests carry checksums of their own (`AWS_REQUEST_CHECKSUM_CALCULATION`).

@@ -64,4 +64,4 @@ pub use list::Entries;
 pub use read::Opened;
 #[cfg(feature = "s3")]
 pub use tuning::Tuning;
-pub use types::{Addressing, Entry, Lent, Names, Options, Place, Preconditions, Purged, SCHEME, SseKey};
+pub use types::{Addressing, Entry, Lent, Names, Options, Place, Preconditions, Purged, SCHEME, SseKey, Swept};

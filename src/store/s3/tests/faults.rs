@@ -91,7 +91,7 @@ fn storms_are_weathered() {
     for len in [3_000, 40_000] {
         let rig = rig();
         rig.memory.put(BUCKET, "k", &bytes(len));
-        rig.server.plan(|asked| if asked.n % 12 < 4 { Fault::SlowDown } else { Fault::None });
+        rig.server.plan(|asked| if asked.n % 7 < 2 { Fault::SlowDown } else { Fault::None });
         rig.scrub("k", &[(5, 6, b"")]).unwrap();
         assert_eq!(rig.memory.get(BUCKET, "k").unwrap().len(), len - 1);
     }
@@ -166,7 +166,7 @@ fn uploads_of_killed_runs_are_aborted_and_no_others() {
         outside.key = "e/k".to_owned();
         bucket.uploads.insert("outside".to_owned(), outside);
     });
-    assert_eq!(rig.store.abort_left_uploads(&place("d/")).unwrap(), 2);
+    assert_eq!(rig.store.abort_left_uploads(&place("d/")).unwrap(), Swept { aborted: 2, others: 2 });
     let left = rig.memory.bucket(BUCKET, |bucket| bucket.uploads.keys().cloned().collect::<Vec<_>>());
     assert_eq!(left, ["alive", "another machine's", "of others", "of others, empty", "outside"]);
 }

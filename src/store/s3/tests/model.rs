@@ -38,6 +38,8 @@ pub struct Kept {
     pub kms_key: Option<String>,
     pub tagging: Option<String>,
     pub read_for: Option<String>,
+    /// MD5 of the customer's key.
+    pub customer: Option<String>,
 }
 
 /// An unfinished upload.
