@@ -31,15 +31,15 @@ mod refused;
 mod registry;
 mod registry_verbs;
 mod restore;
-mod schema;
 #[cfg(feature = "s3")]
 mod s3;
+mod schema;
 mod settle;
 mod since;
 mod splice;
 mod sql;
-mod sql_odd;
 mod sql_keys;
+mod sql_odd;
 mod support;
 mod units;
 mod variants;

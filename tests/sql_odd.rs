@@ -188,7 +188,11 @@ fn large_objects_are_searched_across_their_pieces() {
     let text = format!("{}alice@example.com{}", "x ".repeat(50), " y".repeat(50));
     for size in [1, 4, 17, 40, 107] {
         let pieces = text.as_bytes().chunks(size).map(|piece| {
-            let digits: String = piece.iter().map(|byte| format!("{byte:02x}")).collect();
+            let digits: String = piece
+                .iter()
+                .flat_map(|byte| [byte >> 4, byte & 15])
+                .map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]))
+                .collect();
             format!("SELECT pg_catalog.lowrite(0, '\\x{digits}');\n")
         });
         let dump = |pieces: Vec<String>| {

@@ -9,10 +9,10 @@ mod compiled;
 #[cfg(feature = "gzip")]
 mod inflate;
 mod inputs;
-#[cfg(feature = "pgdump")]
-mod pgarchive;
 #[cfg(feature = "s3")]
 mod object;
+#[cfg(feature = "pgdump")]
+mod pgarchive;
 mod pipeline;
 mod scanners;
 #[cfg(feature = "gzip")]

@@ -19,7 +19,7 @@ use crate::scrub::sums::Ledger;
 use crate::scrub::{Blast, Run};
 use crate::store::disk::Disk;
 use crate::store::stdio::Sink;
-use crate::stores::Stores;
+use crate::stores::{Definitions, Stores};
 use crate::verify::{self, Seen};
 
 /// Text, or text that a codec encoded, as an artifact and through the filter.
@@ -74,14 +74,14 @@ pub(super) fn agrees(
     (size, looks): (usize, bool),
 ) {
     let manifest = Mutex::new(Writer::new(None, FIRST_PREV.to_owned(), false, search.space));
-    let tabs = crate::detect::beside::tab::Tabs::default();
+    let stores = Stores::new(Disk::default(), None);
     let run = Run {
-        tabs: &tabs,
+        tables: &Definitions::new(&stores),
         search,
         since: None,
         fresh: None,
         second: &[second],
-        stores: &Stores::new(Disk::default(), None),
+        stores: &stores,
         mode: &Mode::Filter,
         verify: Verify::Full,
         overwrite: false,

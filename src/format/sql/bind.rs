@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-use super::cells::Row;
+use super::cells::{Row, Value};
 use super::facts::{Facts, Fate, Known, Whose};
 use super::keys::{self, Digest, Link, Links};
 use super::rows::{Target, Touched};
@@ -182,7 +182,10 @@ fn digests(links: &[Link], target: &Target<'_>, raw: &[u8], key: &mut Vec<u8>, o
 fn and_sets(target: &Target<'_>, raw: &[u8], edits: &Edits, sets: &[(usize, Option<Vec<u8>>)]) -> Edits {
     let text = ruling::apply(raw, edits);
     let row = target.row(&text);
-    let more: Vec<_> = sets.iter().filter_map(|(at, new)| target.set(&text, &row, *at, new.as_deref())).collect();
+    // What an edit has made NULL refers to nothing, whatever its key becomes.
+    let is_null = |at: usize| row.cells.get(at).is_some_and(|cell| cell.value == Value::Null);
+    let sets = sets.iter().filter(|(at, _)| !is_null(*at));
+    let more: Vec<_> = sets.filter_map(|(at, new)| target.set(&text, &row, *at, new.as_deref())).collect();
     ruling::compose(edits, &more, raw.len())
 }
 

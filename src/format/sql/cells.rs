@@ -395,12 +395,12 @@ impl<'t> Iterator for Decode<'t> {
         let rest = self.text.get(self.at..).filter(|rest| !rest.is_empty())?;
         let run = match self.how {
             How::Plain => rest.len(),
-            How::Copy | How::Tab => memchr::memchr(b'\\', rest).unwrap_or(rest.len()),
+            How::Copy | How::Tab | How::Octal(_, None) => memchr::memchr(b'\\', rest).unwrap_or(rest.len()),
             How::Quoted(quote, Escape::None) => memchr::memchr(*quote, rest).unwrap_or(rest.len()),
-            How::Quoted(quote, _) => memchr::memchr2(*quote, b'\\', rest).unwrap_or(rest.len()),
+            How::Quoted(quote, _) | How::Octal(_, Some(quote)) => {
+                memchr::memchr2(*quote, b'\\', rest).unwrap_or(rest.len())
+            }
             How::Hex => 0,
-            How::Octal(_, None) => memchr::memchr(b'\\', rest).unwrap_or(rest.len()),
-            How::Octal(_, Some(quote)) => memchr::memchr2(*quote, b'\\', rest).unwrap_or(rest.len()),
             How::Marked(marks) => {
                 let stops = |at: &usize| {
                     let rest = rest.get(*at..).unwrap_or_default();

@@ -287,7 +287,8 @@ impl Batch for Run<'_> {
 impl Run<'_> {
     /// Whether a row of `COPY` without a candidate stays for all that is known of its table; counts it if so.
     fn passes(&mut self, raw: &[u8], cx: &mut Cx<'_>) -> bool {
-        let whole = |target: &Target<'_>| target.columns.is_empty() || tabs(raw, &self.line) + 1 == target.columns.len();
+        let whole =
+            |target: &Target<'_>| target.columns.is_empty() || tabs(raw, &self.line) + 1 == target.columns.len();
         let passes = self.binder.is_idle() && self.target.as_ref().is_some_and(whole);
         if passes {
             cx.tally.read += 1;

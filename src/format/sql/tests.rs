@@ -233,7 +233,24 @@ fn hows() -> impl Strategy<Value = How> {
 
 /// What values are made of that a glance and a parse might see in two ways.
 const GLANCED: [&str; 18] = [
-    "a", "b", "1", "'", "\\", "\\\\", "\t", "N", "x", "\x0b", ",", "(", ")", " ", "\\\\x61626364", "\\\\x6162", "\\\\141", "\\141",
+    "a",
+    "b",
+    "1",
+    "'",
+    "\\",
+    "\\\\",
+    "\t",
+    "N",
+    "x",
+    "\x0b",
+    ",",
+    "(",
+    ")",
+    " ",
+    "\\\\x61626364",
+    "\\\\x6162",
+    "\\\\141",
+    "\\141",
 ];
 
 proptest! {
