@@ -259,3 +259,21 @@ fn texts_in_code_points_are_refused() {
     ran.expect(3);
     assert!(ran.status("x.sql").starts_with("failed: sql: line 3: table t: "), "{}", ran.status("x.sql"));
 }
+
+#[test]
+fn a_reference_that_an_edit_makes_null_stays_null() {
+    let dump = format!(
+        "{SQLITE}CREATE TABLE users(id integer primary key, boss int references users, email text);
+INSERT INTO users VALUES(48213,NULL,'a');
+INSERT INTO users VALUES(2,48213,'alice@example.com');
+INSERT INTO users VALUES(3,48213,'b');
+COMMIT;
+"
+    );
+    let got = scrubbed("[[rule]]\naction = \"pseudonymize\"\nerase_fields = { boss = \"null\" }\n", &dump);
+    let rows: Vec<&str> = got.lines().filter(|line| line.starts_with("INSERT")).collect();
+    assert!(!rows[0].contains("48213"), "{got}");
+    assert!(rows[1].starts_with("INSERT INTO users VALUES(2,NULL,"), "{got}");
+    let new = rows[0].trim_start_matches("INSERT INTO users VALUES(").split(',').next().unwrap();
+    assert_eq!(rows[2], format!("INSERT INTO users VALUES(3,{new},'b');"));
+}
