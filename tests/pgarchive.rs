@@ -1,6 +1,6 @@
-//! Archives of pg_dump: custom ones, and those of several files in a tar.
+//! Archives of `pg_dump`: custom ones, and those of several files in a tar.
 //!
-//! They are made and read again by `support::pgdump`, by a model of what becomes of each row. `fixtures/archives` has some that pg_dump
+//! They are made and read again by `support::pgdump`, by a model of what becomes of each row. `fixtures/archives` has some that `pg_dump`
 //! 15 and 17 wrote, with what SQL made of the same rows; `scripts/restore-test` restores them on a server.
 
 use std::process::{Command, Stdio};
@@ -325,9 +325,9 @@ fn files(entries: &[Entry], codec: Option<&str>) -> Vec<(String, Vec<u8>)> {
                 name
             }
             Data::Objects(objects) => {
-                let list = objects.iter().map(|(oid, _)| format!("{oid} blob_{oid}.dat\n")).collect::<String>();
+                let list: Vec<String> = objects.iter().map(|(oid, _)| format!("{oid} blob_{oid}.dat\n")).collect();
                 files.extend(objects.iter().map(|(oid, bytes)| (format!("blob_{oid}.dat"), bytes.clone())));
-                files.push(("blobs.toc".to_owned(), list.into_bytes()));
+                files.push(("blobs.toc".to_owned(), list.concat().into_bytes()));
                 "blobs.toc".to_owned()
             }
         };
@@ -428,7 +428,7 @@ fn a_folder_of_an_archive_is_refused_by_name() {
     assert_eq!(world.tree("src"), before);
 }
 
-/// What pg_dump 15 and 17 wrote, against what SQL made of the same database, by our reader and by `pg_restore`.
+/// What `pg_dump` 15 and 17 wrote, against what SQL made of the same database, by our reader and by `pg_restore`.
 #[test]
 fn archives_of_real_programs() {
     let folder = format!("{}/fixtures/archives", env!("CARGO_MANIFEST_DIR"));

@@ -53,7 +53,7 @@ pub fn text(report: &Report, job: &Job) -> String {
     out
 }
 
-/// Tables of dumps in which something changes, at most [`TABLES`] of them.
+/// Tables of dumps in which something changes, at most 40 of them.
 pub fn tables(report: &Report) -> Vec<String> {
     let changed: Vec<_> = report.tables.0.iter().filter(|(_, table)| table.is_changed()).collect();
     let mut lines: Vec<String> = changed

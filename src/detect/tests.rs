@@ -141,7 +141,6 @@ fn known_by_magic() {
         (b"\x5d\0\0\x18\0\x10\0\0\0\0\0\0\0\0", "lzma"),
         (b"7z\xbc\xaf\x27\x1c\0", "7z"),
         (b"Rar!\x1a\x07\x01", "rar"),
-        (b"PGDMP\x01\x0e", "pg_dump custom"),
         (b"PAR1\x15\x04\x15\0", "parquet"),
         (b"UNWR\x01\r\n\x1a\0\0", "compiled registry"),
         (b"SQLite format 3\0\x10", "sqlite"),
@@ -156,6 +155,8 @@ fn known_by_magic() {
     ] {
         assert_eq!(tell(bytes), format!("Unsupported({name})"));
     }
+    let archive = if cfg!(feature = "pgdump") { "Layer(pg_dump custom)" } else { "Unsupported(pg_dump custom)" };
+    assert_eq!(tell(b"PGDMP\x01\x0e"), archive);
     assert_eq!(fit("x.gpg", b"\x01\x02\x03\x04"), "Unsupported(encrypted)");
     assert_eq!(tell(b"Salted peanuts\n"), "Layer(text)");
     assert_eq!(tell(b"PARE\nPAR1\nBZh9\n"), "Layer(text)");

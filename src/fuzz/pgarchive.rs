@@ -1,4 +1,4 @@
-//! Archives of pg_dump: the bytes as they are, and rows made of them in blocks between DDL.
+//! Archives of `pg_dump`: the bytes as they are, and rows made of them in blocks between DDL.
 
 use super::pipeline::artifact;
 use super::{choice, expand};
@@ -34,6 +34,9 @@ fn text(value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(value);
 }
 
+/// Name, DDL and statement of an entry, and whether it has data.
+type Entry<'e> = (&'e [u8], &'e [u8], &'e [u8], usize);
+
 /// An archive that is not compressed, with a table that has these rows, an entry that is called `name`, and it as a large object.
 fn made(first: u8, rows: &[u8], name: &[u8], chunk: usize) -> Vec<u8> {
     let mut out = b"PGDMP\x01\x0e\0\x04\x08\x01".to_vec();
@@ -46,7 +49,7 @@ fn made(first: u8, rows: &[u8], name: &[u8], chunk: usize) -> Vec<u8> {
     let table: &[u8] = b"CREATE TABLE users (id text, email text UNIQUE);\n";
     let keys: &[u8] = b"ALTER TABLE users ADD PRIMARY KEY (id), ADD FOREIGN KEY (email) REFERENCES users (id);\n";
     let copy: &[u8] = b"COPY users (id, email) FROM stdin;\n";
-    let entries: [(&[u8], &[u8], &[u8], usize); 4] =
+    let entries: [Entry<'_>; 4] =
         [(name, table, b"", 0), (b"users", b"", copy, 1), (b"LARGE", b"", b"", 1), (b"keys", keys, b"", 0)];
     int(entries.len(), &mut out);
     for (id, (tag, definition, copy, data)) in entries.into_iter().enumerate() {

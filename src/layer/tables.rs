@@ -85,7 +85,7 @@ impl Table {
     }
 }
 
-/// The tables of an artifact, by their names as output shows them. Memory: [`MOST`] names.
+/// The tables of an artifact, by their names as output shows them. Memory: 10,000 names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tables(pub BTreeMap<String, Table>);
 

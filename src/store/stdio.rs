@@ -29,7 +29,7 @@ pub trait Sink {
     /// Writes all of `bytes`; on return none of them is held here.
     fn write(&mut self, bytes: &[u8]) -> Result<()>;
 
-    /// Writes `bytes` after a failure, if that is possible: at most [`PIPE_BUF`] of them, signal or not, and without a long wait.
+    /// Writes `bytes` after a failure, if that is possible: at most `PIPE_BUF` of them, signal or not, and without a long wait.
     fn last(&mut self, bytes: &[u8]) {
         let _late = self.write(bytes);
     }

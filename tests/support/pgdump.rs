@@ -1,4 +1,4 @@
-//! Archives of pg_dump, written and read by other code than the project's: after `pg_backup_archiver.c` and `pg_backup_custom.c` once more.
+//! Archives of `pg_dump`, written and read by other code than the project's: after `pg_backup_archiver.c` and `pg_backup_custom.c` once more.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -196,12 +196,12 @@ pub fn write(entries: &[Entry], how: &How) -> (Vec<u8>, BTreeMap<u32, usize>) {
             }
         }
     }
-    let placed = contents(Some(&places));
+    let right = contents(Some(&places));
     if how.again {
         out.extend(int(entries.len() as i64));
-        out.extend(placed);
+        out.extend(right);
     } else if how.placed {
-        out[first..first + placed.len()].copy_from_slice(&placed);
+        out[first..first + right.len()].copy_from_slice(&right);
     }
     (out, places)
 }
@@ -260,11 +260,11 @@ impl<'c> Cursor<'c> {
     }
 }
 
-/// A frame that pg_dump or unwrite wrote, decoded by the `lz4` program.
+/// A frame that `pg_dump` or unwrite wrote, decoded by the `lz4` program.
 fn un_lz4(packed: &[u8]) -> Vec<u8> {
     use std::process::{Command, Stdio};
     let child = Command::new("lz4").arg("-dc").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-    let mut child = child.expect("lz4 is installed");
+    let mut child = child.unwrap();
     child.stdin.take().unwrap().write_all(packed).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());
@@ -348,12 +348,10 @@ pub fn read(bytes: &[u8]) -> Archive {
             assert_eq!(places.get(&entry.id), Some(place), "the offset of {}", entry.tag);
         }
     }
-    let entries = entries.into_iter().map(|(entry, _)| match data.remove(&entry.id) {
-        Some(data) => Entry { data, ..entry },
-        None => {
-            assert_eq!(entry.data, Data::None);
-            entry
-        }
+    let entries = entries.into_iter().map(|(entry, _)| {
+        let held = data.remove(&entry.id);
+        assert_eq!(held.is_some(), entry.data != Data::None, "data of {}", entry.tag);
+        Entry { data: held.unwrap_or(Data::None), ..entry }
     });
     Archive { entries: entries.collect(), places, blocks }
 }

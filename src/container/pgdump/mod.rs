@@ -1,4 +1,4 @@
-//! pg_dump's own archives: custom (`-Fc`), written since `PostgreSQL` 9.0 (versions 1.12 to 1.16), whatever they are compressed with.
+//! `pg_dump`'s own archives: custom (`-Fc`), written since `PostgreSQL` 9.0 (versions 1.12 to 1.16), whatever they are compressed with.
 //!
 //! An archive is a table of contents (`toc`), entry by entry with its DDL, and then blocks of rows or of large objects, each compressed
 //! by itself (`chunks`, `coded`). What `pg_restore` would make of it is a dump in plain SQL. So `find` gives all the DDL and then the

@@ -1,5 +1,7 @@
 //! The table of contents against `pg_restore -l`; all else is tested from outside.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 
 use super::toc::{Bytes as _, Form, Head};
@@ -7,8 +9,9 @@ use crate::container::tests::run;
 use crate::input::{BlobSource, Input};
 
 /// Number, schema or `-`, name and owner of each entry, as `pg_restore -l` lists them, with its kind.
-fn contents(archive: &Vec<u8>, size: usize) -> (u64, Vec<String>) {
-    let mut input = Input::new(BlobSource::new(archive), size);
+fn contents(archive: &[u8], size: usize) -> (u64, Vec<String>) {
+    let archive = archive.to_vec();
+    let mut input = Input::new(BlobSource::new(&archive), size);
     let head = Head::read(&mut input).unwrap();
     assert_eq!(head.form, Form::Custom);
     let mut out = Vec::new();
@@ -31,7 +34,7 @@ fn contents_are_what_pg_restore_lists() {
     for entry in std::fs::read_dir(&folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        if !name.ends_with(".dump") {
+        if path.extension().is_none_or(|extension| extension != "dump") {
             continue;
         }
         let archive = std::fs::read(&path).unwrap();

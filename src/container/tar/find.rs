@@ -19,7 +19,7 @@ use crate::limits::{MARK_LAG, MAX_PARTS};
 use crate::span::Span;
 
 /// See [`crate::layer::Layer::find`].
-pub fn find<'s>(tar: &'static Tar, input: &mut Input<'_>, cx: &mut Cx<'s>) -> Result<Found> {
+pub fn find(tar: &'static Tar, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<Found> {
     let mut found = Found { layer: tar, own: cx.edits(), parts: Vec::new() };
     let (mut names, mut entries) = (Names::default(), Leaf::default());
     let mut bundle = cx.search.detect.bundler().map(|bundler| bundler.open(cx)).transpose()?;

@@ -2,10 +2,10 @@
 //!
 //! A [`Layer`] of its own, because a tuple of an `INSERT` does not own its comma. `walk` cuts the dump into pieces, `schema` reads
 //! the DDL as it passes, `rows` judges the rows that a candidate touches in the decoded text of their values, `tuples` says
-//! what stays between them, and `keys` follows foreign keys. Statements without rows are searched and kept. What a dump says of its tables may
+//! what stays between them, and `bind` follows foreign keys (`keys`, `facts`, `pairs`). Statements without rows are searched and kept. What a dump says of its tables may
 //! come after their rows: then the stream is read again with what was learnt ([`Cx::settle`]), and a filter spools it, unless its
 //! start shows rows without DDL. Memory: the window
-//! (`--max-record` bounds one row, and one statement), the names of tables and columns, and the keys of rows that go.
+//! (`--max-record` bounds one row, and one statement), the names of tables and columns, and what `pairs` keeps of keys.
 
 pub mod bind;
 mod cells;
