@@ -41,7 +41,8 @@ mod send;
 mod small;
 #[cfg(feature = "s3")]
 mod sse;
-#[cfg(all(test, feature = "s3"))]
+#[cfg(feature = "s3")]
+#[cfg(test)]
 mod tests;
 #[cfg(feature = "s3")]
 mod tuning;

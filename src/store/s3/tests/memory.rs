@@ -8,7 +8,7 @@ use s3s::dto::*;
 use s3s::{Body, S3, S3Request, S3Response, S3Result, s3_error};
 
 pub use super::model::{Kept, Memory, Unfinished, Version};
-use super::model::{PAGE, escape, etag, hex, unescape};
+use super::model::{PAGE, escape, etag, hex};
 
 async fn all(body: Option<StreamingBlob>) -> S3Result<Vec<u8>> {
     let Some(body) = body else { return Ok(Vec::new()) };
@@ -131,7 +131,8 @@ impl S3 for Memory {
         let bucket = state.bucket(&input.bucket)?;
         let prefix = input.prefix.unwrap_or_default();
         // The token is in code: it is opaque.
-        let token = input.continuation_token.as_deref().map(|token| unescape(&token.replace('-', "%")));
+        let token = input.continuation_token.map(|token| data_encoding::HEXLOWER.decode(token.as_bytes()).unwrap());
+        let token = token.map(|token| String::from_utf8(token).unwrap());
         let after = token.or(input.start_after).unwrap_or_default();
         let (mut contents, mut folders) = (Vec::new(), Vec::<CommonPrefix>::new());
         let (mut last, mut truncated) = (String::new(), false);
@@ -168,7 +169,7 @@ impl S3 for Memory {
             contents: Some(contents),
             common_prefixes: Some(folders),
             is_truncated: Some(truncated),
-            next_continuation_token: truncated.then(|| last.bytes().map(|byte| format!("-{byte:02X}")).collect()),
+            next_continuation_token: truncated.then(|| hex(last.as_bytes())),
             encoding_type: Some(EncodingType::from_static("url")),
             ..Default::default()
         }))
