@@ -7,7 +7,7 @@
 pub mod pgdump;
 pub mod tar;
 #[cfg(test)]
-#[cfg(any(feature = "tar", feature = "zip"))]
+#[cfg(any(feature = "tar", feature = "zip", feature = "pgdump"))]
 mod tests;
 pub mod zip;
 
