@@ -8,7 +8,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from rig import MAIL, MIB, Rig, case, fail, gz, harness, lines, need, say, without
+from rig import MAIL, MIB, Rig, case, gz, lines, need, say
 
 MEMORY_MIB = 256
 UPLOAD_LIMIT = 16 * MIB

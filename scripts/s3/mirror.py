@@ -1,8 +1,6 @@
 """`--output` between disk and buckets, and registry and policy that lie in one."""
 
 import json
-import pathlib
-import shutil
 
 from rig import MAIL, Rig, case, gz, harness, lines, need, without
 

@@ -1,8 +1,5 @@
 """Nothing that the run was trusted with is said, however it fails."""
 
-import os
-import pathlib
-
 from rig import MAIL, Rig, case, fail, lines, need
 
 TOKEN = "FwoGZXIvYXdzEJr//////////wEaDNotASessionTokenForTestsOnly1234567890"

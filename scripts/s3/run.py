@@ -1,7 +1,6 @@
 """Runs the S3 cases; `scripts/s3-test` starts the server and calls it.  The last words are `ok: ...` or `FAILED: ...`."""
 
 import argparse
-import pathlib
 import sys
 import time
 
