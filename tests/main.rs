@@ -29,6 +29,7 @@ mod reflink;
 mod refused;
 mod registry;
 mod registry_verbs;
+mod s3_docs;
 mod settle;
 mod since;
 mod splice;
