@@ -8,13 +8,16 @@ mod books;
 mod bucket;
 mod count;
 mod crew;
+mod ground;
 mod night;
+mod purge;
+
 mod stdin;
 mod threads;
 mod turns;
 mod unclean;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::BufReader;
 use std::os::unix::ffi::OsStrExt;
@@ -26,7 +29,6 @@ use jiff::Timestamp;
 
 use crate::blob::TempSpace;
 use crate::detect::TABLES;
-use crate::detect::beside::Watch;
 use crate::error::{Error, Kind, Result};
 use crate::job::{Job, MaxDropped, Mode, Verify};
 use crate::judge::Judge;
@@ -44,8 +46,10 @@ use crate::progress::Progress;
 use crate::registry::Registry;
 use crate::scrub::{self, Blast, Outcome, Task};
 use crate::since::At;
-use crate::store::disk::{Dest, Disk, Filter, Listing, Own, RootLock, Source, link, sweep};
+use crate::store::disk::{Disk, Filter, RootLock, link};
+use crate::store::s3::S3;
 use crate::store::{self, Listed, Object};
+use crate::stores::{Buckets, Dest, Listing, Own, Sources, Stores, Watches};
 use crate::verify::{self, Blind};
 pub use books::Report;
 use books::{Books, summary};
@@ -80,12 +84,22 @@ pub struct Given<'g> {
     pub interrupted: &'g Arc<AtomicBool>,
     /// Told of what is done.
     pub progress: &'g dyn Progress,
+    /// ULID of the run.
+    pub run_id: &'g str,
+    /// Temporary space, with the run's pace ([`space`]).
+    pub space: &'g Arc<TempSpace>,
+    /// Buckets, if any is named.
+    pub s3: Option<&'g S3>,
+}
+
+/// The temporary space of a run over `job`, with its pace.
+pub fn space(job: &Job, interrupted: &Arc<AtomicBool>) -> Arc<TempSpace> {
+    TempSpace::paced(job.temp_dir.clone(), job.limits.max_temp, pace(job.bwlimit, interrupted))
 }
 
 /// Searches and scrubs everything that `job` names.
 pub fn run(job: &Job, given: &Given<'_>) -> Result<Report> {
-    let pace = pace(job.bwlimit, given.interrupted);
-    let space = TempSpace::paced(job.temp_dir.clone(), job.limits.max_temp, pace);
+    let space = given.space;
     let plan = Plan { needles: Arc::clone(&given.registry.needles), fields: Arc::new(given.policy.fields.clone()) };
     let literal = Literal::new(&plan)?;
     let masker = Masker::of(&literal);
@@ -101,7 +115,7 @@ pub fn run(job: &Job, given: &Given<'_>) -> Result<Report> {
         mask: &mask,
         detect: &TABLES,
         limits: &job.limits,
-        space: &space,
+        space,
         large: &large,
         crew: &*crew,
         second: false,
@@ -126,12 +140,15 @@ pub fn run(job: &Job, given: &Given<'_>) -> Result<Report> {
     let second: Vec<Search<'_>> =
         engines.into_iter().map(|engine| Search { engine, second: true, limits: &limits, ..copy(&search) }).collect();
     let second: Vec<&Search<'_>> = second.iter().collect();
+    let stores = Stores::new(Disk::paced(Arc::clone(space.pace())), given.s3.cloned());
+    let stores = stores.helped(Arc::<Turnstile>::clone(&crew));
     Fleet {
         job,
         given,
         search: &search,
         second: &second,
-        space: &space,
+        space,
+        stores: &stores,
         uri: &|path| masked(&search, path),
         plan: &plan,
         crew: &crew,
@@ -145,7 +162,7 @@ fn copy<'s>(search: &Search<'s>) -> Search<'s> {
 }
 
 fn masked(search: &Search<'_>, path: &Path) -> String {
-    store::uri(&(search.mask)(path.as_os_str().as_bytes()))
+    store::masked_uri(path.as_os_str().as_bytes(), search.mask)
 }
 
 /// A run on its way.
@@ -155,6 +172,7 @@ struct Fleet<'f> {
     search: &'f Search<'f>,
     second: &'f [&'f Search<'f>],
     space: &'f Arc<TempSpace>,
+    stores: &'f Stores,
     uri: &'f (dyn Fn(&Path) -> String + Sync),
     plan: &'f Plan,
     crew: &'f Arc<Turnstile>,
@@ -163,7 +181,7 @@ struct Fleet<'f> {
 impl Fleet<'_> {
     fn go(&self) -> Result<Report> {
         let (job, given) = (self.job, self.given);
-        let mut report = Report { run_id: ulid::Ulid::new().to_string(), ..Report::default() };
+        let mut report = Report { run_id: given.run_id.to_owned(), ..Report::default() };
         let sources = self.sources(&mut report.notes)?;
         let filter = Filter::new(&job.include, &job.exclude, job.min_age, std::time::SystemTime::now())?;
         let dest = match &job.mode {
@@ -173,10 +191,12 @@ impl Fleet<'_> {
         let mut own = Own::default();
         job.own_files.iter().for_each(|path| own.add(path));
         let in_place = job.mode == Mode::InPlace;
-        let locks = RootLock::take(&sources, in_place)?;
+        let locks = RootLock::take(&sources.disk, in_place)?;
         report.notes.extend(locks.notes.iter().map(|note| note.text().to_owned()));
         self.refuse_nothing(&sources, &filter, &own)?;
         let mut line = self.run_line(&report.run_id, &sources);
+        self.probe(&sources, dest.as_ref(), &mut line)?;
+        let owed = self.owed_purges()?;
         let (since, fresh) = self.since(&mut line, &mut report.notes)?;
         let fresh = fresh.map(|needles| Plan { needles: Arc::new(needles), ..self.plan.clone() });
         let engine = fresh.as_ref().map(Literal::new).transpose()?;
@@ -195,7 +215,7 @@ impl Fleet<'_> {
             since: since.as_ref(),
             fresh: fresh.as_ref(),
             second: self.second,
-            disk: &Disk::paced(Arc::clone(self.space.pace())).helped(Arc::<Turnstile>::clone(self.crew)),
+            stores: self.stores,
             mode: &job.mode,
             verify: job.verify,
             overwrite: job.overwrite,
@@ -209,7 +229,8 @@ impl Fleet<'_> {
         if job.two_pass && !job.mode.is_dry() {
             self.first_pass(&sources, &filter, &own, &run)?;
         }
-        let mut books = Books { report, subjects: HashSet::new(), unclean: Unclean::default() };
+        let purges = job.purge_versions;
+        let mut books = Books { report, subjects: HashSet::new(), unclean: Unclean::default(), purges };
         if let Some(name) = &job.stdin {
             let outcome = self.stdin(name, &run)?;
             if !outcome.interrupted {
@@ -217,7 +238,8 @@ impl Fleet<'_> {
             }
         }
         self.batches(&sources, &filter, &own, dest.as_ref(), &run, &mut books)?;
-        let Books { mut report, subjects, mut unclean } = books;
+        self.purge(owed, &run, &mut books)?;
+        let Books { mut report, subjects, mut unclean, .. } = books;
         report.subjects = subjects.len();
         report.bytes.read = progress.bytes();
         report.interrupted = given.interrupted.load(Ordering::Relaxed);
@@ -235,52 +257,34 @@ impl Fleet<'_> {
         Ok(report)
     }
 
-    fn sources(&self, notes: &mut Vec<String>) -> Result<Vec<Source>> {
-        let mut sources = Vec::new();
+    fn sources(&self, notes: &mut Vec<String>) -> Result<Sources> {
+        let mut sources = Sources::default();
         for given in &self.job.sources {
-            match Source::parse(given.as_os_str()) {
-                Ok(source) => sources.push(source),
-                Err(_) if self.job.allow_no_source && !given.exists() => {
-                    notes.push(format!("no such SOURCE: {}", (self.uri)(given)));
-                }
-                Err(error) => return Err(Error::usage(format!("{}: {error}", (self.uri)(given)))),
+            let named = |what: &dyn std::fmt::Display| Error::usage(format!("{}: {what}", (self.uri)(given)));
+            match sources.add(given.as_os_str(), self.stores) {
+                Ok(true) => {}
+                Ok(false) if self.job.allow_no_source => notes.push(format!("no such SOURCE: {}", (self.uri)(given))),
+                Ok(false) => return Err(named(&"a SOURCE does not exist")),
+                Err(error) => return Err(named(&error)),
             }
         }
         Ok(sources)
     }
 
+    fn listing<'l>(&'l self, sources: &'l Sources, filter: &'l Filter, own: &'l Own) -> Listing<'l> {
+        Listing::new(self.stores, sources, filter, own, self.job.all_versions)
+    }
+
     /// A filter that leaves nothing is a slip (SPEC "Commands"): found before anything is touched.
-    fn refuse_nothing(&self, sources: &[Source], filter: &Filter, own: &Own) -> Result<()> {
+    fn refuse_nothing(&self, sources: &Sources, filter: &Filter, own: &Own) -> Result<()> {
         // Links and own files are listed, but nothing of them is read.
         let quiet = |listed: &Listed| matches!(listed, Listed::Skipped { why, .. } if why.is_quiet());
         let stdin_alone = sources.is_empty() && self.job.stdin.is_some();
-        if self.job.allow_no_source || stdin_alone || Listing::new(sources, filter, own).any(|listed| !quiet(&listed)) {
+        if self.job.allow_no_source || stdin_alone || self.listing(sources, filter, own).any(|listed| !quiet(&listed)) {
             return Ok(());
         }
         Err(Error::usage("nothing is left to be read")
             .help("check SOURCE and the filters; --allow-no-source accepts it"))
-    }
-
-    /// Removes what a killed run left, in every SOURCE that is written to.
-    fn sweep(&self, sources: &[Source], dest: Option<&Dest>, report: &mut Report) {
-        let mut folders: Vec<(PathBuf, bool)> = Vec::new();
-        match (&self.job.mode, dest) {
-            (Mode::InPlace, _) => {
-                folders.extend(sources.iter().map(|source| (source.folder().to_owned(), !source.is_file())));
-            }
-            (Mode::Output(_), Some(dest)) => folders.push((dest.folder().to_owned(), !dest.is_file())),
-            _ => {}
-        }
-        for (folder, deep) in folders {
-            let swept = sweep(&folder, deep);
-            if swept.removed > 0 {
-                report.notes.push(format!("removed {} left-over drafts of an earlier run", swept.removed));
-            }
-            for path in swept.written.iter().chain(&swept.failed) {
-                report.troubled = true;
-                report.notes.push(format!("a left-over of an earlier run needs a look: {}", (self.uri)(path)));
-            }
-        }
     }
 
     /// Opens or continues the manifest, settles what a crash left open, and writes the run line.
@@ -322,14 +326,14 @@ impl Fleet<'_> {
         let mut writer = Writer::new(Some(file), reader.prev().to_owned(), self.job.json, self.space);
         for intent in open.intents() {
             let names = |name: &[u8]| (self.search.mask)(name);
-            if let Some(line) = settle::close(intent, verify::audit::stands(intent, &names)) {
+            if let Some(line) = settle::close(intent, verify::audit::stands(intent, &names, self.stores)) {
                 writer.artifact(line)?;
             }
         }
         Ok(writer)
     }
 
-    fn run_line(&self, run_id: &str, sources: &[Source]) -> RunLine {
+    fn run_line(&self, run_id: &str, sources: &Sources) -> RunLine {
         let (job, given) = (self.job, self.given);
         let registry = given.registry;
         RunLine {
@@ -350,7 +354,7 @@ impl Fleet<'_> {
                 kind: registry.txt_type.map(|kind| kind.name().to_owned()),
             },
             policy: shown::masked(&given.policy.shown, &|text| (self.search.mask)(text)),
-            sources: self.stdin_uri().chain(sources.iter().map(|source| (self.uri)(source.place()))).collect(),
+            sources: self.stdin_uri().chain(sources.places().map(|place| (self.uri)(&place))).collect(),
             searched: SPELLINGS
                 .iter()
                 .copied()
@@ -362,16 +366,18 @@ impl Fleet<'_> {
             max_record: Some(job.limits.max_record),
             key: given.key.map(Key::id),
             since: Vec::new(),
+            preconditions: BTreeMap::new(),
         }
     }
 
     /// `--two-pass`: finds everything first; if the run as a whole is over the blast radius nothing is committed.
-    fn first_pass(&self, sources: &[Source], filter: &Filter, own: &Own, run: &scrub::Run<'_>) -> Result<()> {
+    fn first_pass(&self, sources: &Sources, filter: &Filter, own: &Own, run: &scrub::Run<'_>) -> Result<()> {
         let Some(limit) = self.job.max_dropped else { return Ok(()) };
         let dry = scrub::Run { mode: &Mode::Scan, ..copy_run(run) };
         let (mut changed, mut read) = (0, 0);
-        let mut listing = Listing::new(sources, filter, own);
-        let mut watch = Watch::new(run.disk);
+        let mut listing = self.listing(sources, filter, own);
+        let buckets = Buckets::of(self.stores);
+        let mut watch = Watches::new(self.stores, buckets.as_ref());
         loop {
             let batch: Vec<Listed> = listing.by_ref().take(LIST_BATCH).collect();
             if batch.is_empty() {
@@ -398,22 +404,23 @@ impl Fleet<'_> {
 
     fn batches(
         &self,
-        sources: &[Source],
+        sources: &Sources,
         filter: &Filter,
         own: &Own,
         dest: Option<&Dest>,
         run: &scrub::Run<'_>,
         books: &mut Books,
     ) -> Result<()> {
-        let mut listing = Listing::new(sources, filter, own);
-        let (mut watch, mut turns) = (Watch::new(run.disk), Turns::default());
+        let mut listing = self.listing(sources, filter, own);
+        let buckets = Buckets::of(self.stores);
+        let (mut watch, mut turns) = (Watches::new(self.stores, buckets.as_ref()), Turns::default());
         let mut linked: HashMap<(u64, u64), (Artifact, bool)> = HashMap::new();
         loop {
             let batch: Vec<Listed> = listing.by_ref().take(LIST_BATCH).collect();
             if batch.is_empty() || self.halted() {
                 return self.last_turns(&mut turns, run, books);
             }
-            let (mut tasks, mut later) = (Vec::new(), Vec::new());
+            let (mut tasks, mut later, mut owed) = (Vec::new(), Vec::new(), Vec::new());
             turns.reach(&batch);
             for listed in batch {
                 match listed {
@@ -436,18 +443,20 @@ impl Fleet<'_> {
                     }
                 }
             }
-            let bytes = tasks.iter().map(|task| task.object.identity.size).sum();
+            let bytes = tasks.iter().map(|task| task.object.identity.size()).sum();
             self.given.progress.expect(tasks.len() as u64, bytes);
             self.fan_out(&largest_first(tasks), run, &mut |task, outcome| {
                 if outcome.interrupted {
                     return Ok(());
                 }
                 if task.object.links > 1 && self.job.mode != Mode::InPlace && linked.len() < MAX_LINKED {
-                    let key = (task.object.identity.dev, task.object.identity.ino);
-                    linked.insert(key, (outcome.line.clone(), outcome.hit));
+                    let key = task.object.identity.inode();
+                    linked.extend(key.map(|key| (key, (outcome.line.clone(), outcome.hit))));
                 }
+                owed.extend(self.owes(task, &outcome));
                 books.enter(run, outcome.line, outcome.hit, outcome.locked)
             })?;
+            self.purge(owed, run, books)?;
             for (object, first) in later {
                 if self.halted() {
                     return Ok(());
@@ -471,12 +480,14 @@ impl Fleet<'_> {
         &self,
         object: Object,
         dest: Option<&Dest>,
-        watch: &mut Watch<'_>,
+        watch: &mut Watches<'_>,
     ) -> std::result::Result<Task, Box<Artifact>> {
-        let beside = watch.judge(&object.path, object.relative.components().count());
+        let beside = watch.judge(&object);
         match dest.map(|dest| dest.target(&object)).transpose() {
             Ok(target) => Ok(Task { object, target, beside }),
-            Err(error) => Err(Box::new(Artifact::new((self.uri)(&object.shown), Status::Failed, Some(error.reason())))),
+            Err(error) => {
+                Err(Box::new(Artifact::new(object.uri(self.search.mask), Status::Failed, Some(error.reason()))))
+            }
         }
     }
 
@@ -488,13 +499,14 @@ impl Fleet<'_> {
         dest: Option<&Dest>,
         run: &scrub::Run<'_>,
         linked: &HashMap<(u64, u64), (Artifact, bool)>,
-        watch: &mut Watch<'_>,
+        watch: &mut Watches<'_>,
     ) -> Outcome {
-        let key = (first.identity.dev, first.identity.ino);
-        let known = linked.get(&key).cloned();
-        let Some((mut line, hit)) = known.filter(|_| self.job.mode != Mode::InPlace) else {
+        let known = first.identity.inode().and_then(|key| linked.get(&key)).cloned();
+        // A second name for one inode is a disk's.
+        let on_disk = self.job.mode != Mode::InPlace && dest.is_none_or(|dest| dest.folder().is_some());
+        let Some((mut line, hit)) = known.filter(|_| on_disk) else {
             return match self.task(object, dest, watch) {
-                Ok(task) => self.crew.lead(task.object.identity.size, || scrub::scrub(&task, run)),
+                Ok(task) => self.crew.lead(task.object.identity.size(), || scrub::scrub(&task, run)),
                 Err(line) => Outcome { line: *line, hit: false, locked: false, interrupted: false },
             };
         };
@@ -504,8 +516,11 @@ impl Fleet<'_> {
         if let (Some(dest), true) = (dest, through) {
             let made = dest.target(first).and_then(|one| {
                 let other = dest.target(&object)?;
-                line.output = Some((self.uri)(&other));
-                link(&one, &other, &object.path, &object.relative, self.job.overwrite)
+                line.output = Some(store::masked_uri(&other.shown(), self.search.mask));
+                let (Some(one), Some(other), Some(path)) = (one.path(), other.path(), object.path()) else {
+                    return Err(Error::new(Kind::Io, "not on this disk"));
+                };
+                link(one, other, path, &object.relative, self.job.overwrite)
             });
             if let Err(error) = made {
                 (line.status, line.reason) = (Status::Failed, Some(error.reason()));
@@ -525,14 +540,14 @@ impl Fleet<'_> {
             .num_threads(self.job.jobs)
             .build()
             .map_err(|_| Error::new(Kind::Io, "threads cannot be started"))?;
-        self.crew.expect(tasks.iter().map(|task| task.object.identity.size).sum());
+        self.crew.expect(tasks.iter().map(|task| task.object.identity.size()).sum());
         let next = AtomicUsize::new(0);
         let taker = Mutex::new((take, None::<Error>));
         let stop = AtomicBool::new(false);
         let work = || {
             while !stop.load(Ordering::Relaxed) && !self.halted() {
                 let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
-                let outcome = self.crew.lead(task.object.identity.size, || scrub::scrub(task, run));
+                let outcome = self.crew.lead(task.object.identity.size(), || scrub::scrub(task, run));
                 run.progress.done();
                 let mut taker = taker.lock().unwrap_or_else(PoisonError::into_inner);
                 let (take, failed) = &mut *taker;
@@ -553,7 +568,7 @@ impl Fleet<'_> {
 }
 
 fn largest_first(mut tasks: Vec<Task>) -> Vec<Task> {
-    tasks.sort_by_key(|task| std::cmp::Reverse(task.object.identity.size));
+    tasks.sort_by_key(|task| std::cmp::Reverse(task.object.identity.size()));
     tasks
 }
 

@@ -26,6 +26,8 @@ pub enum Kind {
     Unsupported,
     /// The artifact was left alone on purpose: `skipped: <why>`.
     Skipped,
+    /// It cannot be done yet: `pending: <why>`.
+    Pending,
     /// Another run holds the artifact: `skipped: locked`, exit 4.
     Locked,
     /// The operating system refused: artifact `failed`.
@@ -130,7 +132,7 @@ impl Error {
             Kind::Limit => format!("limit: {self}"),
             Kind::Verify => format!("verify: {self}"),
             Kind::Locked => "locked".to_owned(),
-            Kind::Skipped | Kind::Unsupported => self.what.to_string(),
+            Kind::Skipped | Kind::Unsupported | Kind::Pending => self.what.to_string(),
             _ => self.to_string(),
         }
     }

@@ -130,6 +130,10 @@ pub struct Job {
     pub min_age: Option<Duration>,
     /// `--allow-no-source`.
     pub allow_no_source: bool,
+    /// `--all-versions`: also what was replaced or deleted in buckets with versions.
+    pub all_versions: bool,
+    /// `--purge-versions`: what was replaced is deleted for good.
+    pub purge_versions: bool,
     /// `--overwrite`.
     pub overwrite: bool,
     /// `--break-hardlinks`.

@@ -35,6 +35,7 @@ pub mod scrub;
 pub mod since;
 pub mod span;
 pub mod store;
+pub mod stores;
 pub mod verify;
 
 /// The README's example is a test.

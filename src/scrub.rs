@@ -4,12 +4,13 @@
 //! its original stands. The order of the last steps is promise P3: the result is complete and verified before the manifest's
 //! `intent` is durable, the `intent` before the swap, the swap before the `artifact` line.
 
+mod blast;
 pub mod sums;
 
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -20,17 +21,23 @@ use crate::detect::beside::{Beside, Sum};
 use crate::digest::{Sha256Of, sha256};
 use crate::edit::Patch;
 use crate::error::{Error, Kind, Result};
-use crate::job::{MaxDropped, Mode, Verify};
+use crate::job::{Mode, Verify};
 use crate::judge::pseudonym::hex;
 use crate::layer::cx::NameHits;
 use crate::layer::{BlobPass, Cx, Search, Tally};
 use crate::manifest::writer::Writer;
-use crate::manifest::{Artifact, Digest, Identity, Intent, Line, Member, Records, Status};
+use crate::manifest::{
+    Artifact, Digest, FileIdentity, Identity, Intent, Line, Member, ObjectIdentity, Records, Status, VERSIONS,
+    VERSIONS_UNKNOWN,
+};
 use crate::pool::Crew;
 use crate::progress::Progress;
 use crate::since::{Known, Since};
-use crate::store::{self, Object, Original, Purpose, To};
+use crate::store::{self, Object, Original, Place, Purpose, To};
+use crate::stores::Stores;
 use crate::verify;
+
+pub use blast::Blast;
 
 /// What all artifacts of a run share.
 pub struct Run<'r> {
@@ -43,7 +50,7 @@ pub struct Run<'r> {
     /// How results are searched, each in turn; empty for `--verify none`.
     pub second: &'r [&'r Search<'r>],
     /// Where artifacts lie.
-    pub disk: &'r store::disk::Disk,
+    pub stores: &'r Stores,
     /// What happens to artifacts.
     pub mode: &'r Mode,
     /// How results are verified.
@@ -69,7 +76,7 @@ pub struct Task {
     /// The artifact.
     pub object: Object,
     /// Its place in the mirror, under `--output`.
-    pub target: Option<PathBuf>,
+    pub target: Option<Place>,
     /// What stands beside it.
     pub beside: Option<Beside>,
 }
@@ -86,72 +93,10 @@ pub struct Outcome {
     pub interrupted: bool,
 }
 
-/// The blast-radius limit of a run (SPEC `--max-dropped`).
-#[derive(Debug, Default)]
-pub struct Blast {
-    limit: Option<MaxDropped>,
-    state: Mutex<Counts>,
-}
-
-#[derive(Debug, Default, Clone, Copy)]
-struct Counts {
-    changed: u64,
-    read: u64,
-    tripped: bool,
-    /// The run's total was judged before.
-    decided: bool,
-}
-
-impl Blast {
-    /// Counts against `limit`; `None`: no limit.
-    pub fn new(limit: Option<MaxDropped>) -> Self {
-        Self { limit, state: Mutex::default() }
-    }
-
-    /// Whether a commit was refused for the run's total: nothing is committed after it.
-    pub fn tripped(&self) -> bool {
-        self.limit.is_some() && self.state.lock().unwrap_or_else(PoisonError::into_inner).tripped
-    }
-
-    /// A first pass has counted the whole run: all commits are refused, or none for the run's total.
-    pub fn decide(&self, over: bool) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        (state.tripped, state.decided) = (over, true);
-    }
-
-    /// Counts `read` records of an artifact that is not changed.
-    pub fn saw(&self, read: u64) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).read += read;
-    }
-
-    /// Asks for a commit of `changed` of `read` records; counts them if it is granted.
-    pub fn ask(&self, changed: u64, read: u64) -> Result<()> {
-        let Some(limit) = self.limit else { return Ok(()) };
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.tripped {
-            return Err(Error::new(Kind::Skipped, "max-dropped"));
-        }
-        if matches!(limit, MaxDropped::Percent(_)) && limit.exceeded(changed, read) {
-            return Err(over());
-        }
-        let (all_changed, all_read) = (state.changed + changed, state.read + read);
-        if !state.decided && changed > 0 && limit.exceeded(all_changed, all_read) {
-            state.tripped = true;
-            return Err(over());
-        }
-        (state.changed, state.read) = (all_changed, all_read);
-        Ok(())
-    }
-}
-
-fn over() -> Error {
-    Error::new(Kind::Usage, "max-dropped")
-}
-
 /// Scrubs one artifact, or with `Mode::Scan` only reads it. Never panics, never ends the run.
 pub fn scrub(task: &Task, run: &Run<'_>) -> Outcome {
     let started = Instant::now();
-    let uri = store::uri(&(run.search.mask)(task.object.shown.as_os_str().as_bytes()));
+    let uri = task.object.uri(run.search.mask);
     let work = Work { task, run, uri: &uri };
     let result = catch_unwind(AssertUnwindSafe(|| work.go()))
         .unwrap_or_else(|_| Err(Error::new(Kind::Io, "an internal error; please report it with the line on stderr")));
@@ -160,7 +105,7 @@ pub fn scrub(task: &Task, run: &Run<'_>) -> Outcome {
         Err(error) => failed(uri, &error),
     };
     if outcome.line.identity.is_none() && !outcome.interrupted {
-        outcome.line.identity = Some(identity(&task.object.identity));
+        outcome.line.identity = Some(identity(&task.object.identity, run.search.mask));
     }
     outcome.line.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     outcome
@@ -172,6 +117,7 @@ pub fn failed(uri: String, error: &Error) -> Outcome {
         Kind::Found => Status::WouldRewrite,
         Kind::Unsupported => Status::Unsupported,
         Kind::Skipped | Kind::Locked => Status::Skipped,
+        Kind::Pending => Status::Pending,
         _ => Status::Failed,
     };
     Outcome {
@@ -182,14 +128,24 @@ pub fn failed(uri: String, error: &Error) -> Outcome {
     }
 }
 
-/// The manifest's identity of a version.
-pub fn identity(of: &store::Identity) -> Identity {
-    Identity {
-        dev: of.dev,
-        inode: of.ino,
-        ctime: time(of.ctime).map_or_else(String::new, |t| t.to_string()),
-        size: Some(of.size),
-        mtime: time(of.mtime).map(|t| t.to_string()),
+/// The manifest's identity of a version. What a bucket tells may hold an identifier, and is masked as names are.
+pub fn identity(of: &store::Identity, mask: &dyn Fn(&[u8]) -> Vec<u8>) -> Identity {
+    let text = |nanos| time(nanos).map_or_else(String::new, |t| t.to_string());
+    let masked = |text: &String| String::from_utf8_lossy(&mask(text.as_bytes())).into_owned();
+    match of {
+        store::Identity::File(id) => Identity::File(FileIdentity {
+            dev: id.dev,
+            inode: id.ino,
+            ctime: text(id.ctime),
+            size: Some(id.size),
+            mtime: time(id.mtime).map(|t| t.to_string()),
+        }),
+        store::Identity::Object(id) => Identity::Object(ObjectIdentity {
+            etag: masked(&id.etag),
+            version: id.version.as_ref().map(masked),
+            size: id.size,
+            mtime: text(id.modified),
+        }),
     }
 }
 
@@ -211,7 +167,9 @@ impl Work<'_> {
             return Err(Error::new(Kind::Skipped, "max-dropped"));
         }
         match &self.task.beside {
-            Some(Beside::Sums(_) | Beside::Signed(_)) if run.break_checksums => {}
+            // Checksum files in a bucket are not rewritten along.
+            Some(Beside::Sums(_)) if run.break_checksums && self.task.object.path().is_some() => {}
+            Some(Beside::Signed(_)) if run.break_checksums => {}
             Some(beside) => return Err(Error::unsupported(beside.reason())),
             None => {}
         }
@@ -222,8 +180,10 @@ impl Work<'_> {
             Mode::InPlace => Purpose::Replace { break_hardlinks: run.break_hardlinks },
             _ => Purpose::Read,
         };
-        let original = self.run.disk.open(&self.task.object, purpose)?;
-        settle_clock(original.identity().ctime);
+        let original = self.run.stores.open(&self.task.object, purpose)?;
+        if let store::Identity::File(id) = original.identity() {
+            settle_clock(id.ctime);
+        }
         let outcome = self.read(&original);
         // A layer's complaint may be about a writer: then that is the reason.
         match &outcome {
@@ -241,7 +201,7 @@ impl Work<'_> {
         if run.since.is_none() || matches!(run.mode, Mode::Output(_)) {
             return None;
         }
-        let found = run.disk.look(&self.task.object)?;
+        let found = run.stores.look(&self.task.object)?;
         let known = self.known(&found).filter(|known| known.nothing_new)?;
         // A checksum that was written to since may be what a crash left.
         if !self.sums().iter().all(|sum| self.is_known(sum)) {
@@ -249,23 +209,25 @@ impl Work<'_> {
         }
         let mut line = Artifact::new(self.uri.to_owned(), Status::Unchanged, None);
         line.since = Some(known.run_id.to_owned());
-        line.before = known.sha256.map(|sha256| Digest { bytes: found.size, sha256 });
-        line.identity = Some(identity(&found));
+        line.before = known.sha256.map(|sha256| Digest { bytes: found.size(), sha256 });
+        line.identity = Some(identity(&found, run.search.mask));
         line.left = self.named().map(|n| ("name".to_owned(), n)).into_iter().collect();
         Some(line)
     }
 
     /// What an earlier manifest says of this version of the artifact.
     fn known(&self, found: &store::Identity) -> Option<Known<'_>> {
-        self.run.since?.known(&identity(found), self.uri, &self.run.search.mask)
+        self.run.since?.known(&identity(found, self.run.search.mask), self.uri, &self.run.search.mask)
     }
 
     /// Whether an earlier manifest vouches for this version of a checksum file, too.
     fn is_known(&self, sum: &Sum) -> bool {
         let run = self.run;
         let Ok(object) = sums::object(sum, &self.task.object) else { return false };
-        let uri = store::uri(&(run.search.mask)(object.shown.as_os_str().as_bytes()));
-        run.since.is_some_and(|since| since.known(&identity(&object.identity), &uri, &run.search.mask).is_some())
+        let uri = object.uri(run.search.mask);
+        run.since.is_some_and(|since| {
+            since.known(&identity(&object.identity, run.search.mask), &uri, &run.search.mask).is_some()
+        })
     }
 
     fn read(&self, original: &dyn Original) -> Result<Outcome> {
@@ -276,7 +238,7 @@ impl Work<'_> {
             None => (run.search, None),
         };
         let relative = object.relative.as_os_str().as_bytes();
-        let mtime = time(original.identity().mtime);
+        let mtime = time(original.identity().mtime());
         let hashed = !run.mode.is_dry();
         let read = |sha: Option<&mut Sha256Of<'_>>| {
             let mut sha = sha;
@@ -310,7 +272,7 @@ impl Work<'_> {
         if hit || hashed {
             line.before = Some(Digest { bytes: original.len(), sha256: hex(&sha) });
         }
-        line.identity = Some(identity(&original.identity()));
+        line.identity = Some(identity(&original.identity(), run.search.mask));
         if hit && self.sums().iter().any(|sum| sum.summed) {
             return Err(Error::unsupported("checksum of its checksum file"));
         }
@@ -365,7 +327,7 @@ impl Work<'_> {
         let relative = self.task.object.relative.as_os_str().as_bytes();
         let patch = self.lift(original, seen, search, mtime)?;
         let to = match &self.task.target {
-            Some(target) => To::Mirror { target, overwrite: run.overwrite },
+            Some(target) => to(target, run.overwrite),
             None => To::InPlace,
         };
         let mut draft = original.draft(to, patch.len())?;
@@ -380,18 +342,24 @@ impl Work<'_> {
             }
             line.verified = Some(run.verify.name().to_owned());
         }
-        let after = Digest { bytes: applied.bytes, sha256: hex(&applied.sha256) };
-        line.output = self.task.target.as_deref().map(|target| self.shown(target));
+        line.output = self.task.target.as_ref().map(|target| store::masked_uri(&target.shown(), run.search.mask));
         let Some(before) = line.before.clone() else {
             return Err(Error::new(Kind::Verify, "the original was not hashed"));
         };
+        let sha256 = match applied.sha256 {
+            Some(sha256) => hex(&sha256),
+            // Bytes that are copied where they lie are not read here again.
+            None if !changes => before.sha256.clone(),
+            None => hex(&draft.sha256()?),
+        };
+        let after = Digest { bytes: applied.bytes, sha256 };
         if !changes && before != after {
             return Err(Error::new(Kind::Verify, "the copy is not the original"));
         }
         let intent = Intent {
             uri: self.uri.to_owned(),
             output: line.output.clone(),
-            identity: Some(identity(&original.identity())),
+            identity: Some(identity(&original.identity(), run.search.mask)),
             before,
             after: after.clone(),
         };
@@ -401,15 +369,30 @@ impl Work<'_> {
         }
         let committed = if changes { self.with_sums(original, draft, line)? } else { draft.commit()? };
         line.status = if changes { Status::Rewritten } else { Status::Copied };
+        if !committed.already {
+            self.count_versions(line);
+        }
         line.after = Some(after);
         line.kept_bytes = Some(applied.kept);
         line.encoded_bytes = Some(applied.bytes - applied.kept);
-        line.identity = Some(identity(&committed.identity));
+        line.identity = Some(identity(&committed.identity, run.search.mask));
         let broken = std::mem::take(&mut line.notes);
         let notes = original.notes().into_iter().chain(committed.notes);
         line.notes = notes.map(|note| note.text().to_owned()).chain(masked(tally)).collect();
         line.notes.extend(broken);
         Ok(())
+    }
+
+    /// What was replaced in a bucket with versions is still there, and was not looked at: said on the line.
+    fn count_versions(&self, line: &mut Artifact) {
+        let Place::S3(place) = self.task.target.as_ref().unwrap_or(&self.task.object.place) else { return };
+        let (word, n) = match self.run.stores.s3().and_then(|s3| s3.old_versions(place)) {
+            Ok(n) => (VERSIONS, n),
+            Err(_) => (VERSIONS_UNKNOWN, 1),
+        };
+        if n > 0 {
+            line.left.insert(word.to_owned(), n);
+        }
     }
 
     /// Checksum files of the artifact.
@@ -421,7 +404,7 @@ impl Work<'_> {
     }
 
     fn own_name(&self) -> &std::ffi::OsStr {
-        self.task.object.path.file_name().unwrap_or_default()
+        self.task.object.path().and_then(Path::file_name).unwrap_or_default()
     }
 
     /// Commits the draft, and what holds its checksum; `line` gets notes of these only.
@@ -463,9 +446,13 @@ impl Work<'_> {
         }
         Ok(pass.finish())
     }
+}
 
-    fn shown(&self, path: &Path) -> String {
-        store::uri(&(self.run.search.mask)(path.as_os_str().as_bytes()))
+/// The way to a mirror's `target`.
+pub fn to(target: &Place, overwrite: bool) -> To<'_> {
+    match target {
+        Place::Path(target) => To::Mirror { target, overwrite },
+        Place::S3(target) => To::Object { target, overwrite },
     }
 }
 

@@ -188,7 +188,7 @@ pub fn files(typed: &[PathBuf], manifest: Option<&Path>) -> Result<Vec<PathBuf>>
         let (filter, own) = (Filter::default(), Own::default());
         for listed in Listing::new(std::slice::from_ref(&source), &filter, &own) {
             match listed {
-                Listed::Object(object) => files.push(object.path),
+                Listed::Object(object) => files.extend(object.path().map(Path::to_owned)),
                 Listed::Failed { error, .. } => return Err(bad(error)),
                 _ => {}
             }

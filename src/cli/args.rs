@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::s3::{Deeds, Depth, Reach};
+
 /// Takes erased people out of data that was already written, and proves it.
 ///
 /// Reads a deletion registry (who), a policy (what happens to a record of theirs) and sources (where); finds their records,
@@ -47,12 +49,12 @@ pub enum Verb {
     /// Take the records of erased people out of a stream: stdin to stdout.
     ///
     /// Example: zcat app.log.gz | unwrite filter --registry erased.jsonl | psql
-    #[command(after_help = FILTER_HELP)]
+    #[command(after_help = super::filter::HELP)]
     Filter(Box<Filter>),
     /// Exit 0 only if everything is clean; stops at the first hit. Nothing is written.
     ///
     /// Example: unwrite gate backup.tar.zst --registry erased.jsonl && restore backup.tar.zst
-    #[command(after_help = GATE_HELP)]
+    #[command(after_help = super::gate::HELP)]
     Gate(Box<Gate>),
     /// Check a manifest: it is intact, artifacts are what it says, and with a registry that none of theirs is left.
     ///
@@ -82,15 +84,6 @@ pub struct Man {
     #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,
 }
-
-const FILTER_HELP: &str = "\
-Nothing is read or written before the registry is loaded and in date. Exit 0 only if all of the stream was read, and all of the \
-result searched again, written and taken; 3 if not, and a codec's stream is then left without its end; 130, 143 interrupted. \
-Put `set -o pipefail` before a pipe.";
-
-const GATE_HELP: &str = "\
-SOURCE `-` is stdin. Exit 0: all of it was read and is clean; 1: something would be changed, and what comes after it was not read; \
-3: something could not be read, is partial, unsupported, skipped or held (3 outranks 1 where both were seen).";
 
 /// `filter`.
 #[derive(Debug, Args)]
@@ -179,7 +172,7 @@ pub struct Scrub {
     /// Rewrite artifacts where they lie.
     #[arg(long, env = "UNWRITE_IN_PLACE")]
     pub in_place: bool,
-    /// Write a mirror: a folder if it ends in `/` or is one, else a file where SOURCE is one file.
+    /// Write a mirror: a folder if it ends in `/` or is one, else a file where SOURCE is one file; or s3://bucket/prefix/.
     #[arg(long, value_name = "DEST", env = "UNWRITE_OUTPUT")]
     pub output: Option<PathBuf>,
     /// Replace targets in the mirror that have other bytes.
@@ -203,6 +196,9 @@ pub struct Scrub {
     /// Give a rewritten zstd file a seek table if it has none.
     #[arg(long, env = "UNWRITE_ZSTD_SEEKABLE")]
     pub zstd_seekable: bool,
+    /// What is done to buckets.
+    #[command(flatten)]
+    pub deeds: Deeds,
     /// What is told to a monitoring system.
     #[command(flatten)]
     pub monitoring: Monitoring,
@@ -275,12 +271,15 @@ pub struct ReadRegistry {
     /// Refuse a registry whose newest event has a lower number.
     #[arg(long, value_name = "N", env = "UNWRITE_MIN_REGISTRY_SEQ")]
     pub min_registry_seq: Option<u64>,
+    /// How buckets are reached.
+    #[command(flatten)]
+    pub reach: Reach,
 }
 
 /// Where.
 #[derive(Debug, Args)]
 pub struct Walk {
-    /// Files, folders (symlinks in them are not followed) or quoted globs.
+    /// Files, folders (symlinks in them are not followed), quoted globs, s3://bucket/key or s3://bucket/prefix/.
     #[arg(value_name = "SOURCE", required = true)]
     pub sources: Vec<PathBuf>,
     /// Only artifacts whose path below SOURCE, or name, matches.
@@ -309,6 +308,9 @@ pub struct Walk {
     /// for who came in force after that, and not read if nobody did.
     #[arg(long, value_name = "M", env = "UNWRITE_SINCE", value_delimiter = ',')]
     pub since: Vec<PathBuf>,
+    /// What is read of buckets.
+    #[command(flatten)]
+    pub depth: Depth,
     /// Bounds.
     #[command(flatten)]
     pub bounds: Bounds,
@@ -403,7 +405,7 @@ pub enum Registry {
     /// Append erases: values from FILE or stdin, never from arguments.
     ///
     /// Example: unwrite registry add erased.jsonl --subject s-01 --grace 7d < values.txt
-    #[command(after_help = ADD_HELP)]
+    #[command(after_help = super::registry::ADD_HELP)]
     Add(RegistryAdd),
     /// Take over another registry (.jsonl, .csv, .tsv, .txt) as it stands, less what is there already.
     ///
@@ -422,11 +424,6 @@ pub enum Registry {
     /// Append a release: ends a subject's hold.
     Release(RegistryMark),
 }
-
-const ADD_HELP: &str = "\
-FILE or stdin has one value a line (# comments; the type by its look, or --type), or is a .csv or .tsv with a header (type,value,\
-subject,effective_at), or JSON Lines: {\"subject\":\"sub_01\",\"identifiers\":[{\"type\":\"email\",\"value\":\"…\"}]}. Without \
---subject each bare value is a person of its own, called L<line>. Nothing is written if anything is wrong.";
 
 /// The log that is written, and how.
 #[derive(Debug, Args)]

@@ -1,12 +1,13 @@
 //! `verify`: the manifest, the artifacts, and with a registry the people.
 
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::args::Verify;
 use super::build::{self, Config};
 use super::reading::Reading;
-use super::{Exit, print, process, say};
+use super::{Exit, print, process, s3, say};
 use crate::blob::TempSpace;
 use crate::config::policy_file;
 use crate::detect::TABLES;
@@ -23,6 +24,9 @@ use crate::matcher::reference::Reference;
 use crate::matcher::{Engine, Plan};
 use crate::policy::Policy;
 use crate::registry::Registry;
+use crate::store::disk::Disk;
+use crate::store::s3::{S3, SCHEME};
+use crate::stores::Stores;
 use crate::verify::audit::{self, Audit};
 
 /// `unwrite verify`.
@@ -32,7 +36,11 @@ pub fn verify(typed: &Verify, config: Config) -> Result<Exit> {
     let pace = engine::pace(build::bwlimit(&typed.bounds.manners)?, &process::stop());
     let space = TempSpace::paced(temp, limits.max_temp, Arc::clone(&pace));
     drop(config);
+    s3::on_disk("MANIFEST", Some(&typed.manifest_file))?;
     let mut found = Audit::default();
+    let remote = Remote::new(typed, &space)?;
+    found.stores = Some(Stores::new(Disk::paced(Arc::clone(&pace)), remote.s3.clone()));
+    let stores = found.stores.clone().unwrap_or_else(|| Stores::new(Disk::default(), None));
     found.pace = Some(pace);
     let index = audit::index(&typed.manifest_file, &space, &mut found)?;
     // Lines are grouped by run: one registry and engine at a time.
@@ -42,14 +50,14 @@ pub fn verify(typed: &Verify, config: Config) -> Result<Exit> {
         if current.as_ref().is_none_or(|eyes| eyes.run_id != run.run_id) {
             // The old one goes first: two registries at a time would be twice the memory.
             current = None;
-            current = Some(Eyes::new(typed, run, &limits)?);
+            current = Some(Eyes::new(typed, run, &limits, &remote)?);
         }
         let Some(eyes) = &current else { return Ok(()) };
         new_since.clone_from(&eyes.new_since);
         eyes.with(&space, &mut |search, mask| audit::judge(run, line, search, mask, &mut found))
     })?;
     if !found.open.is_empty() && !found.tampered() {
-        settle_open(typed, current, &limits, &space)?;
+        settle_open(typed, current, &limits, &remote, &stores)?;
     }
     if !typed.say.quiet {
         print(&text(&found, &new_since, typed.registry.is_some()))?;
@@ -61,6 +69,28 @@ pub fn verify(typed: &Verify, config: Config) -> Result<Exit> {
         (false, true) => Exit::Found,
         (false, false) => Exit::Ok,
     })
+}
+
+/// What may lie in buckets, and what is read of it once.
+struct Remote {
+    s3: Option<S3>,
+    reading: Reading,
+    space: Arc<TempSpace>,
+}
+
+impl Remote {
+    fn new(typed: &Verify, space: &Arc<TempSpace>) -> Result<Self> {
+        let named = [&typed.registry, &typed.policy].into_iter().flatten().map(PathBuf::as_path);
+        // Of the artifacts only the manifest knows where they lie.
+        let listed = audit::is_remote(&typed.manifest_file).then_some(Path::new(SCHEME));
+        let run_id = ulid::Ulid::new().to_string();
+        let s3 = typed.read.reach.store(named.chain(listed), &run_id, space, |_| {})?;
+        let mut reading = Reading::new(&typed.bounds, &typed.say)?;
+        if let Some(registry) = &typed.registry {
+            reading = reading.fetch(registry, s3.as_ref(), space)?;
+        }
+        Ok(Self { s3, reading, space: Arc::clone(space) })
+    }
 }
 
 /// What one run of the manifest is judged with.
@@ -78,7 +108,7 @@ struct Eyes {
 }
 
 impl Eyes {
-    fn new(typed: &Verify, run: &Run, limits: &Limits) -> Result<Self> {
+    fn new(typed: &Verify, run: &Run, limits: &Limits, remote: &Remote) -> Result<Self> {
         let mut limits = limits.clone();
         if typed.bounds.max_record.is_none() {
             limits.max_record = run.max_record.unwrap_or(limits.max_record);
@@ -96,7 +126,7 @@ impl Eyes {
         };
         let Some(path) = &typed.registry else { return Ok(eyes) };
         eyes.policy = match &typed.policy {
-            Some(path) => policy_file::read(path)?.policy,
+            Some(path) => build::policy_at(path, remote.s3.as_ref())?.policy,
             None if shown::is_masked(&run.policy) => {
                 return Err(Error::usage("the policy on the manifest's run line has masked parts")
                     .help("name the policy that was used with --policy"));
@@ -108,7 +138,7 @@ impl Eyes {
         // Age is judged as of today, not as of the run.
         options.max_age = None;
         options.allow_empty = true;
-        let registry = build::registry(path, &options, &Reading::new(&typed.bounds, &typed.say)?)?;
+        let registry = build::registry(path, &options, &remote.reading)?;
         let plan = Plan { needles: Arc::clone(&registry.needles), fields: Arc::new(eyes.policy.fields.clone()) };
         let engine: Box<dyn Engine> =
             if typed.fast { Box::new(Literal::new(&plan)?) } else { Box::new(Reference::new(&plan)) };
@@ -157,7 +187,8 @@ impl Eyes {
 }
 
 /// Closes the intents that a crash left open, if the manifest can be written. `current`: what the last lines were judged with.
-fn settle_open(typed: &Verify, current: Option<Eyes>, limits: &Limits, space: &Arc<TempSpace>) -> Result<()> {
+fn settle_open(typed: &Verify, current: Option<Eyes>, limits: &Limits, remote: &Remote, stores: &Stores) -> Result<()> {
+    let space = &remote.space;
     let file = match writer::open(&typed.manifest_file) {
         Ok(file) => file,
         Err(error) => {
@@ -171,12 +202,12 @@ fn settle_open(typed: &Verify, current: Option<Eyes>, limits: &Limits, space: &A
     let (Some(run), false) = (index.run.as_deref(), now.tampered()) else { return Ok(()) };
     let eyes = match current.filter(|eyes| eyes.run_id == run.run_id) {
         Some(eyes) => eyes,
-        None => Eyes::new(typed, run, limits)?,
+        None => Eyes::new(typed, run, limits, remote)?,
     };
     let closed: Vec<_> = now
         .open
         .iter()
-        .filter_map(|intent| settle::close(intent, audit::stands(intent, &|name| eyes.mask(name))))
+        .filter_map(|intent| settle::close(intent, audit::stands(intent, &|name| eyes.mask(name), stores)))
         .collect();
     if closed.is_empty() {
         return Ok(());

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::args::{self, Bounds, Manners, ReadRegistry, Say, VerifyLevel, Walk};
 use super::compiled;
 use super::reading::{self, Reading};
+use super::s3;
 use crate::config::policy_file::{self, File};
 use crate::config::units::{duration, nearest, size};
 use crate::detect;
@@ -21,6 +22,7 @@ use crate::matcher::Type;
 use crate::registry::compiled::Compiled;
 use crate::registry::{self, Form, Options, Registry};
 use crate::since::{self, Then};
+use crate::store::s3::{Place, S3};
 
 /// The config file of a run.
 #[derive(Debug, Default)]
@@ -169,6 +171,12 @@ pub fn cores() -> usize {
 /// A job with what `scan` and `scrub` share.
 pub fn job(walk: &Walk, say: &Say, mode: Mode) -> Result<Job> {
     check_names(walk.format.as_deref(), walk.codec.as_deref())?;
+    s3::on_disk("--manifest", say.manifest.as_deref())?;
+    walk.since.iter().try_for_each(|path| s3::on_disk("--since", Some(path)))?;
+    if walk.depth.all_versions && !mode.is_dry() {
+        return Err(Error::usage("--all-versions is for scan and gate: what was replaced cannot be rewritten")
+            .help("see --purge-versions"));
+    }
     let min_age = walk.min_age.as_deref().map(duration).transpose();
     Ok(Job {
         mode,
@@ -179,6 +187,8 @@ pub fn job(walk: &Walk, say: &Say, mode: Mode) -> Result<Job> {
         exclude: walk.exclude.clone(),
         min_age: min_age.map_err(|error| Error::usage(format!("--min-age: {error}")))?,
         allow_no_source: walk.allow_no_source,
+        all_versions: walk.depth.all_versions,
+        purge_versions: false,
         overwrite: false,
         break_hardlinks: false,
         break_checksums: walk.break_checksums,
@@ -286,6 +296,7 @@ pub fn value_type(typed: Option<&str>) -> Result<Option<Type>> {
 /// Reads the registry at `path`, or opens it if it is a compiled one.
 pub fn registry(path: &Path, options: &Options, reading: &Reading) -> Result<Registry> {
     if Compiled::is(path) {
+        s3::on_disk("a compiled registry", Some(path))?;
         return compiled::registry(path, options, reading).map_err(|error| error.layer("registry"));
     }
     plain(path, options, reading)
@@ -294,9 +305,15 @@ pub fn registry(path: &Path, options: &Options, reading: &Reading) -> Result<Reg
 /// Reads the registry at `path`.
 pub fn plain(path: &Path, options: &Options, reading: &Reading) -> Result<Registry> {
     let form = Form::of(path)?;
-    let (file, mtime) = open(path, form, options.now)?;
-    let bytes = file.metadata().map_or(0, |meta| meta.len());
-    let input = reading.input(file, bytes);
+    let (input, mtime) = match reading.fetched(options.now) {
+        Some(fetched) => fetched,
+        None => {
+            s3::on_disk("the registry", Some(path))?;
+            let (file, mtime) = open(path, form, options.now)?;
+            let bytes = file.metadata().map_or(0, |meta| meta.len());
+            (reading.input(file, bytes), mtime)
+        }
+    };
     registry::read_by(&reading.pool(), input, form, mtime, options).map_err(|error| error.layer("registry"))
 }
 
@@ -343,13 +360,25 @@ fn settle(file: &std::fs::File) {
     }
 }
 
+/// Reads the policy file at `path`, on disk or in a bucket.
+pub fn policy_at(path: &Path, s3: Option<&S3>) -> Result<File> {
+    use std::os::unix::ffi::OsStrExt;
+    let (Some(place), Some(s3)) = (Place::parse(path.as_os_str().as_bytes()), s3) else {
+        return policy_file::read(path);
+    };
+    let (bytes, _) = s3
+        .get_small(&place?, policy_file::MAX_BYTES)
+        .map_err(|error| Error::usage(format!("cannot read the policy file: {error}")))?;
+    policy_file::parse(&bytes)
+}
+
 /// The policy that applies: `--policy` replaces identifiers, rules and foreign keys of the config file.
-pub fn policy(typed: Option<&Path>, config: Config) -> Result<(File, Vec<PathBuf>)> {
+pub fn policy(typed: Option<&Path>, config: Config, s3: Option<&S3>) -> Result<(File, Vec<PathBuf>)> {
     let mut own: Vec<PathBuf> = config.path.into_iter().collect();
     match typed {
         Some(path) => {
             own.push(path.to_owned());
-            Ok((policy_file::read(path)?, own))
+            Ok((policy_at(path, s3)?, own))
         }
         None => Ok((config.file, own)),
     }

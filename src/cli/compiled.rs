@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::args::RegistryCompile;
 use super::reading::Reading;
-use super::{Exit, build, say};
+use super::{Exit, build, s3, say};
 use crate::error::{Error, Result};
 use crate::registry::compiled::{Compiled, EXTENSION, Source};
 use crate::registry::{Form, Options, Registry};
@@ -55,6 +55,8 @@ pub fn compile(typed: &RegistryCompile) -> Result<Exit> {
     if !Compiled::is(&typed.output) {
         return Err(Error::usage(format!("-o: the name of a compiled registry ends in .{EXTENSION}")));
     }
+    s3::on_disk("REGISTRY", Some(&typed.file.file))?;
+    s3::on_disk("-o", Some(&typed.output))?;
     // `now` is the run's that opens it.
     let options = build::registry_options(&typed.file.read, Timestamp::now())?;
     let form = Form::of(&typed.file.file).map_err(|error| error.layer("registry"))?;

@@ -3,12 +3,19 @@
 use super::args::{Filter, Walk};
 use super::build::{self, Config};
 use super::metrics::Meter;
+use super::s3::Depth;
 use super::{Exit, say, scrub};
 use crate::engine::Report;
 use crate::error::{Error, Result};
 use crate::filter::NAME;
 use crate::job::{Job, MaxDropped, Mode, Verify};
 use crate::manifest::Status;
+
+/// What stands below its help.
+pub const HELP: &str = "\
+Nothing is read or written before the registry is loaded and in date. Exit 0 only if all of the stream was read, and all of the \
+result searched again, written and taken; 3 if not, and a codec's stream is then left without its end; 130, 143 interrupted. \
+Put `set -o pipefail` before a pipe.";
 
 /// `unwrite filter`; `json`: that was typed, and does not merely stand in the config file for other verbs.
 pub fn filter(mut typed: Filter, json: bool, config: Config, meter: &mut Meter) -> Result<Exit> {
@@ -25,6 +32,7 @@ pub fn filter(mut typed: Filter, json: bool, config: Config, meter: &mut Meter) 
         allow_no_source: false,
         since: Vec::new(),
         break_checksums: false,
+        depth: Depth::default(),
         format,
         codec,
         bounds,
@@ -39,7 +47,7 @@ pub fn filter(mut typed: Filter, json: bool, config: Config, meter: &mut Meter) 
     if job.verify == Verify::None {
         say("unwrite: WARNING: --verify none: the result is written without a second look");
     }
-    scrub::go(job, &typed.who, config, meter)
+    scrub::go(job, &typed.who, None, None, config, meter)
 }
 
 /// What there is to say after a run: failures always, counts unless it is to be quiet or nothing was changed.

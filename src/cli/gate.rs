@@ -7,6 +7,11 @@ use super::{Exit, scrub};
 use crate::error::{Error, Result};
 use crate::job::Mode;
 
+/// What stands below its help.
+pub const HELP: &str = "\
+SOURCE `-` is stdin. Exit 0: all of it was read and is clean; 1: something would be changed, and what comes after it was not read; \
+3: something could not be read, is partial, unsupported, skipped or held (3 outranks 1 where both were seen).";
+
 /// `unwrite gate`.
 pub fn gate(typed: &Gate, config: Config, meter: &mut Meter) -> Result<Exit> {
     let mut job = build::job(&typed.walk, &typed.say, Mode::Gate)?;
@@ -18,5 +23,5 @@ pub fn gate(typed: &Gate, config: Config, meter: &mut Meter) -> Result<Exit> {
         1 => job.stdin = Some(build::stdin_name(typed.name.as_deref())?),
         _ => return Err(Error::usage("stdin is there once: one SOURCE can be `-`")),
     }
-    scrub::go(job, &typed.who, config, meter)
+    scrub::go(job, &typed.who, Some(&typed.walk.depth), None, config, meter)
 }

@@ -15,6 +15,7 @@ mod pages;
 mod process;
 mod reading;
 mod registry;
+mod s3;
 mod scrub;
 mod summary;
 

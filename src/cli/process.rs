@@ -4,6 +4,10 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
 use super::Exit;
 use super::args::Manners;
 
@@ -77,7 +81,9 @@ pub fn logging(verbose: u8) {
         _ => tracing::Level::TRACE,
     };
     let logger = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
+    // Ours alone: what libraries tell of requests holds names of objects, and headers.
+    let ours = Targets::new().with_target(env!("CARGO_PKG_NAME"), level);
     // No color: the feature for it is off, and asking for it without is a panic in debug builds.
     // Set once a process; a second call would be a test's.
-    let _set = logger.with_ansi(false).without_time().try_init();
+    let _set = logger.with_ansi(false).without_time().finish().with(ours).try_init();
 }

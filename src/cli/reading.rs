@@ -2,43 +2,96 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
 
 use super::args::{Bounds, ProgressWhen, Say};
 use super::bar::Bar;
 use super::build;
+use crate::blob::{Blob, Spool, TempSpace};
 use crate::engine::Threads;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::job::{Job, Progress};
 use crate::progress::Progress as _;
+use crate::store::s3::{Place, S3};
 
 /// Smaller registries are read before a bar could be looked at, bytes.
 const SLOW: u64 = 32 << 20;
 
 /// What was typed about it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Reading {
     jobs: usize,
     progress: Progress,
     quiet: bool,
+    /// A registry out of a bucket.
+    fetched: Option<Arc<Fetched>>,
+}
+
+/// A registry that was read from a bucket, once a run. It is in temporary files without a name as far as it is long.
+#[derive(Debug)]
+struct Fetched {
+    spool: Spool,
+    modified: i128,
+}
+
+/// A spool from its start.
+struct Played {
+    of: Arc<Fetched>,
+    at: u64,
+}
+
+impl Read for Played {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.at >= self.of.spool.len() {
+            return Ok(0);
+        }
+        let read = self.of.spool.read_at(self.at, into)?;
+        self.at += read as u64;
+        Ok(read)
+    }
 }
 
 impl Default for Reading {
     /// By all cores, with a bar on a terminal.
     fn default() -> Self {
-        Self { jobs: build::cores(), progress: Progress::Auto, quiet: false }
+        Self { jobs: build::cores(), progress: Progress::Auto, quiet: false, fetched: None }
     }
 }
 
 impl From<&Job> for Reading {
     fn from(job: &Job) -> Self {
-        Self { jobs: job.jobs, progress: job.progress, quiet: job.quiet }
+        Self { jobs: job.jobs, progress: job.progress, quiet: job.quiet, fetched: None }
     }
 }
 
 impl Reading {
     /// As typed. Usage error: `--jobs 0`.
     pub fn new(bounds: &Bounds, say: &Say) -> Result<Self> {
-        Ok(Self { jobs: build::jobs(bounds)?, progress: progress(say.progress), quiet: say.quiet })
+        Ok(Self { jobs: build::jobs(bounds)?, progress: progress(say.progress), quiet: say.quiet, fetched: None })
+    }
+
+    /// The same, with the registry at `path` if that is in a bucket. A usage error if it cannot be read.
+    pub fn fetch(mut self, path: &Path, s3: Option<&S3>, space: &Arc<TempSpace>) -> Result<Self> {
+        let (Some(place), Some(s3)) = (Place::parse(path.as_os_str().as_bytes()), s3) else { return Ok(self) };
+        let mut spool = Spool::new(space);
+        let entry = s3.download(&place?, &mut spool).map_err(|error| match error.kind() {
+            Kind::Interrupted => error,
+            _ => Error::usage(format!("cannot read the registry: {error}")),
+        })?;
+        self.fetched = Some(Arc::new(Fetched { spool, modified: entry.modified }));
+        Ok(self)
+    }
+
+    /// The registry that was fetched, from its start, and when it was written last.
+    pub fn fetched(&self, now: Timestamp) -> Option<(Told, Timestamp)> {
+        let of = Arc::clone(self.fetched.as_ref()?);
+        let modified = Timestamp::from_nanosecond(of.modified).unwrap_or(now);
+        let bytes = of.spool.len();
+        Some((self.told(Box::new(Played { of, at: 0 }), bytes), modified))
     }
 
     /// The threads.
@@ -48,6 +101,10 @@ impl Reading {
 
     /// `file` of that length, with a bar if that takes long.
     pub fn input(&self, file: File, bytes: u64) -> Told {
+        self.told(Box::new(file), bytes)
+    }
+
+    fn told(&self, file: Box<dyn Read + Send>, bytes: u64) -> Told {
         let bar = (bytes >= SLOW).then(|| Bar::of_registry(self.progress, self.quiet, bytes));
         Told { file, bar }
     }
@@ -64,7 +121,7 @@ pub fn progress(typed: ProgressWhen) -> Progress {
 
 /// A file, and a bar that is told of what is read and goes with it.
 pub struct Told {
-    file: File,
+    file: Box<dyn Read + Send>,
     bar: Option<Bar>,
 }
 
@@ -95,7 +152,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "abc").unwrap();
         for (bytes, shown) in [(SLOW - 1, false), (SLOW, true)] {
-            let reading = Reading { jobs: 3, progress: Progress::Never, quiet: true };
+            let reading = Reading { jobs: 3, progress: Progress::Never, quiet: true, fetched: None };
             let mut told = reading.input(File::open(file.path()).unwrap(), bytes);
             assert_eq!(told.bar.is_some(), shown);
             let mut text = String::new();

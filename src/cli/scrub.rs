@@ -8,7 +8,8 @@ use super::args::{Scan, Scrub, Who};
 use super::build::{self, Config, Typed};
 use super::metrics::Meter;
 use super::reading::Reading;
-use super::{Exit, bar, compiled, filter, print, process, say, summary};
+use super::s3::{Deeds, Depth};
+use super::{Exit, bar, compiled, filter, print, process, s3, say, summary};
 use crate::engine::{self, Given, Report};
 use crate::error::{Error, Kind, Result};
 use crate::job::{Job, MaxDropped, Mode};
@@ -17,7 +18,7 @@ use crate::since::Then;
 /// `unwrite scan`.
 pub fn scan(typed: &Scan, config: Config, meter: &mut Meter) -> Result<Exit> {
     let job = build::job(&typed.walk, &typed.say, Mode::Scan)?;
-    go(job, &typed.who, config, meter)
+    go(job, &typed.who, Some(&typed.walk.depth), None, config, meter)
 }
 
 /// `unwrite scrub`.
@@ -37,20 +38,35 @@ pub fn scrub(typed: &Scrub, source: &Typed, config: Config, meter: &mut Meter) -
     if job.verify == crate::job::Verify::None {
         say("unwrite: WARNING: --verify none: results replace originals without a second look");
     }
-    go(job, &typed.who, config, meter)
+    job.purge_versions = typed.deeds.purge_versions;
+    go(job, &typed.who, Some(&typed.walk.depth), Some(&typed.deeds), config, meter)
 }
 
 /// Runs `job`: reads registry, policy and key, and says what came of it.
-pub fn go(mut job: Job, who: &Who, config: Config, meter: &mut Meter) -> Result<Exit> {
-    let now = Timestamp::now();
+pub fn go(
+    mut job: Job,
+    who: &Who,
+    depth: Option<&Depth>,
+    deeds: Option<&Deeds>,
+    config: Config,
+    meter: &mut Meter,
+) -> Result<Exit> {
+    let (now, stop, run_id) = (Timestamp::now(), process::stop(), ulid::Ulid::new().to_string());
     let path: &Path = who.registry.as_deref().ok_or_else(|| {
         Error::usage("no deletion registry was named")
             .help("give one with --registry, UNWRITE_REGISTRY or in the config file")
     })?;
     let options = build::registry_options(&who.read, now)?;
-    let (file, own) = build::policy(who.policy.as_deref(), config)?;
+    let space = engine::space(&job, &stop);
+    let s3 = who.read.reach.store(named(&job, who, path), &run_id, &space, |options| {
+        options.restore_days = depth.and_then(|depth| depth.restore_archived);
+        options.unconditional = deeds.is_some_and(|deeds| deeds.allow_unconditional_writes);
+    })?;
+    let (file, own) = build::policy(who.policy.as_deref(), config, s3.as_ref())?;
+    s3::on_disk("--key-file", who.key_file.as_deref())?;
     let key = build::key(who.key_file.as_deref(), file.wants_key)?;
-    let registry = build::registry(path, &options, &Reading::from(&job))?;
+    let reading = Reading::from(&job).fetch(path, s3.as_ref(), &space)?;
+    let registry = build::registry(path, &options, &reading)?;
     meter.registry(&registry, now)?;
     tracing::info!(in_force = registry.in_force, held = registry.held, pending = registry.pending, "registry read");
     job.own_files = own;
@@ -59,10 +75,8 @@ pub fn go(mut job: Job, who: &Who, config: Config, meter: &mut Meter) -> Result<
     );
     job.own_files.extend(compiled::files(path));
     job.own_files.extend(job.since.iter().cloned());
-    let reading = Reading::from(&job);
     let at = |then: Then<'_>| build::registry_at(path, &who.read, then, &reading);
     let bar = bar::Bar::new(job.progress, job.quiet);
-    let stop = process::stop();
     let given = Given {
         registry: &registry,
         registry_path: path,
@@ -72,6 +86,9 @@ pub fn go(mut job: Job, who: &Who, config: Config, meter: &mut Meter) -> Result<
         now,
         interrupted: &stop,
         progress: &bar,
+        run_id: &run_id,
+        space: &space,
+        s3: s3.as_ref(),
     };
     let report = engine::run(&job, &given);
     bar.finish();
@@ -95,6 +112,16 @@ pub fn go(mut job: Job, who: &Who, config: Config, meter: &mut Meter) -> Result<
         print(&summary::text(&report, &job))?;
     }
     Ok(exit(&report, &job))
+}
+
+/// What was named that may be in a bucket.
+fn named<'p>(job: &'p Job, who: &'p Who, registry: &'p Path) -> impl Iterator<Item = &'p Path> {
+    let output = match &job.mode {
+        Mode::Output(output) => Some(output.as_path()),
+        _ => None,
+    };
+    let sources = job.sources.iter().map(PathBuf::as_path);
+    sources.chain(output).chain(who.policy.as_deref()).chain([registry])
 }
 
 fn exit(report: &Report, job: &Job) -> Exit {

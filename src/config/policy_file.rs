@@ -21,7 +21,7 @@ use crate::policy::{
 };
 
 /// Largest file read, bytes.
-const MAX_BYTES: u64 = 4 << 20;
+pub const MAX_BYTES: u64 = 4 << 20;
 
 /// One option of `[options]`: its name with underscores, and its values as typed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::count::Bytes;
 use super::unclean::Unclean;
 use crate::error::Result;
-use crate::manifest::{Artifact, Status, Summary, SummaryRecords};
+use crate::manifest::{Artifact, Status, Summary, SummaryRecords, VERSIONS, Versions};
 use crate::scrub;
 
 /// What a run came to.
@@ -33,6 +33,8 @@ pub struct Report {
     pub manifest: Option<String>,
     /// Lines of artifacts that need a look (masked URI, status, reason), the first hundred.
     pub attention: Vec<(String, Status, String)>,
+    /// Old versions of objects that were rewritten.
+    pub versions: Versions,
     /// Something is to be changed (scan).
     pub hit: bool,
     /// Where a gate stopped: a masked URI.
@@ -52,20 +54,23 @@ pub(super) struct Books {
     pub(super) report: Report,
     pub(super) subjects: HashSet<String>,
     pub(super) unclean: Unclean,
+    /// Old versions are purged: those of a line are no matter by themselves.
+    pub(super) purges: bool,
 }
 
 impl Books {
     pub(super) fn enter(&mut self, run: &scrub::Run<'_>, line: Artifact, hit: bool, locked: bool) -> Result<()> {
         let report = &mut self.report;
         self.unclean.see(&line);
-        report.troubled |= line.attention();
+        let attention = if self.purges { line.attention_now() } else { line.attention() };
+        report.troubled |= attention;
         report.hit |= hit;
         if let (Some(gate), true) = (run.search.gate, hit) {
             gate.store(true, Ordering::Relaxed);
             report.found = Some(line.uri.clone());
         }
         report.locked |= locked;
-        if line.attention() && report.attention.len() < 100 {
+        if attention && report.attention.len() < 100 {
             let reason = line.reason.clone().unwrap_or_else(|| {
                 let left: Vec<_> = line.left.keys().map(|word| format!("left: {word}")).collect();
                 left.join(", ")
@@ -83,6 +88,7 @@ impl Books {
         report.records.add(&line);
         report.bytes.kept += line.kept_bytes.unwrap_or_default();
         report.bytes.encoded += line.encoded_bytes.unwrap_or_default();
+        report.versions.left += line.left.get(VERSIONS).copied().unwrap_or_default();
         if matches!(line.status, Status::Rewritten | Status::WouldRewrite | Status::Partial) {
             self.subjects.extend(line.subjects.keys().cloned());
         }
@@ -97,6 +103,7 @@ pub(super) fn summary(report: &Report, root: String) -> Summary {
         finished_at: Timestamp::now().to_string(),
         artifacts: Status::ALL.into_iter().map(|status| (status.name().to_owned(), count(status))).collect(),
         records: report.records,
+        versions: (report.versions != Versions::default()).then_some(report.versions),
         root,
         signature: None,
     }

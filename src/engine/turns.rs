@@ -27,7 +27,8 @@ pub struct Turns {
 impl Turns {
     /// Takes a checksum file; gives any other task back.
     pub fn keep(&mut self, task: Task) -> Option<Task> {
-        let path = &task.object.path;
+        // Checksum files in a bucket are not rewritten.
+        let Some(path) = task.object.path() else { return Some(task) };
         let name = path.file_name().unwrap_or_default().as_bytes();
         let is_list = sums::list_named(name).is_some();
         match sums::sidecar(name) {
@@ -44,7 +45,7 @@ impl Turns {
     /// Notes how far the listing got.
     pub fn reach(&mut self, batch: &[Listed]) {
         let object = |listed: &Listed| match listed {
-            Listed::Object(object) | Listed::SameInode { object, .. } => Some(object.path.clone()),
+            Listed::Object(object) | Listed::SameInode { object, .. } => object.path().map(Path::to_owned),
             _ => None,
         };
         self.last = batch.iter().rev().find_map(object).unwrap_or_else(|| std::mem::take(&mut self.last));
@@ -53,7 +54,7 @@ impl Turns {
     /// Those whose turn has come: sidecars, and lists whose folder the listing has left, or all at its `end`.
     pub fn ready(&mut self, end: bool) -> Vec<Task> {
         let waits = |task: &Task| {
-            let folder = task.object.path.parent().unwrap_or(Path::new(""));
+            let folder = task.object.path().and_then(Path::parent).unwrap_or(Path::new(""));
             !end && self.last.starts_with(folder)
         };
         let (waiting, ready): (Vec<_>, Vec<_>) = std::mem::take(&mut self.lists).into_iter().partition(waits);
@@ -69,7 +70,7 @@ impl Fleet<'_> {
     /// The turn of checksum files whose own files are done.
     pub(super) fn sums(&self, tasks: &[Task], run: &scrub::Run<'_>, books: &mut Books) -> Result<()> {
         for task in tasks.iter().take_while(|_| !self.given.interrupted.load(Ordering::Relaxed)) {
-            let outcome = self.crew.lead(task.object.identity.size, || scrub::sums::turn(task, run));
+            let outcome = self.crew.lead(task.object.identity.size(), || scrub::sums::turn(task, run));
             if !outcome.interrupted {
                 books.enter(run, outcome.line, outcome.hit, outcome.locked)?;
             }

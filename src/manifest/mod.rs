@@ -15,6 +15,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+/// In `left`: old versions of the object, which were not looked at.
+pub const VERSIONS: &str = "versions";
+/// In `left`: whether there are old versions could not be told.
+pub const VERSIONS_UNKNOWN: &str = "versions_unknown";
+
 /// Version of the line format.
 pub const SCHEMA: u32 = 1;
 
@@ -28,6 +33,8 @@ pub enum Line {
     Intent(Intent),
     /// What became of one artifact.
     Artifact(Box<Artifact>),
+    /// Old versions of one object are deleted.
+    Purge(Purge),
     /// The end of a run.
     Summary(Summary),
 }
@@ -73,6 +80,10 @@ pub struct Run {
     /// `--since`: the manifests that were relied on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub since: Vec<SinceLine>,
+    /// For each bucket that is written to (masked) whether its server does what a conditional write asks for: `enforced`,
+    /// `ignored`, `unknown`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub preconditions: BTreeMap<String, String>,
 }
 
 /// A manifest that a run relied on.
@@ -190,9 +201,47 @@ impl Status {
     }
 }
 
+/// Which version of an artifact it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Identity {
+    /// Of a file.
+    File(FileIdentity),
+    /// Of an object in a bucket.
+    Object(ObjectIdentity),
+}
+
+impl Identity {
+    /// Whether both are the same file, whatever happened to it, or the same version of an object.
+    pub fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File(a), Self::File(b)) => (a.dev, a.inode) == (b.dev, b.inode),
+            (Self::Object(a), Self::Object(b)) => {
+                let versions = a.version.as_ref().zip(b.version.as_ref());
+                (&a.etag, a.size) == (&b.etag, b.size) && versions.is_none_or(|(one, two)| one == two)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Which version of an object it is. What an identifier occurs in is masked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectIdentity {
+    /// Entity tag, without quotes.
+    pub etag: String,
+    /// Version id, if the service told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Length, bytes.
+    pub size: u64,
+    /// Time of the last change, RFC 3339, whole seconds.
+    pub mtime: String,
+}
+
 /// Which file it is, on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
+pub struct FileIdentity {
     /// Device number.
     pub dev: u64,
     /// Inode number.
@@ -274,7 +323,7 @@ pub struct Artifact {
     /// Records changed for each subject, by reference.
     #[serde(default)]
     pub subjects: BTreeMap<String, u64>,
-    /// What is left on purpose: `report`, `held` (records), `name` (1).
+    /// What is left on purpose: `report`, `held` (records), `name` (1), [`VERSIONS`], [`VERSIONS_UNKNOWN`] (1).
     #[serde(default)]
     pub left: BTreeMap<String, u64>,
     /// Members that were not read or not edited.
@@ -325,6 +374,11 @@ impl Artifact {
 
     /// Whether exit code 3 follows from it (SPEC "Exit codes"). Own files and links have no effect on it: a link is no artifact.
     pub fn attention(&self) -> bool {
+        self.attention_now() || [VERSIONS, VERSIONS_UNKNOWN].into_iter().any(|word| self.left.contains_key(word))
+    }
+
+    /// The same, if old versions of it are taken care of.
+    pub fn attention_now(&self) -> bool {
         let left = |word| self.left.get(word).is_some_and(|n| *n > 0);
         let skipped = self.status == Status::Skipped && !matches!(self.reason.as_deref(), Some("own file" | "symlink"));
         skipped
@@ -332,6 +386,33 @@ impl Artifact {
             || left("held")
             || left("name")
     }
+}
+
+/// Old versions of an object that was rewritten are deleted for good (`--purge-versions`): one line before, durable, and one after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Purge {
+    /// The object, masked and percent-encoded.
+    pub uri: String,
+    /// It came to an end, whether or not all could be deleted.
+    pub done: bool,
+    /// Versions and delete markers that were deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<u64>,
+    /// Versions that are still there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<u64>,
+    /// Why: `locked until DATE`, `legal hold`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Old versions, counted over a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Versions {
+    /// Deleted for good, delete markers included.
+    pub purged: u64,
+    /// Still there, of objects that were rewritten.
+    pub left: u64,
 }
 
 /// The end of a run.
@@ -343,6 +424,9 @@ pub struct Summary {
     pub artifacts: BTreeMap<String, u64>,
     /// Records dropped and edited in all.
     pub records: SummaryRecords,
+    /// Old versions of objects that were rewritten, if there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub versions: Option<Versions>,
     /// SHA-256 over the artifact lines since the `run` line (see [`root`]).
     pub root: String,
     /// Ed25519 signature of the root.

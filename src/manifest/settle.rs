@@ -14,6 +14,8 @@ pub struct Open {
     /// Whether a run has begun and not been summed up.
     pub running: bool,
     run: u32,
+    /// Purges that were begun; at most one at a time, and what crashes left.
+    purges: Vec<String>,
 }
 
 impl Open {
@@ -48,6 +50,12 @@ impl Open {
                 self.run += 1;
             }
             Line::Summary(_) => self.running = false,
+            Line::Purge(purge) => {
+                self.purges.retain(|uri| *uri != purge.uri);
+                if !purge.done {
+                    self.purges.push(purge.uri.clone());
+                }
+            }
         }
     }
 
@@ -63,6 +71,11 @@ impl Open {
         open.uri == artifact.uri && before && artifact.after.as_ref().is_none_or(|after| *after == open.after)
     }
 
+    /// URIs whose purge was begun and did not come to its end.
+    pub fn purges(&self) -> &[String] {
+        &self.purges
+    }
+
     /// The open intents.
     pub fn intents(&self) -> impl Iterator<Item = &Intent> {
         self.intents.iter().map(|(_, intent)| intent)
@@ -70,7 +83,7 @@ impl Open {
 }
 
 fn same_file(identity: Option<&Identity>, artifact: &Artifact) -> bool {
-    identity.zip(artifact.identity.as_ref()).is_some_and(|(a, b)| (a.dev, a.inode) == (b.dev, b.inode))
+    identity.zip(artifact.identity.as_ref()).is_some_and(|(a, b)| a.same(b))
 }
 
 /// What stands where an intent's result was to be.
@@ -111,14 +124,15 @@ pub fn close(intent: &Intent, stands: Stands) -> Option<Artifact> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::Digest;
+    use crate::manifest::{Digest, FileIdentity};
 
     fn digest(text: &str) -> Digest {
         Digest { bytes: text.len() as u64, sha256: text.to_owned() }
     }
 
     fn intent(inode: u64) -> Intent {
-        let identity = Some(Identity { dev: 1, inode, ctime: String::new(), size: None, mtime: None });
+        let identity =
+            Some(Identity::File(FileIdentity { dev: 1, inode, ctime: String::new(), size: None, mtime: None }));
         Intent { uri: "file:*".to_owned(), output: None, identity, before: digest("old"), after: digest("new") }
     }
 

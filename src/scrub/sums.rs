@@ -35,7 +35,7 @@ use crate::judge::pseudonym::hex;
 use crate::layer::{BlobPass, pass};
 use crate::manifest::{Artifact, Digest, Identity, Intent, Line, Status};
 use crate::span::Span;
-use crate::store::{self, Object, Original, Purpose, To};
+use crate::store::{self, Object, Original, Place, Purpose, To};
 use crate::verify;
 
 /// Hex digits of every digest that is known.
@@ -213,7 +213,7 @@ fn rewrite(
     ledger: &mut HashMap<PathBuf, Updated>,
 ) -> Result<()> {
     let found = self::object(sum, object)?;
-    let original = run.disk.open(&found, Purpose::Replace { break_hardlinks: run.break_hardlinks })?;
+    let original = run.stores.open(&found, Purpose::Replace { break_hardlinks: run.break_hardlinks })?;
     let text = text(&original)?;
     let edits = change.places(&text)?;
     if edits.is_empty() {
@@ -223,13 +223,13 @@ fn rewrite(
     let mut draft = original.draft(To::InPlace, patch.len())?;
     let applied = draft.apply(&patch)?;
     prove(&text, &edits, draft.blob())?;
-    let uri = store::uri(&(run.search.mask)(found.shown.as_os_str().as_bytes()));
+    let uri = found.uri(run.search.mask);
     let before = Digest { bytes: original.len(), sha256: hex(&store::digest(&original)?) };
-    let after = Digest { bytes: applied.bytes, sha256: hex(&applied.sha256) };
+    let after = Digest { bytes: applied.bytes, sha256: hex(&draft.sha256()?) };
     let intent = Intent {
         uri: uri.clone(),
         output: None,
-        identity: Some(identity(&original.identity())),
+        identity: Some(identity(&original.identity(), run.search.mask)),
         before: before.clone(),
         after: after.clone(),
     };
@@ -240,21 +240,21 @@ fn rewrite(
         entry.old = digests(&text, &LENGTHS.into())?;
     }
     let first = entry.now.take().map_or(before, |(first, ..)| first);
-    entry.now = Some((first, after, identity(&committed.identity)));
+    entry.now = Some((first, after, identity(&committed.identity, run.search.mask)));
     (entry.uri, entry.files) = (uri, entry.files + 1);
     Ok(())
 }
 
 /// The turn of a checksum file: what this run wrote into it belongs to its line, and what it must say is written into the mirror.
 pub fn turn(task: &Task, run: &Run<'_>) -> Outcome {
-    let updated = run.disk.real_path(&task.object).and_then(|path| run.sums.lock().remove(&path));
+    let updated = run.stores.disk().real_path(&task.object).and_then(|path| run.sums.lock().remove(&path));
     let Some(updated) = updated else { return super::scrub(task, run) };
-    if let (Some(target), false) = (task.target.as_deref(), updated.changes.is_empty()) {
-        let uri = store::uri(&(run.search.mask)(task.object.shown.as_os_str().as_bytes()));
+    if let (Some(target), false) = (task.target.as_ref(), updated.changes.is_empty()) {
+        let uri = task.object.uri(run.search.mask);
         return write(task, target, &uri, &updated.changes, run).unwrap_or_else(|error| super::failed(uri, &error));
     }
     if let Err(error) = above(task, &updated, run) {
-        let uri = store::uri(&(run.search.mask)(task.object.shown.as_os_str().as_bytes()));
+        let uri = task.object.uri(run.search.mask);
         return super::failed(uri, &error);
     }
     let mut outcome = super::scrub(task, run);
@@ -275,7 +275,7 @@ pub fn turn(task: &Task, run: &Run<'_>) -> Outcome {
 /// The checksum files that have the one of `task` (a bag's tag manifest), but for itself.
 fn lists_of(task: &Task, run: &Run<'_>) -> Vec<Sum> {
     let Some(Beside::Sums(own)) = &task.beside else { return Vec::new() };
-    let itself = run.disk.real_path(&task.object);
+    let itself = run.stores.disk().real_path(&task.object);
     own.iter().filter(|sum| Some(&sum.path) != itself.as_ref()).cloned().collect()
 }
 
@@ -285,7 +285,12 @@ fn above(task: &Task, updated: &Updated, run: &Run<'_>) -> Result<()> {
     if own.is_empty() || updated.now.is_none() {
         return Ok(());
     }
-    let path = run.disk.real_path(&task.object).unwrap_or_else(|| task.object.path.clone());
+    let path = run
+        .stores
+        .disk()
+        .real_path(&task.object)
+        .or_else(|| task.object.path().map(Path::to_owned))
+        .unwrap_or_default();
     let new = digests(&open(&path, run)?, &LENGTHS.into())?;
     let (name, mut ledger) = (task.object.relative.file_name().unwrap_or_default(), run.sums.lock());
     own.iter().try_for_each(|sum| {
@@ -294,9 +299,9 @@ fn above(task: &Task, updated: &Updated, run: &Run<'_>) -> Result<()> {
     })
 }
 
-fn write(task: &Task, target: &Path, uri: &str, changes: &[Change], run: &Run<'_>) -> Result<Outcome> {
+fn write(task: &Task, target: &Place, uri: &str, changes: &[Change], run: &Run<'_>) -> Result<Outcome> {
     let object = &task.object;
-    let original = run.disk.open(object, Purpose::Read)?;
+    let original = run.stores.open(object, Purpose::Read)?;
     let relative = object.relative.as_os_str().as_bytes();
     let seen = verify::read(&original, run.search, relative, None, &mut |_| {})?;
     if !seen.found.is_empty() || seen.tally.unsupported.is_some() {
@@ -310,25 +315,25 @@ fn write(task: &Task, target: &Path, uri: &str, changes: &[Change], run: &Run<'_
     edits.sort_by_key(|(span, _)| span.start);
     edits.dedup();
     let patch = patch(&original, &edits, run.search.space)?;
-    let mut draft = original.draft(To::Mirror { target, overwrite: run.overwrite }, patch.len())?;
+    let mut draft = original.draft(super::to(target, run.overwrite), patch.len())?;
     let applied = draft.apply(&patch)?;
     prove(&text, &edits, draft.blob())?;
     remember(&lists_of(task, run), object, &original, draft.blob(), run)?;
     let mut line = Artifact::new(uri.to_owned(), Status::Rewritten, None);
-    line.output = Some(store::uri(&(run.search.mask)(target.as_os_str().as_bytes())));
+    line.output = Some(store::masked_uri(&target.shown(), run.search.mask));
     let before = Digest { bytes: original.len(), sha256: hex(&store::digest(&original)?) };
-    let after = Digest { bytes: applied.bytes, sha256: hex(&applied.sha256) };
+    let after = Digest { bytes: applied.bytes, sha256: hex(&draft.sha256()?) };
     let intent = Intent {
         uri: uri.to_owned(),
         output: line.output.clone(),
-        identity: Some(identity(&original.identity())),
+        identity: Some(identity(&original.identity(), run.search.mask)),
         before: before.clone(),
         after: after.clone(),
     };
     run.manifest.lock().unwrap_or_else(PoisonError::into_inner).append(&Line::Intent(intent), true)?;
     let committed = draft.commit()?;
     (line.before, line.after) = (Some(before), Some(after));
-    line.identity = Some(identity(&committed.identity));
+    line.identity = Some(identity(&committed.identity, run.search.mask));
     line.notes = vec![note(changes.len() as u64)];
     Ok(Outcome { line, hit: false, locked: false, interrupted: false })
 }
@@ -428,10 +433,12 @@ pub fn object(sum: &Sum, artifact: &Object) -> Result<Object> {
     }
     Ok(Object {
         source: artifact.source,
-        path: sum.path.clone(),
+        place: Place::Path(sum.path.clone()),
         shown: folder.join(name),
         relative: PathBuf::from(name),
-        identity: store::Identity::of(&meta),
+        identity: store::Identity::File(store::FileId::of(&meta)),
         links: std::os::unix::fs::MetadataExt::nlink(&meta),
+        archived: false,
+        old_version: false,
     })
 }

@@ -10,11 +10,12 @@ use sha2::{Digest, Sha256};
 use super::{Base, Entry, Key, MAX_KNOWN, Mask, Since};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::reader::Reader;
-use crate::manifest::{Artifact, Identity, Line, Run, SinceLine, Status};
+use crate::manifest::{Artifact, Identity, Line, Run, SinceLine, Status, VERSIONS, VERSIONS_UNKNOWN};
 use crate::store;
 
 /// Keys of a run line on which no search depends. Any other key must be the same, those of later versions too.
-const NO_MATTER: [&str; 9] = ["run_id", "started_at", "as_of", "mode", "verify", "registry", "policy", "key", "since"];
+const NO_MATTER: [&str; 10] =
+    ["run_id", "started_at", "as_of", "mode", "verify", "registry", "policy", "key", "since", "preconditions"];
 
 /// Reads one manifest into `since`.
 pub(super) fn read(path: &Path, today: &Run, since: &mut Since, mask: &Mask<'_>) -> Result<SinceLine> {
@@ -47,7 +48,7 @@ fn is_same(run: &Run, today: &Run, by_path: bool, mask: &Mask<'_>) -> bool {
     // What was typed freely in a policy is masked by each day's registry: the digest of its bytes tells.
     let policy = |run: &Run| [run.policy.get("sha256").cloned(), run.policy.get("variants").cloned()];
     let places = |run: &Run| -> Vec<Vec<u8>> {
-        let plain = |uri: &String| mask(&store::path_of(uri).unwrap_or_default());
+        let plain = |uri: &String| mask(&store::shown_of(uri).unwrap_or_default());
         run.sources.iter().map(plain).collect()
     };
     let rest = |run: &Run| {
@@ -109,26 +110,38 @@ fn is_good(line: &Artifact) -> bool {
         _ => false,
     };
     // Another name of a file was not read as what its name says.
-    searched && line.left.is_empty() && line.reason.is_none() && line.same_file.is_none()
+    // Old versions are not the artifact.
+    let nothing_left = line.left.keys().all(|word| matches!(word.as_str(), VERSIONS | VERSIONS_UNKNOWN));
+    searched && nothing_left && line.reason.is_none() && line.same_file.is_none()
 }
 
-/// The digest of a file's version and of what of its place decides how it is read; `None` if that cannot be told. Both
-/// days' places are masked by today's registry, so that a mask that grew does not make them differ.
+/// The digest of a version and of what of its place decides how it is read; `None` if that cannot be told. Both days' places
+/// are masked by today's registry, so that a mask that grew does not make them differ. Of an object the whole key counts: it
+/// has nothing like an inode.
 pub(super) fn key(identity: &Identity, uri: &str, by_path: bool, mask: &Mask<'_>) -> Option<Key> {
-    let (size, mtime) = (identity.size?, identity.mtime.as_ref()?);
-    let path = store::path_of(uri)?;
-    let place = if by_path { &path } else { path.rsplit(|b| *b == b'/').next()? };
+    let shown = store::shown_of(uri)?;
+    let whole = by_path || matches!(identity, Identity::Object(_));
+    let place = if whole { &shown } else { shown.rsplit(|b| *b == b'/').next()? };
     let place = mask(place);
-    if by_path && place.contains(&b'*') {
+    if whole && place.contains(&b'*') {
         return None;
     }
     let mut hash = Sha256::new();
-    for number in [identity.dev, identity.inode, size] {
-        hash.update(number.to_le_bytes());
-    }
-    for part in [identity.ctime.as_bytes(), mtime.as_bytes(), &place] {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
+    let mut parts = |numbers: &[u64], texts: &[&[u8]]| {
+        numbers.iter().for_each(|number| hash.update(number.to_le_bytes()));
+        for part in texts {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+    };
+    match identity {
+        Identity::File(id) => {
+            let (size, mtime) = (id.size?, id.mtime.as_ref()?);
+            parts(&[id.dev, id.inode, size], &[id.ctime.as_bytes(), mtime.as_bytes(), &place]);
+        }
+        // A listing tells no version id: ETag, length and time are what both days know.
+        Identity::Object(id) if id.etag.contains('*') => return None,
+        Identity::Object(id) => parts(&[id.size], &[b"s3", id.etag.as_bytes(), id.mtime.as_bytes(), &place]),
     }
     let digest: [u8; 32] = hash.finalize().into();
     digest.first_chunk().copied()

@@ -1,13 +1,20 @@
 //! Which lines are relied on, and for which version of a file.
 
 use super::*;
-use crate::manifest::{Artifact, Digest, Status};
+use crate::manifest::{Artifact, Digest, FileIdentity, Status};
 
 const SHA: &str = "00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff";
 
 fn identity(inode: u64) -> Identity {
     let time = "2026-11-01T00:00:00.5Z".to_owned();
-    Identity { dev: 1, inode, ctime: time.clone(), size: Some(7), mtime: Some(time) }
+    Identity::File(FileIdentity { dev: 1, inode, ctime: time.clone(), size: Some(7), mtime: Some(time) })
+}
+
+fn file(identity: &mut Identity) -> &mut FileIdentity {
+    match identity {
+        Identity::File(file) => file,
+        Identity::Object(_) => panic!("a file was meant"),
+    }
 }
 
 fn line(uri: &str, status: Status) -> Artifact {
@@ -63,7 +70,7 @@ fn only_what_was_searched_whole_and_left_nothing() {
         |line| line.reason = Some("settled after an interrupted run".to_owned()),
         |line| line.same_file = Some("file:a/y.log".to_owned()),
         |line| line.identity = None,
-        |line| line.identity.as_mut().unwrap().mtime = None,
+        |line| file(line.identity.as_mut().unwrap()).mtime = None,
     ];
     for (i, change) in change.iter().enumerate() {
         let mut bad = line(uri, Status::Clean);
@@ -94,7 +101,7 @@ fn the_version_and_the_name_must_be_the_same() {
     assert_eq!(key(&identity(1), "file:b/x.log", false), Some(one), "no rule asks for the folder");
     assert_ne!(key(&identity(1), "file:a/x.csv", false), Some(one));
     assert_ne!(key(&identity(1), "file:b/x.log", true), key(&identity(1), uri, true));
-    let change: [fn(&mut Identity); 5] = [
+    let change: [fn(&mut FileIdentity); 5] = [
         |i| i.dev = 2,
         |i| i.inode = 2,
         |i| i.size = Some(8),
@@ -103,7 +110,7 @@ fn the_version_and_the_name_must_be_the_same() {
     ];
     for change in change {
         let mut other = identity(1);
-        change(&mut other);
+        change(file(&mut other));
         assert_ne!(key(&other, uri, false), Some(one));
     }
 }

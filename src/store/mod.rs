@@ -8,10 +8,9 @@
 //! P4: paths may hold identifiers, so no error, note or `Debug` of this module shows one.
 
 use std::fmt;
-use std::fs::Metadata;
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
@@ -20,49 +19,44 @@ use crate::edit::Patch;
 use crate::error::{Error, Kind, Result};
 
 pub mod disk;
+mod identity;
+pub mod s3;
 pub mod stdio;
 
-/// What tells one version of a file from another: equal identities mean "still the version that was read".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Identity {
-    /// Device number.
-    pub dev: u64,
-    /// Inode number.
-    pub ino: u64,
-    /// Length in bytes.
-    pub size: u64,
-    /// Last change of the content, nanoseconds since the epoch.
-    pub mtime: i128,
-    /// Last change of content or metadata (also links and names), nanoseconds since the epoch.
-    pub ctime: i128,
+pub(crate) use identity::nanos;
+pub use identity::{FileId, Identity, ObjectId};
+
+/// Where an artifact lies, or is to lie. `Debug` shows nothing of it.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Place {
+    /// On disk; its last part is no symbolic link.
+    Path(PathBuf),
+    /// In a bucket.
+    S3(s3::Place),
 }
 
-impl Identity {
-    /// The identity that `meta` tells.
-    pub fn of(meta: &Metadata) -> Self {
-        Self {
-            dev: meta.dev(),
-            ino: meta.ino(),
-            size: meta.size(),
-            mtime: nanos(meta.mtime(), meta.mtime_nsec()),
-            ctime: nanos(meta.ctime(), meta.ctime_nsec()),
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.path().is_some() { "Path" } else { "S3" })
+    }
+}
+
+impl Place {
+    /// The path of a place on disk.
+    pub fn path(&self) -> Option<&std::path::Path> {
+        match self {
+            Self::Path(path) => Some(path),
+            Self::S3(_) => None,
         }
     }
 
-    /// Whether both are the same inode, whatever happened to it.
-    pub fn same_inode(&self, other: &Self) -> bool {
-        (self.dev, self.ino) == (other.dev, other.ino)
+    /// What its URI is made of: a path, or `s3://bucket/key` as it stands.
+    pub fn shown(&self) -> Vec<u8> {
+        match self {
+            Self::Path(path) => path.as_os_str().as_bytes().to_vec(),
+            Self::S3(place) => place.shown().into_bytes(),
+        }
     }
-
-    /// Whether both are the same inode with the same content; a rename or new link between them does not count.
-    pub fn same_content(&self, other: &Self) -> bool {
-        self.same_inode(other) && (self.size, self.mtime) == (other.size, other.mtime)
-    }
-}
-
-/// Nanoseconds since the epoch.
-pub(crate) fn nanos(seconds: i64, nanoseconds: i64) -> i128 {
-    i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds)
 }
 
 /// One artifact as the listing found it. `Debug` shows no path.
@@ -70,16 +64,40 @@ pub(crate) fn nanos(seconds: i64, nanoseconds: i64) -> i128 {
 pub struct Object {
     /// Ordinal of its SOURCE, from 0.
     pub source: usize,
-    /// Where to open it; its last part is no symbolic link.
-    pub path: PathBuf,
-    /// SOURCE as given, and the way below it: what the manifest's URI is made of.
+    /// Where to open it.
+    pub place: Place,
+    /// SOURCE as given, and the way below it: what the manifest's URI is made of (see [`uri`]).
     pub shown: PathBuf,
-    /// Below SOURCE (a file's own name where SOURCE is a file): for the mirror, policy globs, `--include`.
+    /// Below SOURCE (a file's own name where SOURCE is a file; of a key what follows the prefix's last `/`): for the mirror, policy
+    /// globs, `--include`. A key's bytes are as they are, and need not be a way that a disk can have.
     pub relative: PathBuf,
     /// What it was when listed; what counts at commit is what it was when opened.
     pub identity: Identity,
-    /// Names of its inode.
+    /// Names of its inode; 1 in a bucket.
     pub links: u64,
+    /// It must be restored before it can be read: [`Kind::Pending`] as it is opened, unless that was done.
+    pub archived: bool,
+    /// It is not the current version of its object: to be read, and never to be replaced.
+    pub old_version: bool,
+}
+
+impl Object {
+    /// Its path on disk, if it has one.
+    pub fn path(&self) -> Option<&std::path::Path> {
+        self.place.path()
+    }
+
+    /// Its URI, masked.
+    pub fn uri(&self, mask: &dyn Fn(&[u8]) -> Vec<u8>) -> String {
+        let uri = masked_uri(self.shown.as_os_str().as_bytes(), mask);
+        match &self.identity {
+            Identity::Object(ObjectId { version: Some(version), .. }) if self.old_version => {
+                let version = escaped(&mask(version.as_bytes()));
+                format!("{uri}?versionId={version}")
+            }
+            _ => uri,
+        }
+    }
 }
 
 impl fmt::Debug for Object {
@@ -195,6 +213,8 @@ pub enum Note {
     OwnerNotKept,
     /// The mirrored file lacks an extended attribute or ACL (group and other bits were dropped with an ACL).
     AttributesNotKept,
+    /// The bucket ignores preconditions, and the run was told to write all the same.
+    Unconditional,
 }
 
 impl Note {
@@ -208,6 +228,7 @@ impl Note {
             Self::FolderNotSynced => "folder not synced",
             Self::OwnerNotKept => "owner not kept",
             Self::AttributesNotKept => "extended attributes not kept",
+            Self::Unconditional => "written without a precondition, the bucket ignores them",
         }
     }
 }
@@ -217,11 +238,18 @@ impl Note {
 pub enum To<'p> {
     /// In the original's place.
     InPlace,
-    /// Into a mirror.
+    /// Into a mirror on disk.
     Mirror {
         /// The new file's full path; folders that lack are made, with the modes of those of the SOURCE.
-        target: &'p Path,
+        target: &'p std::path::Path,
         /// `--overwrite`: replace a target that has other bytes.
+        overwrite: bool,
+    },
+    /// Into a mirror in a bucket.
+    Object {
+        /// The new object.
+        target: &'p s3::Place,
+        /// `--overwrite`.
         overwrite: bool,
     },
 }
@@ -247,6 +275,9 @@ pub trait Draft {
     fn apply(&mut self, patch: &Patch) -> Result<Applied>;
     /// The new bytes, for verification.
     fn blob(&self) -> &dyn Blob;
+    /// Digest of the new bytes. Where [`Applied`] does not have it, what was read of `blob` from its start is in it already: ask after
+    /// verification, so that nothing is read for it again.
+    fn sha256(&self) -> Result<[u8; 32]>;
     /// Makes it durable and puts it under its name, only if the original is still the version that was read
     /// ([`Kind::Skipped`] if not: nothing changed).
     fn commit(self: Box<Self>) -> Result<Committed>;
@@ -257,8 +288,8 @@ pub trait Draft {
 pub struct Applied {
     /// Length of the new artifact, bytes.
     pub bytes: u64,
-    /// Its digest.
-    pub sha256: [u8; 32],
+    /// Its digest, if it was written here; else ask [`Draft::sha256`].
+    pub sha256: Option<[u8; 32]>,
     /// Bytes kept from the original.
     pub kept: u64,
 }
@@ -274,13 +305,28 @@ pub struct Committed {
     pub notes: Vec<Note>,
 }
 
-/// `file:` and the bytes of `path`, percent-encoded but for `/` and the unreserved ones of RFC 3986 §2.3.
+/// The URI of what is shown as `shown`: `s3://…` for what begins so, else `file:…`; bytes are percent-encoded but for `/` and
+/// the unreserved ones of RFC 3986 §2.3. No path on disk is shown with `s3://` in front: whoever types that means a bucket.
 ///
 /// Takes bytes, so that names that are not UTF-8, and masked ones, have a URI too.
-pub fn uri(path: &[u8]) -> String {
-    let mut out = String::with_capacity(path.len() + 8);
-    out.push_str("file:");
-    for &byte in path {
+pub fn uri(shown: &[u8]) -> String {
+    match shown.strip_prefix(s3::SCHEME.as_bytes()) {
+        Some(rest) => format!("{}{}", s3::SCHEME, escaped(rest)),
+        None => format!("file:{}", escaped(shown)),
+    }
+}
+
+/// [`uri`] with the identifiers in it masked; the scheme stays.
+pub fn masked_uri(shown: &[u8], mask: &dyn Fn(&[u8]) -> Vec<u8>) -> String {
+    match shown.strip_prefix(s3::SCHEME.as_bytes()) {
+        Some(rest) => format!("{}{}", s3::SCHEME, escaped(&mask(rest))),
+        None => uri(&mask(shown)),
+    }
+}
+
+fn escaped(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() + 8);
+    for &byte in bytes {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
                 out.push(byte as char);
@@ -298,8 +344,21 @@ pub fn uri(path: &[u8]) -> String {
 
 /// The path's bytes of a `file:` URI, percent-decoded; `None` if it is none.
 pub fn path_of(uri: &str) -> Option<Vec<u8>> {
-    let mut bytes = uri.strip_prefix("file:")?.bytes();
-    let mut out = Vec::with_capacity(uri.len());
+    unescaped(uri.strip_prefix("file:")?)
+}
+
+/// What a URI of either scheme shows (the argument of [`uri`]); `None` if it has none, or names an old version.
+pub fn shown_of(uri: &str) -> Option<Vec<u8>> {
+    match uri.strip_prefix(s3::SCHEME) {
+        Some(rest) if rest.contains('?') => None,
+        Some(rest) => Some([s3::SCHEME.as_bytes(), &unescaped(rest)?].concat()),
+        None => path_of(uri),
+    }
+}
+
+fn unescaped(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = text.bytes();
+    let mut out = Vec::with_capacity(text.len());
     while let Some(byte) = bytes.next() {
         if byte == b'%' {
             let mut digit = || char::from(bytes.next()?).to_digit(16);
@@ -360,6 +419,18 @@ mod tests {
         let every: Vec<u8> = (1..=255).collect();
         assert_eq!(path_of(&uri(&every)).unwrap(), every);
         assert!(path_of("file:a%2").is_none() && path_of("s3://x").is_none());
+    }
+
+    #[test]
+    fn uris_of_objects_keep_their_scheme_and_every_byte() {
+        let shown = b"s3://bucket/a//b/../\xc3\xa9 +%?";
+        let uri = uri(shown);
+        assert_eq!(uri, "s3://bucket/a//b/../%C3%A9%20%2B%25%3F");
+        assert_eq!(shown_of(&uri).unwrap(), shown);
+        assert!(shown_of("s3://b/k?versionId=3").is_none());
+        let hide = |bytes: &[u8]| vec![b'*'; bytes.len()];
+        assert_eq!(masked_uri(b"s3://b/k", &hide), "s3://%2A%2A%2A");
+        assert_eq!(masked_uri(b"a/k", &hide), "file:%2A%2A%2A");
     }
 
     #[test]

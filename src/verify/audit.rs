@@ -16,7 +16,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::read;
+use super::{read, remote};
 use crate::blob::FileBlob;
 use crate::error::{Error, Kind, Result};
 use crate::judge::pseudonym::hex;
@@ -27,11 +27,13 @@ use crate::manifest::settle::{self, Stands};
 use crate::manifest::{Artifact, Digest, Identity, Intent, Line, Run, Status, Summary, SummaryRecords};
 use crate::pace::Pace;
 use crate::store;
+use crate::store::s3::SCHEME;
+use crate::stores::Stores;
 
 /// URI of a stream that went from stdin to stdout.
 pub const STREAM: &str = "stdin:";
 /// Modes in which nothing was changed.
-const DRY: [&str; 2] = ["scan", "gate"];
+pub(super) const DRY: [&str; 2] = ["scan", "gate"];
 
 /// Masks the identifiers in a path's bytes.
 pub type Mask<'m> = dyn Fn(&[u8]) -> Vec<u8> + 'm;
@@ -94,14 +96,18 @@ pub struct Audit {
     pub torn: bool,
     /// What is wrong.
     pub complaints: Vec<Complaint>,
-    /// The pace at which artifacts are read.
+    /// The pace at which files are read.
     pub pace: Option<Arc<dyn Pace>>,
+    /// Where objects are read; `None`: what is in a bucket cannot be.
+    pub stores: Option<Stores>,
+    /// URIs of objects whose old versions were deleted later.
+    purged: HashSet<String>,
     /// Files that lines of the current run with masked URIs were found to mean, and that run.
-    taken: (String, HashSet<PathBuf>),
+    pub(super) taken: (String, HashSet<PathBuf>),
 }
 
 impl Audit {
-    fn complain(&mut self, wrong: Wrong, uri: &str, what: impl Into<String>) {
+    pub(super) fn complain(&mut self, wrong: Wrong, uri: &str, what: impl Into<String>) {
         self.complaints.push(Complaint { wrong, uri: uri.to_owned(), what: what.into() });
     }
 
@@ -141,6 +147,22 @@ impl Index {
     }
 }
 
+/// Whether a line of the manifest names an object in a bucket. A manifest that cannot be read has none.
+pub fn is_remote(path: &Path) -> bool {
+    use std::io::{BufRead, Read};
+    let Ok(file) = File::open(path) else { return false };
+    let mut input = BufReader::with_capacity(1 << 16, file);
+    let mut line = Vec::new();
+    while matches!(input.by_ref().take(1 << 20).read_until(b'\n', &mut line), Ok(n) if n > 0) {
+        let has = |key: &str| memchr::memmem::find(&line, format!("\"{key}\":\"{SCHEME}").as_bytes()).is_some();
+        if has("uri") || has("output") {
+            return true;
+        }
+        line.clear();
+    }
+    false
+}
+
 /// Checks the manifest by itself. Tampering ends the reading; what was read before stands.
 pub fn index(path: &Path, space: &std::sync::Arc<crate::blob::TempSpace>, audit: &mut Audit) -> Result<Index> {
     let mut reader = open(path)?;
@@ -165,9 +187,15 @@ pub fn index(path: &Path, space: &std::sync::Arc<crate::blob::TempSpace>, audit:
             }
             Line::Intent(_) => {}
             Line::Artifact(artifact) => {
+                audit.purged.remove(artifact.output.as_ref().unwrap_or(&artifact.uri));
                 sums.add(&artifact);
                 root.add_value(&read.json)?;
                 found.last.insert(xxh3_128(artifact.uri.as_bytes()), found.runs.len());
+            }
+            Line::Purge(purge) => {
+                if purge.done && purge.left == Some(0) {
+                    audit.purged.insert(purge.uri);
+                }
             }
             Line::Summary(summary) => {
                 if let Some(run) = found.runs.last_mut() {
@@ -195,6 +223,9 @@ pub fn index(path: &Path, space: &std::sync::Arc<crate::blob::TempSpace>, audit:
     audit.open = intents.intents().cloned().collect();
     for intent in audit.open.clone() {
         audit.complain(Wrong::Incomplete, &intent.uri, "an intent was open");
+    }
+    for uri in intents.purges() {
+        audit.complain(Wrong::Incomplete, uri, "a purge of old versions was begun");
     }
     audit.end = (reader.prev().to_owned(), reader.end);
     Ok(found)
@@ -261,7 +292,8 @@ pub fn judge(
     mask: &Mask<'_>,
     audit: &mut Audit,
 ) -> Result<()> {
-    audit.attention += u64::from(line.attention());
+    let purged = audit.purged.contains(line.output.as_ref().unwrap_or(&line.uri));
+    audit.attention += u64::from(if purged { line.attention_now() } else { line.attention() });
     if line.uri == STREAM {
         // It went by: nothing is there to be compared.
         return Ok(());
@@ -273,6 +305,9 @@ pub fn judge(
         _ => return Ok(()),
     };
     let uri = line.output.as_deref().unwrap_or(&line.uri);
+    if uri.starts_with(SCHEME) {
+        return remote::judge(run, line, said, search, mask, audit);
+    }
     let Some((path, real)) = mine(run, line, said, mask, audit) else {
         audit.complain(Wrong::Changed, uri, "there is no such file");
         return Ok(());
@@ -316,8 +351,8 @@ fn again(relative: &[u8], uri: &str, path: &Path, search: &Search<'_>, audit: &m
 }
 
 /// The way below the SOURCE that the run line names, as policy globs see it; the file's name if none fits.
-fn relative(run: &Run, uri: &str, path: &Path) -> Vec<u8> {
-    let below = |source: &String| uri.strip_prefix(source.trim_end_matches('/'))?.strip_prefix('/');
+pub(super) fn relative(run: &Run, uri: &str, path: &Path) -> Vec<u8> {
+    let below = |source: &String| uri.strip_prefix(source.strip_suffix('/').unwrap_or(source))?.strip_prefix('/');
     let shortest = run.sources.iter().filter_map(below).min_by_key(|way| way.len());
     let way = shortest.or_else(|| uri.rsplit(['/', ':']).next()).unwrap_or_default();
     let plain = store::path_of(&format!("file:{way}")).unwrap_or_default();
@@ -332,8 +367,12 @@ fn relative(run: &Run, uri: &str, path: &Path) -> Vec<u8> {
 }
 
 /// What stands where `intent` said that its result would be.
-pub fn stands(intent: &Intent, mask: &Mask<'_>) -> Stands {
-    let place = Place::of(intent.output.as_ref().unwrap_or(&intent.uri), mask);
+pub fn stands(intent: &Intent, mask: &Mask<'_>, stores: &Stores) -> Stands {
+    let uri = intent.output.as_ref().unwrap_or(&intent.uri);
+    if uri.starts_with(SCHEME) {
+        return remote::stands(intent, uri, mask, stores);
+    }
+    let place = Place::of(uri, mask);
     // An artifact that is a link was named as SOURCE itself, or it would not have been read.
     let found: Vec<(&PathBuf, Digest)> =
         place.files.iter().filter_map(|path| Some((path, digest(&real(path), None).ok()?))).collect();
@@ -366,7 +405,7 @@ fn real(path: &Path) -> PathBuf {
 
 fn is_file(path: &Path, identity: Option<&Identity>) -> bool {
     let meta = std::fs::symlink_metadata(path).ok();
-    meta.zip(identity).is_some_and(|(meta, id)| meta.dev() == id.dev && meta.ino() == id.inode)
+    matches!((meta, identity), (Some(meta), Some(Identity::File(id))) if (meta.dev(), meta.ino()) == (id.dev, id.inode))
 }
 
 /// The file that `line` is about, by its name and with links followed. Of several that a masked URI may mean: the one with its
@@ -450,7 +489,7 @@ fn children(folder: &Path, name: &[u8], mask: &Mask<'_>) -> Vec<PathBuf> {
 }
 
 /// Whether a file's name may be the masked `name`: masking keeps the length, so it differs under `*` only.
-fn fits(file: &[u8], name: &[u8]) -> bool {
+pub(super) fn fits(file: &[u8], name: &[u8]) -> bool {
     file.len() == name.len() && file.iter().zip(name).all(|(a, b)| a == b || *b == b'*')
 }
 

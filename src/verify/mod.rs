@@ -4,6 +4,7 @@
 //! cut elsewhere. [`look`] compares. The `verify` verb, which judges a whole manifest, is in [`audit`].
 
 pub mod audit;
+mod remote;
 
 use jiff::Timestamp;
 

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Exit, build, compiled, print, say};
+use crate::blob::TempSpace;
 use crate::cli::args::{RegistryFile, RegistryList};
 use crate::cli::build::Config;
 use crate::cli::reading::Reading;
 use crate::error::Result;
+use crate::limits::MAX_TEMP;
 use crate::matcher::literal::Literal;
 use crate::matcher::{Plan, Type};
 use crate::registry::compiled::Compiled;
@@ -22,7 +24,7 @@ const OLD: SignedDuration = SignedDuration::from_hours(30 * 24);
 pub(super) fn check(typed: &RegistryFile, config: Config) -> Result<Exit> {
     let mut options = build::registry_options(&typed.read, Timestamp::now())?;
     options.findings = true;
-    let registry = build::registry(&typed.file, &options, &Reading::default())?;
+    let registry = build::registry(&typed.file, &options, &reading(typed)?)?;
     let mut out = String::new();
     let mut row = |what: &str, n: u64| {
         let _infallible = writeln!(out, "{what:>14} {n:>12}");
@@ -48,6 +50,14 @@ pub(super) fn check(typed: &RegistryFile, config: Config) -> Result<Exit> {
     print(&out)?;
     warn(&registry, options.now);
     Ok(Exit::Ok)
+}
+
+/// How it is read: out of a bucket, it is fetched first.
+fn reading(typed: &RegistryFile) -> Result<Reading> {
+    let space = TempSpace::new(std::env::temp_dir(), MAX_TEMP);
+    let run_id = ulid::Ulid::new().to_string();
+    let s3 = typed.read.reach.store([typed.file.as_path()], &run_id, &space, |_| {})?;
+    Reading::default().fetch(&typed.file, s3.as_ref(), &space)
 }
 
 /// The engines that a run over this registry uses: identifiers in each, and bytes.
@@ -92,7 +102,7 @@ fn warn(registry: &Registry, now: Timestamp) {
 pub(super) fn list(typed: &RegistryList) -> Result<Exit> {
     let mut options = build::registry_options(&typed.file.read, Timestamp::now())?;
     options.listing = if typed.reveal { Listing::Reveal } else { Listing::Counts };
-    let registry = build::registry(&typed.file.file, &options, &Reading::default())?;
+    let registry = build::registry(&typed.file.file, &options, &reading(&typed.file)?)?;
     let mut out = String::new();
     for entry in &registry.listing {
         entry_line(&mut out, entry);

@@ -9,6 +9,12 @@ use super::build::Config;
 use super::{Exit, build, compiled, print, process, say};
 use crate::error::Result;
 
+/// What stands below the help of `registry add`.
+pub const ADD_HELP: &str = "\
+FILE or stdin has one value a line (# comments; the type by its look, or --type), or is a .csv or .tsv with a header (type,value,\
+subject,effective_at), or JSON Lines: {\"subject\":\"sub_01\",\"identifiers\":[{\"type\":\"email\",\"value\":\"…\"}]}. Without \
+--subject each bare value is a person of its own, called L<line>. Nothing is written if anything is wrong.";
+
 /// Runs the verb.
 pub fn run(verb: &Registry, config: Config) -> Result<Exit> {
     process::logging(match verb {

@@ -34,19 +34,25 @@ impl fmt::Debug for Dest {
 }
 
 impl Dest {
-    /// What `dest` means for `sources`. Everything that is against the rules is a usage error; nothing is made yet.
-    pub fn plan(dest: &OsStr, sources: &[Source]) -> Result<Self> {
+    /// What `dest` means for `sources`, and for `others` in other stores, each of which is one artifact or not. Everything that is
+    /// against the rules is a usage error; nothing is made yet.
+    pub fn plan(dest: &OsStr, sources: &[Source], others: &[bool]) -> Result<Self> {
         let root = PathBuf::from(dest);
         if root.as_os_str().is_empty() {
             return Err(Error::usage("DEST is empty"));
         }
         let canonical = canonical(&root)?;
         let is_folder = dest.as_bytes().ends_with(b"/") || canonical.is_dir();
-        let is_file = !is_folder && matches!(sources, [source] if source.is_file());
+        let one = match (sources, others) {
+            ([source], []) => source.is_file(),
+            ([], [one]) => *one,
+            _ => false,
+        };
+        let is_file = !is_folder && one;
         if !is_file && canonical.exists() && !canonical.is_dir() {
             return Err(Error::usage("DEST is a file, but a folder is wanted for what SOURCE is"));
         }
-        let under = places(sources)?;
+        let under = places(sources, others)?;
         let planned = Self { root, canonical, is_file, under, sources: sources.to_vec() };
         for at in 0..sources.len() {
             planned.check(at)?;
@@ -69,8 +75,15 @@ impl Dest {
         if self.is_file {
             return Ok(self.root.clone());
         }
-        let way = self.way(object.source, &object.relative);
-        let place = canonical(&self.canonical.join(&way))?;
+        self.below(&self.way(object.source, &object.relative))
+    }
+
+    /// Where what goes the way `way` below DEST goes; `way` has only plain parts. Fails if a SOURCE lists that place.
+    pub fn below(&self, way: &Path) -> Result<PathBuf> {
+        if self.is_file {
+            return Ok(self.root.clone());
+        }
+        let place = canonical(&self.canonical.join(way))?;
         if self.sources.iter().any(|source| source.way_to(&place).is_some()) {
             return Err(Error::new(Failure::Io, "the target lies in a SOURCE"));
         }
@@ -106,8 +119,8 @@ impl Dest {
 }
 
 /// Under which name each SOURCE stands. One SOURCE, and file SOURCEs (whose way is their name): under none.
-fn places(sources: &[Source]) -> Result<Vec<PathBuf>> {
-    if sources.len() < 2 {
+fn places(sources: &[Source], others: &[bool]) -> Result<Vec<PathBuf>> {
+    if sources.len() + others.len() < 2 {
         return Ok(vec![PathBuf::new(); sources.len()]);
     }
     let mut seen = HashSet::new();

@@ -14,17 +14,18 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::{Errno, retry_on_intr};
 
+use super::base::Base;
 use super::folder::{Folder, errno};
 use super::mirror;
 use super::names::{self, Stage};
-use super::open::{Opened, changed, vanished};
+use super::open::{changed, elsewhere, vanished};
 use crate::blob::Blob;
 use crate::digest::{Sha256Of, sha256};
 use crate::edit::{Patch, Piece};
 use crate::error::{Error, Kind, Result};
 use crate::limits::WINDOW;
 use crate::span::Span;
-use crate::store::{Applied, Committed, Draft, Note, Original, To, io_error, retry};
+use crate::store::{Applied, Committed, Draft, Note, To, io_error, retry};
 
 /// Kept ranges from this length on are copied by the kernel; shorter ones are cheaper read and written together.
 const COPY_MIN: u64 = WINDOW as u64;
@@ -33,7 +34,7 @@ const COPY_STEP: u64 = 8 << 20;
 
 /// A draft on disk.
 pub(super) struct DiskDraft<'o> {
-    pub(super) original: &'o Opened,
+    pub(super) base: Base<'o>,
     pub(super) folder: Folder,
     pub(super) sheet: Sheet,
     /// Name that it gets at commit.
@@ -54,15 +55,19 @@ pub(super) enum Place {
 
 impl<'o> DiskDraft<'o> {
     /// An empty draft for `to`. Checks the free space, and in a mirror whether the target may be written.
-    pub(super) fn create(original: &'o Opened, to: To<'_>, len: u64) -> Result<Self> {
+    pub(super) fn create(base: Base<'o>, to: To<'_>, len: u64) -> Result<Self> {
         let (path, place) = match to {
-            To::InPlace => (original.path.as_path(), Place::InPlace),
+            To::InPlace => (base.file()?.path.as_path(), Place::InPlace),
             To::Mirror { target, overwrite } => (target, Place::Mirror { overwrite }),
+            To::Object { .. } => return Err(elsewhere()),
         };
         let target = path.file_name().ok_or_else(|| Error::new(Kind::Io, "the target has no name"))?;
         let parent = path.parent().unwrap_or(Path::new(""));
         if place != Place::InPlace {
-            mirror::make_folders(parent, &original.path, &original.relative)?;
+            match base {
+                Base::File(file) => mirror::make_folders(parent, &file.path, &file.relative)?,
+                Base::Other(..) => mirror::make_folders(parent, Path::new(""), Path::new(""))?,
+            }
         }
         let folder = Folder::open(parent)?;
         if let Place::Mirror { overwrite: false } = place {
@@ -72,20 +77,20 @@ impl<'o> DiskDraft<'o> {
         if free < len {
             return Err(Error::new(Kind::Io, format!("no space: {len} bytes wanted, {free} free")));
         }
-        let sheet = Sheet::create(&folder, original.means.tmpfile)?;
+        let sheet = Sheet::create(&folder, base.means().tmpfile)?;
         let target = target.to_owned();
-        Ok(Self { original, folder, sheet, target, place, notes: Vec::new(), applied: None, len })
+        Ok(Self { base, folder, sheet, target, place, notes: Vec::new(), applied: None, len })
     }
 }
 
 impl Draft for DiskDraft<'_> {
     fn apply(&mut self, patch: &Patch) -> Result<Applied> {
-        if self.applied.is_some() || patch.base_len != self.original.len() || patch.len() != self.len {
+        if self.applied.is_some() || patch.base_len != self.base.blob().len() || patch.len() != self.len {
             return Err(Error::new(Kind::Verify, "the patch is not for this draft"));
         }
-        let (original, file) = (self.original, &self.sheet.file);
-        let (played, sha256) = sha256(&*original.crew, self.len, |sha| {
-            let mut pen = Pen::new(original, file, sha);
+        let (base, file) = (self.base, &self.sheet.file);
+        let (played, sha256) = sha256(&**base.crew(), self.len, |sha| {
+            let mut pen = Pen::new(base, file, sha);
             patch.play(|piece| match piece {
                 Piece::Keep(span) => pen.keep(span),
                 Piece::Write(bytes) => pen.write(&bytes),
@@ -93,7 +98,7 @@ impl Draft for DiskDraft<'_> {
             pen.finish()
         });
         let (bytes, kept) = played?;
-        let applied = Applied { bytes, sha256, kept };
+        let applied = Applied { bytes, sha256: Some(sha256), kept };
         let on_disk = self.sheet.len()?;
         if applied.bytes != self.len || on_disk != self.len {
             return Err(Error::new(Kind::Verify, "the draft has not the length that was foretold"));
@@ -104,6 +109,11 @@ impl Draft for DiskDraft<'_> {
 
     fn blob(&self) -> &dyn Blob {
         self
+    }
+
+    fn sha256(&self) -> Result<[u8; 32]> {
+        let applied = self.applied.and_then(|applied| applied.sha256);
+        applied.ok_or_else(|| Error::new(Kind::Verify, "a digest before apply"))
     }
 
     fn commit(mut self: Box<Self>) -> Result<Committed> {
@@ -124,9 +134,9 @@ impl Blob for DiskDraft<'_> {
 
     fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
         let rest = usize::try_from(self.len().saturating_sub(at)).unwrap_or(usize::MAX);
-        let most = self.original.pace.take(buf.len().min(rest));
+        let most = self.base.pace().take(buf.len().min(rest));
         // A long verification must not make a writer of the original wait.
-        self.original.tick()?;
+        self.base.tick()?;
         let buf = buf.get_mut(..most).unwrap_or_default();
         Ok(retry_on_intr(|| rustix::io::pread(&self.sheet.file, &mut *buf, at))?)
     }
@@ -207,7 +217,7 @@ fn link_nameless(file: &File, folder: &Folder, name: &OsStr) -> rustix::io::Resu
 
 /// Writes the pieces of a patch one after another, and the digest of what then stands there.
 struct Pen<'a, 's> {
-    from: &'a Opened,
+    from: Base<'a>,
     to: &'a File,
     /// Bytes of the draft that are written or in `ready`.
     at: u64,
@@ -219,8 +229,8 @@ struct Pen<'a, 's> {
 }
 
 impl<'a, 's> Pen<'a, 's> {
-    fn new(from: &'a Opened, to: &'a File, hash: &'a mut Sha256Of<'s>) -> Self {
-        let by_kernel = from.means.copy_range;
+    fn new(from: Base<'a>, to: &'a File, hash: &'a mut Sha256Of<'s>) -> Self {
+        let by_kernel = from.means().copy_range;
         Self { from, to, at: 0, ready: Vec::with_capacity(WINDOW), hash, kept: 0, by_kernel }
     }
 
@@ -254,7 +264,7 @@ impl<'a, 's> Pen<'a, 's> {
         let most = span.len().min((WINDOW - before) as u64) as usize;
         self.ready.resize(before + most, 0);
         let buf = self.ready.get_mut(before..).unwrap_or_default();
-        let got = self.from.read_at(span.start, buf);
+        let got = self.from.blob().read_at(span.start, buf);
         self.ready.truncate(before + *got.as_ref().unwrap_or(&0));
         match got {
             Ok(0) => Err(changed()),
@@ -263,24 +273,27 @@ impl<'a, 's> Pen<'a, 's> {
                 Ok(n as u64)
             }
             // A writer, or somebody who made it shorter: `check` knows; else it is what it is.
-            Err(error) => Err(self.from.check().err().unwrap_or_else(|| io_error("reading the original", &error))),
+            Err(error) => {
+                Err(self.from.original().check().err().unwrap_or_else(|| io_error("reading the original", &error)))
+            }
         }
     }
 
     /// Lets the kernel copy the start of `span`; returns how many bytes, 0 where it cannot.
     fn copy(&mut self, span: Span) -> Result<u64> {
+        let Ok(file) = self.from.file() else { return Ok(0) };
         self.flush()?;
         if self.from.tick().is_err() {
-            self.from.check()?;
+            self.from.original().check()?;
         }
         let (mut from, mut to, start) = (span.start, self.at, self.at);
         let end = start + span.len().min(COPY_STEP);
         while to < end {
             // Read and written: two turns.
-            let most = self.from.pace.take((end - to) as usize);
-            let _paid = self.from.pace.take(most);
+            let most = self.from.pace().take((end - to) as usize);
+            let _paid = self.from.pace().take(most);
             match retry_on_intr(|| {
-                rustix::fs::copy_file_range(&self.from.file, Some(&mut from), self.to, Some(&mut to), most)
+                rustix::fs::copy_file_range(&file.file, Some(&mut from), self.to, Some(&mut to), most)
             }) {
                 // Some file systems say so for what they cannot do: reading tells.
                 Ok(0) => break,
@@ -314,7 +327,7 @@ impl<'a, 's> Pen<'a, 's> {
         let mut rest = span;
         self.ready.resize(WINDOW, 0);
         while !rest.is_empty() {
-            let most = self.from.pace.take(rest.len().min(WINDOW as u64) as usize);
+            let most = self.from.pace().take(rest.len().min(WINDOW as u64) as usize);
             let buf = self.ready.get_mut(..most).unwrap_or_default();
             let n = retry_on_intr(|| rustix::io::pread(self.to, &mut *buf, rest.start))
                 .map_err(|e| errno("reading the draft", e))?;
@@ -332,7 +345,7 @@ impl<'a, 's> Pen<'a, 's> {
         let mut rest = self.ready.as_slice();
         let mut at = self.at - rest.len() as u64;
         while !rest.is_empty() {
-            let turn = rest.get(..self.from.pace.take(rest.len())).unwrap_or(rest);
+            let turn = rest.get(..self.from.pace().take(rest.len())).unwrap_or(rest);
             let n =
                 retry_on_intr(|| rustix::io::pwrite(self.to, turn, at)).map_err(|e| errno("writing the draft", e))?;
             if n == 0 {

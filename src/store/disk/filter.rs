@@ -9,7 +9,6 @@ use std::time::{Duration, SystemTime};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::error::{Error, Result};
-use crate::store::Identity;
 
 /// What is wanted.
 #[derive(Debug, Clone, Default)]
@@ -49,8 +48,8 @@ impl Filter {
     }
 
     /// Whether the file is old enough.
-    pub fn is_old_enough(&self, identity: &Identity) -> bool {
-        self.latest.is_none_or(|latest| identity.mtime <= latest)
+    pub fn is_old_enough(&self, mtime: i128) -> bool {
+        self.latest.is_none_or(|latest| mtime <= latest)
     }
 }
 

@@ -12,7 +12,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::{Errno, retry_on_intr};
 
 use crate::error::{Error, Result};
-use crate::store::{Identity, io_error, nanos};
+use crate::store::{FileId, io_error, nanos};
 
 /// A folder held open.
 pub(super) struct Folder {
@@ -30,7 +30,7 @@ impl Folder {
     }
 
     /// The identity of what stands under `name` (a link itself, not its target), or `None`.
-    pub(super) fn stat(&self, name: &OsStr) -> Result<Option<Identity>> {
+    pub(super) fn stat(&self, name: &OsStr) -> Result<Option<FileId>> {
         match retry_on_intr(|| rustix::fs::statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW)) {
             Ok(stat) => Ok(Some(identity(&stat))),
             Err(Errno::NOENT) => Ok(None),
@@ -93,8 +93,8 @@ pub(super) fn errno(doing: &'static str, error: Errno) -> Error {
     io_error(doing, &error.into())
 }
 
-fn identity(stat: &Stat) -> Identity {
-    Identity {
+fn identity(stat: &Stat) -> FileId {
+    FileId {
         dev: stat.st_dev,
         ino: stat.st_ino,
         size: stat.st_size as u64,

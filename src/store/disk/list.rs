@@ -21,7 +21,7 @@ use super::filter::Filter;
 use super::names;
 use super::source::{Kind, Source};
 use crate::error::{self, Error};
-use crate::store::{Identity, Listed, Object, Pass, io_error, retry};
+use crate::store::{FileId, Identity, Listed, Object, Pass, Place, io_error, retry};
 
 /// Inodes with several names that are remembered at one time.
 const MAX_LINKED: usize = 1 << 17;
@@ -38,7 +38,7 @@ impl Own {
         }
     }
 
-    fn has(&self, identity: &Identity) -> bool {
+    fn has(&self, identity: &FileId) -> bool {
         self.0.contains(&(identity.dev, identity.ino))
     }
 }
@@ -122,20 +122,22 @@ impl<'a> Listing<'a> {
         if let Some(why) = pass(meta.file_type()) {
             return Some(Listed::Skipped { shown: shown.to_owned(), why });
         }
-        let identity = Identity::of(meta);
+        let identity = FileId::of(meta);
         if self.own.has(&identity) {
             return Some(Listed::Skipped { shown: shown.to_owned(), why: Pass::OwnFile });
         }
-        if !self.filter.is_old_enough(&identity) {
+        if !self.filter.is_old_enough(identity.mtime) {
             return None;
         }
         let object = Object {
             source: self.at,
-            path: path.to_owned(),
+            place: Place::Path(path.to_owned()),
             shown: shown.to_owned(),
             relative: way.to_owned(),
-            identity,
+            identity: Identity::File(identity),
             links: meta.nlink(),
+            archived: false,
+            old_version: false,
         };
         if let Some(first) = self.listed_before(&object) {
             return Some(Listed::SameInode { object, first });
@@ -161,7 +163,8 @@ impl<'a> Listing<'a> {
             } else {
                 (earlier.root.join(way), shown(earlier, way))
             };
-            Some(Object { source: at, path, shown, relative: relative.to_owned(), ..object.clone() })
+            let place = Place::Path(path);
+            Some(Object { source: at, place, shown, relative: relative.to_owned(), ..object.clone() })
         })
     }
 
@@ -170,9 +173,9 @@ impl<'a> Listing<'a> {
         if object.links < 2 {
             return None;
         }
-        let key = (object.identity.dev, object.identity.ino);
+        let key = object.identity.inode()?;
         if let Some(linked) = self.linked.get_mut(&key) {
-            let still = retry(|| symlink_metadata(&linked.first.path)).is_ok_and(|m| (m.dev(), m.ino()) == key);
+            let still = still_named(&linked.first, key);
             linked.to_come = linked.to_come.saturating_sub(1);
             let first = linked.first.clone();
             if linked.to_come == 0 || !still {
@@ -224,6 +227,12 @@ impl Iterator for Listing<'_> {
             }
         }
     }
+}
+
+/// Whether `object` still has that inode.
+fn still_named(object: &Object, key: (u64, u64)) -> bool {
+    let meta = object.path().map(|path| retry(|| symlink_metadata(path)));
+    matches!(meta, Some(Ok(meta)) if (meta.dev(), meta.ino()) == key)
 }
 
 /// SOURCE as given and the way below it; a glob without a folder has none to show.

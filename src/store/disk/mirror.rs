@@ -15,33 +15,36 @@ use rustix::io::{Errno, retry_on_intr};
 
 use super::draft::DiskDraft;
 use super::folder::{Folder, errno};
-use super::meta;
 use crate::blob::Blob;
 use crate::error::{Error, Kind, Result};
-use crate::store::{Applied, Committed, Identity, Note, Original, digest, io_error, retry};
+use crate::store::{Applied, Committed, FileId, Identity, Note, digest, io_error, retry};
 
 impl DiskDraft<'_> {
     /// Commits into a mirror.
     pub(super) fn put(&mut self, overwrite: bool) -> Result<Committed> {
-        self.original.check()?;
+        self.base.original().check()?;
         if let (false, Some(applied)) = (overwrite, self.applied)
             && let Some(identity) = same(&self.folder, &self.target, &applied)?
         {
-            return Ok(Committed { identity, already: true, notes: Vec::new() });
+            return Ok(Committed { identity: Identity::File(identity), already: true, notes: Vec::new() });
         }
-        self.notes.extend(meta::carry(&self.original.file, &self.original.meta, &self.sheet.file, false)?);
+        self.notes.extend(self.base.carry(&self.sheet.file)?);
         let name = self.sheet.complete(&self.folder)?;
         retry_on_intr(|| rustix::fs::fsync(&self.sheet.file)).map_err(|e| errno("syncing the draft", e))?;
         let fresh = self.reopen(&name)?;
         // A copy of something that changed while it was read is a copy of nothing.
-        self.original.check()?;
+        self.base.original().check()?;
         self.place(&name, overwrite)?;
         self.sheet.name = None;
         if !self.folder.sync()? {
             self.notes.push(Note::FolderNotSynced);
         }
         let meta = retry(|| fresh.metadata()).map_err(|e| io_error("looking at the new file", &e))?;
-        Ok(Committed { identity: Identity::of(&meta), already: false, notes: std::mem::take(&mut self.notes) })
+        Ok(Committed {
+            identity: Identity::File(FileId::of(&meta)),
+            already: false,
+            notes: std::mem::take(&mut self.notes),
+        })
     }
 
     fn place(&self, name: &OsStr, overwrite: bool) -> Result<()> {
@@ -72,12 +75,12 @@ pub fn link(first: &Path, target: &Path, source: &Path, relative: &Path, overwri
     let folder = Folder::open(parent)?;
     let first_meta = retry(|| fs::symlink_metadata(first)).map_err(|e| io_error("looking at the first link", &e))?;
     if let Some(there) = folder.stat(name)? {
-        if there.same_inode(&Identity::of(&first_meta)) {
+        if there.same_inode(&FileId::of(&first_meta)) {
             return Ok(());
         }
         if !overwrite {
             let blob = FileBlob::open(&folder, OsStr::new(first.as_os_str()))?;
-            let applied = Applied { bytes: blob.len(), sha256: digest(&blob)?, kept: 0 };
+            let applied = Applied { bytes: blob.len(), sha256: Some(digest(&blob)?), kept: 0 };
             return same(&folder, name, &applied).map(|_| ());
         }
     }
@@ -102,7 +105,7 @@ pub(super) fn refuse_other_length(folder: &Folder, name: &OsStr, len: u64) -> Re
 }
 
 /// The target's identity if it is there with these bytes; refused if it has others; `None` if it is not there.
-fn same(folder: &Folder, name: &OsStr, wanted: &Applied) -> Result<Option<Identity>> {
+fn same(folder: &Folder, name: &OsStr, wanted: &Applied) -> Result<Option<FileId>> {
     let Some(there) = folder.stat(name)? else {
         return Ok(None);
     };
@@ -110,7 +113,7 @@ fn same(folder: &Folder, name: &OsStr, wanted: &Applied) -> Result<Option<Identi
         Ok(blob) if blob.len() == wanted.bytes => blob,
         _ => return Err(refused()),
     };
-    if digest(&blob)? == wanted.sha256 { Ok(Some(there)) } else { Err(refused()) }
+    if Some(digest(&blob)?) == wanted.sha256 { Ok(Some(there)) } else { Err(refused()) }
 }
 
 fn refused() -> Error {

@@ -6,6 +6,7 @@
 //!
 //! It reads no content but to copy and hash it, and starts no thread.
 
+mod base;
 mod dest;
 mod draft;
 mod filter;
@@ -36,10 +37,12 @@ pub use sweep::{Swept, sweep};
 
 use std::sync::Arc;
 
-use super::{Identity, Object, Purpose};
+use super::{Draft, FileId, Identity, Object, Original, Purpose, To};
 use crate::error::Result;
 use crate::pace::{Free, Pace};
 use crate::pool::{Alone, Crew};
+use base::Base;
+use draft::DiskDraft;
 
 /// The disk store.
 #[derive(Debug, Clone)]
@@ -84,20 +87,25 @@ impl Disk {
 
     /// What `object` is now, without opening it; `None` if it is gone or no regular file.
     pub fn look(&self, object: &Object) -> Option<Identity> {
-        let meta = std::fs::symlink_metadata(&object.path).ok().filter(std::fs::Metadata::is_file)?;
-        Some(Identity::of(&meta))
+        let meta = std::fs::symlink_metadata(object.path()?).ok().filter(std::fs::Metadata::is_file)?;
+        Some(Identity::File(FileId::of(&meta)))
     }
 
     /// The path of `object` with its folder's links followed.
     pub fn real_path(&self, object: &Object) -> Option<std::path::PathBuf> {
-        let folder = object.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = object.path()?.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = std::fs::canonicalize(folder.unwrap_or(std::path::Path::new("."))).ok()?;
-        Some(folder.join(object.path.file_name()?))
+        Some(folder.join(object.path()?.file_name()?))
     }
 
     /// The pace at which it is read and written.
     pub fn pace(&self) -> &Arc<dyn Pace> {
         &self.pace
+    }
+
+    /// A draft of `len` bytes in a mirror on this disk, of an artifact of another store.
+    pub fn draft<'o>(&'o self, base: &'o dyn Original, to: To<'_>, len: u64) -> Result<Box<dyn Draft + 'o>> {
+        Ok(Box::new(DiskDraft::create(Base::Other(base, self), to, len)?))
     }
 
     /// Opens `object` for `purpose`. Errors: skipped (`vanished`, `changed`, `special file`, `hard links`, `open for

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{Advice, AtFlags, FlockOperation, Mode, OFlags, StatxAttributes, StatxFlags};
 use rustix::io::{Errno, retry_on_intr};
 
+use super::base::Base;
 use super::draft::DiskDraft;
 use super::folder::errno;
 use super::lease::{self, Taken};
@@ -25,7 +26,7 @@ use crate::blob::Blob;
 use crate::error::{Error, Kind, Result};
 use crate::pace::Pace;
 use crate::pool::Crew;
-use crate::store::{Draft, Identity, Note, Object, Original, Purpose, To, io_error, retry};
+use crate::store::{Draft, FileId, Identity, Note, Object, Original, Purpose, To, io_error, retry};
 
 /// Times that a file is opened anew because its name was given to another between open and lock.
 const ATTEMPTS: usize = 3;
@@ -39,7 +40,7 @@ pub struct Opened {
     pub(super) means: Means,
     pub(super) pace: Arc<dyn Pace>,
     pub(super) crew: Arc<dyn Crew>,
-    identity: Identity,
+    identity: FileId,
     purpose: Purpose,
     notes: Vec<Note>,
     leased: AtomicBool,
@@ -61,8 +62,9 @@ impl Opened {
     /// Opens `object`. Errors: [`Kind::Skipped`] (`vanished`, `changed`, `special file`, `hard links`, `open for
     /// writing`), [`Kind::Locked`], [`Kind::Io`].
     pub(super) fn open(object: &Object, purpose: Purpose, disk: &Disk) -> Result<Self> {
+        let path = object.path().ok_or_else(elsewhere)?;
         let means = disk.means;
-        let (file, meta, mut notes) = open_locked(&object.path, purpose)?;
+        let (file, meta, mut notes) = open_locked(path, purpose)?;
         let mut leased = false;
         if let Purpose::Replace { break_hardlinks } = purpose {
             if meta.nlink() > 1 && !break_hardlinks {
@@ -72,7 +74,7 @@ impl Opened {
             match if means.lease { lease::take(&file) } else { Taken::Unsupported } {
                 Taken::Held => leased = true,
                 Taken::Writer => return Err(writer()),
-                Taken::Unsupported => notes.push(search(&Identity::of(&meta))?),
+                Taken::Unsupported => notes.push(search(&FileId::of(&meta))?),
             }
         }
         // What was true before the lease need not be: this is the version that is read.
@@ -80,9 +82,9 @@ impl Opened {
         // Only advice: that it may fail is no concern.
         let _ = rustix::fs::fadvise(&file, 0, None, Advice::Sequential);
         Ok(Self {
-            identity: Identity::of(&meta),
+            identity: FileId::of(&meta),
             file,
-            path: object.path.clone(),
+            path: path.to_owned(),
             relative: object.relative.clone(),
             meta,
             means,
@@ -117,10 +119,15 @@ impl Opened {
         self.has_writer() || self.is_leased() && lease::take(&self.file) != Taken::Held
     }
 
+    /// The version that is read.
+    pub(super) fn id(&self) -> FileId {
+        self.identity
+    }
+
     /// The identity that the descriptor has now.
-    pub(super) fn now(&self) -> Result<Identity> {
+    pub(super) fn now(&self) -> Result<FileId> {
         let meta = retry(|| self.file.metadata()).map_err(|e| io_error("looking at the file", &e))?;
-        Ok(Identity::of(&meta))
+        Ok(FileId::of(&meta))
     }
 
     /// Lets a waiting writer go on at once, and ends the reading.
@@ -160,7 +167,7 @@ impl Blob for Opened {
 
 impl Original for Opened {
     fn identity(&self) -> Identity {
-        self.identity
+        Identity::File(self.identity)
     }
 
     fn check(&self) -> Result<()> {
@@ -171,7 +178,7 @@ impl Original for Opened {
         }
         // The name first: a rename changes the descriptor's ctime too, and `vanished` says more than `changed`.
         match retry(|| symlink_metadata(&self.path)) {
-            Ok(named) if Identity::of(&named) == self.identity => {}
+            Ok(named) if FileId::of(&named) == self.identity => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(vanished()),
             Ok(_) => return Err(changed()),
             Err(error) => return Err(io_error("looking at the file", &error)),
@@ -184,8 +191,13 @@ impl Original for Opened {
     }
 
     fn draft<'o>(&'o self, to: To<'_>, len: u64) -> Result<Box<dyn Draft + 'o>> {
-        Ok(Box::new(DiskDraft::create(self, to, len)?))
+        Ok(Box::new(DiskDraft::create(Base::File(self), to, len)?))
     }
+}
+
+/// A place in another store was asked for.
+pub(super) fn elsewhere() -> Error {
+    Error::new(Kind::Io, "not on this disk")
 }
 
 /// `skipped: open for writing`.
@@ -272,7 +284,7 @@ fn refuse_fixed(file: &File) -> Result<()> {
 }
 
 /// Looks for writers without a lease.
-fn search(identity: &Identity) -> Result<Note> {
+fn search(identity: &FileId) -> Result<Note> {
     match writers::look(identity.dev, identity.ino) {
         Look::Some => Err(writer()),
         Look::None => Ok(Note::NoLease),

@@ -115,7 +115,7 @@ impl Source {
     }
 
     /// Its last name, under which it stands in a mirror of several SOURCEs.
-    pub(super) fn last_name(&self) -> Option<&OsStr> {
+    pub fn last_name(&self) -> Option<&OsStr> {
         match self.root.components().next_back() {
             Some(Component::Normal(name)) => Some(name),
             // `.`, `..`: the name that it has in truth.

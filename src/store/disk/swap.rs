@@ -37,10 +37,10 @@ use super::folder::errno;
 use super::lease::{self, Taken};
 use super::meta;
 use super::names::{self, Stage};
-use super::open::{changed, vanished, writer};
+use super::open::{Opened, changed, vanished, writer};
 use super::writers::{self, Look};
 use crate::error::{Error, Kind, Result};
-use crate::store::{Committed, Identity, Note, Original, io_error, retry};
+use crate::store::{Committed, FileId, Identity, Note, Original, io_error, retry};
 
 /// How long the old inode stays under the lease after the exchange, at least. A writer that had found it before needs
 /// microseconds to ask for it; this is for one that lost its processor just between. An fsync on a real disk takes as long.
@@ -48,10 +48,11 @@ const GRACE: Duration = Duration::from_millis(5);
 
 /// The swap under way: what stands where.
 struct Swap<'a, 'o> {
+    old: &'o Opened,
     draft: &'a mut DiskDraft<'o>,
     /// The new file, opened read-only (a lease wants that).
     fresh: File,
-    fresh_identity: Identity,
+    fresh_identity: FileId,
     fresh_leased: bool,
     /// Name of the old file while both exist.
     aside: OsString,
@@ -61,14 +62,15 @@ struct Swap<'a, 'o> {
 impl DiskDraft<'_> {
     /// Commits in place.
     pub(super) fn swap(&mut self) -> Result<Committed> {
-        self.original.check()?;
-        meta::carry(&self.original.file, &self.original.meta, &self.sheet.file, true)?;
+        let original = self.base.file()?;
+        original.check()?;
+        meta::carry(&original.file, &original.meta, &self.sheet.file, true)?;
         let name = self.sheet.complete(&self.folder)?;
         retry_on_intr(|| rustix::fs::fsync(&self.sheet.file)).map_err(|e| errno("syncing the draft", e))?;
         let fresh = self.reopen(&name)?;
-        let fresh_leased = self.original.is_leased() && lease::take(&fresh) == Taken::Held;
+        let fresh_leased = original.is_leased() && lease::take(&fresh) == Taken::Held;
         let fresh_identity = look(&fresh)?;
-        Swap { draft: self, fresh, fresh_identity, fresh_leased, aside: name, exchanged: true }.run()
+        Swap { old: original, draft: self, fresh, fresh_identity, fresh_leased, aside: name, exchanged: true }.run()
     }
 
     /// Opens the draft read-only under a lock of its own, and closes the descriptor for writing.
@@ -88,10 +90,10 @@ impl DiskDraft<'_> {
 
 impl Swap<'_, '_> {
     fn run(mut self) -> Result<Committed> {
-        let old = self.draft.original;
+        let old = self.old;
         old.check()?;
         match self.draft.folder.stat(&self.draft.target)? {
-            Some(named) if named == old.identity() => {}
+            Some(named) if named == old.id() => {}
             Some(_) => return Err(changed()),
             None => return Err(vanished()),
         }
@@ -123,13 +125,13 @@ impl Swap<'_, '_> {
             self.draft.notes.push(Note::FolderNotSynced);
         }
         let notes = std::mem::take(&mut self.draft.notes);
-        Ok(Committed { identity, already: false, notes })
+        Ok(Committed { identity: Identity::File(identity), already: false, notes })
     }
 
     /// Gives the draft the original's name, and the original the name `aside`.
     fn exchange(&mut self) -> Result<()> {
         let folder = &self.draft.folder;
-        if self.draft.original.means.exchange {
+        if self.old.means.exchange {
             loop {
                 match folder.rename(&self.aside, &self.draft.target, RenameFlags::EXCHANGE) {
                     Ok(()) => return Ok(()),
@@ -167,18 +169,18 @@ impl Swap<'_, '_> {
 
     /// Why the swap must be taken back, if it must. `last`: also asks for the lease anew.
     fn trouble(&self, last: bool) -> Option<Error> {
-        let old = self.draft.original;
+        let old = self.old;
         if if last { old.has_writer_still() } else { old.has_writer() } {
             return Some(writer());
         }
         match old.now() {
-            Ok(now) if now.same_content(&old.identity()) => {}
+            Ok(now) if now.same_content(&old.id()) => {}
             Ok(_) => return Some(changed()),
             Err(error) => return Some(error),
         }
         // Somebody may have renamed another file to the target's name just before the exchange.
         match self.draft.folder.stat(&self.aside) {
-            Ok(Some(aside)) if aside.same_content(&old.identity()) => None,
+            Ok(Some(aside)) if aside.same_content(&old.id()) => None,
             Ok(_) => Some(changed()),
             Err(error) => Some(error),
         }
@@ -239,7 +241,7 @@ impl Swap<'_, '_> {
     }
 }
 
-fn look(file: &File) -> Result<Identity> {
+fn look(file: &File) -> Result<FileId> {
     let meta = retry(|| file.metadata()).map_err(|e| io_error("looking at the draft", &e))?;
-    Ok(Identity::of(&meta))
+    Ok(FileId::of(&meta))
 }

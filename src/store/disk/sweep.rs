@@ -21,7 +21,7 @@ use super::lease::{self, Taken};
 use super::names::{self, Stage};
 use super::open::{lock, open_regular};
 use super::writers::{self, Look};
-use crate::store::{Identity, retry};
+use crate::store::{FileId, retry};
 
 /// What a sweep did. Paths are for a report that masks them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -82,7 +82,7 @@ fn remove(path: &Path, stage: Stage) -> Fate {
     if !user.is_root() && user.as_raw() != meta.uid() {
         return Fate::Failed;
     }
-    let identity = Identity::of(&meta);
+    let identity = FileId::of(&meta);
     if stage == Stage::Draft {
         let is_open = match lease::take(&file) {
             Taken::Held => false,
@@ -94,7 +94,7 @@ fn remove(path: &Path, stage: Stage) -> Fate {
         }
     }
     match retry(|| symlink_metadata(path)) {
-        Ok(named) if Identity::of(&named) == identity => {}
+        Ok(named) if FileId::of(&named) == identity => {}
         _ => return Fate::Alive,
     }
     match std::fs::remove_file(path) {

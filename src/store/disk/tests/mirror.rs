@@ -22,7 +22,7 @@ fn a_mirror_has_the_bytes_metadata_and_folders() {
         let root = dir.path().join("src");
         let Some(Listed::Object(object)) = list(&[&root]).pop() else { panic!() };
         let out = dir.path().join("out/");
-        let dest = Dest::plan(out.as_os_str(), &sources(&[&root])).unwrap();
+        let dest = Dest::plan(out.as_os_str(), &sources(&[&root]), &[]).unwrap();
         let target = dest.target(&object).unwrap();
         assert_eq!(target, dir.path().join("out/a/b/f"));
         let opened = disk.open(&object, Purpose::Read).unwrap();

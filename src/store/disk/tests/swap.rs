@@ -8,7 +8,7 @@ use rustix::fs::{IFlags, XattrFlags, getxattr, ioctl_setflags, setxattr};
 
 use super::*;
 use crate::error::Kind;
-use crate::store::{Identity, Note};
+use crate::store::{FileId, Identity, Note};
 
 #[test]
 fn the_name_has_the_new_bytes_and_everything_else_is_as_it_was() {
@@ -24,7 +24,7 @@ fn the_name_has_the_new_bytes_and_everything_else_is_as_it_was() {
         let (applied, committed) = scrub(&disk, &path, To::InPlace, &[(5, 11, b"")], || {}).unwrap();
         let after = fs::metadata(&path).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"keep keep");
-        assert_eq!(applied.sha256, sha256(b"keep keep"));
+        assert_eq!(applied.sha256, Some(sha256(b"keep keep")));
         assert_ne!(before.ino(), after.ino());
         assert_eq!((before.mode(), before.uid(), before.gid()), (after.mode(), after.uid(), after.gid()));
         assert_eq!(after.modified().unwrap(), then);
@@ -32,7 +32,7 @@ fn the_name_has_the_new_bytes_and_everything_else_is_as_it_was() {
         let mut value = [0; 16];
         let len = getxattr(&path, "user.note", &mut value).unwrap();
         assert_eq!(&value[..len], b"a\0b");
-        assert_eq!(committed.identity, Identity::of(&after));
+        assert_eq!(committed.identity, Identity::File(FileId::of(&after)));
         assert_eq!(committed.notes.contains(&Note::NoExchange), !disk.means.exchange);
         assert_eq!(names(dir.path()), ["f"]);
     }

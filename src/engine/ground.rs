@@ -1,0 +1,92 @@
+//! What a run asks and clears before it touches anything: what killed runs left, and what buckets promise.
+
+use std::path::PathBuf;
+
+use super::{Fleet, Report};
+use crate::error::{Error, Kind, Result};
+use crate::job::Mode;
+use crate::manifest::Run as RunLine;
+use crate::store::disk::sweep;
+use crate::store::s3::{Place, Preconditions};
+use crate::stores::{Dest, Sources};
+
+impl Fleet<'_> {
+    /// Removes what a killed run left, in every SOURCE that is written to.
+    pub(super) fn sweep(&self, sources: &Sources, dest: Option<&Dest>, report: &mut Report) {
+        let mut folders: Vec<(PathBuf, bool)> = Vec::new();
+        match (&self.job.mode, dest) {
+            (Mode::InPlace, _) => {
+                folders.extend(sources.disk.iter().map(|source| (source.folder().to_owned(), !source.is_file())));
+            }
+            (Mode::Output(_), Some(dest)) => {
+                folders.extend(dest.folder().map(|(folder, deep)| (folder.to_owned(), deep)));
+            }
+            _ => {}
+        }
+        self.abort_uploads(sources, dest, report);
+        for (folder, deep) in folders {
+            let swept = sweep(&folder, deep);
+            if swept.removed > 0 {
+                report.notes.push(format!("removed {} left-over drafts of an earlier run", swept.removed));
+            }
+            for path in swept.written.iter().chain(&swept.failed) {
+                report.troubled = true;
+                report.notes.push(format!("a left-over of an earlier run needs a look: {}", (self.uri)(path)));
+            }
+        }
+    }
+
+    /// Places in buckets below which this run writes.
+    fn written(&self, sources: &Sources, dest: Option<&Dest>) -> Vec<Place> {
+        match self.job.mode {
+            Mode::InPlace => sources.s3.iter().map(|source| source.place().clone()).collect(),
+            Mode::Output(_) => dest.and_then(Dest::place).into_iter().cloned().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Notes on the run line whether the servers of the buckets that are written to refuse a write whose condition does not hold.
+    /// A usage error if one does not, unless that was accepted: another writer's object could be lost.
+    pub(super) fn probe(&self, sources: &Sources, dest: Option<&Dest>, line: &mut RunLine) -> Result<()> {
+        let mut buckets: Vec<String> = self.written(sources, dest).into_iter().map(|place| place.bucket).collect();
+        buckets.sort_unstable();
+        buckets.dedup();
+        for bucket in buckets {
+            let s3 = self.stores.s3()?;
+            let found = s3.probe(&bucket).map_err(|error| match error.kind() {
+                Kind::Interrupted => error,
+                _ => Error::usage(format!("a bucket that is to be written to: {error}")),
+            })?;
+            if found != Preconditions::Enforced && !s3.takes_unconditional() {
+                let what = match found {
+                    Preconditions::Ignored => "a bucket's server ignores the condition of a write (If-Match)",
+                    _ => "whether a bucket's server heeds the condition of a write (If-Match) could not be tried",
+                };
+                let help = "where nobody else writes there, --allow-unconditional-writes accepts it";
+                return Err(Error::usage(what).help(help));
+            }
+            let shown = crate::judge::shown(&(self.search.mask)(bucket.as_bytes()));
+            line.preconditions.insert(shown, found.name().to_owned());
+        }
+        Ok(())
+    }
+
+    /// Aborts uploads that a killed run left unfinished, where this one writes.
+    fn abort_uploads(&self, sources: &Sources, dest: Option<&Dest>, report: &mut Report) {
+        let (mut aborted, mut failed) = (0, None);
+        for place in self.written(sources, dest) {
+            match self.stores.s3().and_then(|s3| s3.abort_left_uploads(&place)) {
+                Ok(n) => aborted += n,
+                Err(error) => failed = Some(error),
+            }
+        }
+        if aborted > 0 {
+            report.notes.push(format!("aborted {aborted} unfinished uploads of an earlier run"));
+        }
+        if let Some(error) = failed {
+            report
+                .notes
+                .push(format!("whether an earlier run left unfinished uploads could not be looked at: {error}"));
+        }
+    }
+}

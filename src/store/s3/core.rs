@@ -1,0 +1,236 @@
+//! The client: whose credentials, which endpoint and region, how often a request is made again, how many at a time.
+//!
+//! The chain is that of every AWS tool (variables, profile, SSO, `credential_process`, web identity, container, instance).
+//! Requests are made again by the SDK, with exponential back-off and jitter, on 5xx, throttling and lost connections.
+//! The runtime is private to this store: callers are threads, and block.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::num::NonZeroU32;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::{Builder, RequestChecksumCalculation};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::types::RequestPayer;
+use tokio::runtime::Runtime;
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
+
+use super::fault::{Fault, Op};
+use super::sse::CustomerKey;
+use super::tuning::Tuning;
+use super::{Addressing, Options, Place, Preconditions};
+use crate::error::{Error, Result};
+
+/// Times that a request is made at most.
+const ATTEMPTS: u32 = 6;
+/// Longest pause between two attempts.
+const MAX_BACKOFF: Duration = Duration::from_secs(20);
+/// Within which a connection must stand.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Within which an answer must begin.
+const ANSWER: Duration = Duration::from_secs(60);
+/// Within which an answer must begin that comes after a copy of gigabytes within the service.
+const LONG_ANSWER: Duration = Duration::from_secs(15 * 60);
+
+/// What all requests of a store share.
+pub(super) struct Core {
+    shared: SdkConfig,
+    /// Not one of AWS's own endpoints.
+    custom: bool,
+    addressing: Addressing,
+    /// By bucket: they may lie in different regions.
+    clients: Mutex<HashMap<String, Client>>,
+    /// As many requests at a time.
+    gate: Semaphore,
+    /// Bytes that may still be read ahead, by all objects together.
+    pub(super) ahead: AtomicU64,
+    pub(super) unconditional: bool,
+    pub(super) restore_days: Option<NonZeroU32>,
+    /// A folder of each bucket in which this run works: what must be tried is tried there.
+    folders: std::sync::Mutex<HashMap<String, String>>,
+    /// What was found out of each bucket.
+    pub(super) probes: Mutex<HashMap<String, Preconditions>>,
+    pub(super) payer: Option<RequestPayer>,
+    pub(super) customer_key: Option<CustomerKey>,
+    pub(super) tuning: Tuning,
+}
+
+/// Threads of the runtime: it moves bytes and waits; what costs is done on the callers' own.
+const THREADS: usize = 2;
+
+/// The runtime of a store.
+pub(super) fn runtime() -> Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .thread_name("unwrite-s3")
+        .enable_all()
+        .build()
+        .map_err(|e| Error::io("starting the S3 client", &e))
+}
+
+impl Core {
+    /// Reads what the environment says. Sends nothing, but where credentials must be fetched.
+    pub(super) async fn load(options: &Options, tuning: Tuning) -> Result<Self> {
+        let mut region = RegionProviderChain::first_try(options.region.clone().map(Region::new))
+            .or_else(EnvironmentVariableRegionProvider::new());
+        let mut profile_region = ProfileFileRegionProvider::builder();
+        if let Some(profile) = &options.profile {
+            profile_region = profile_region.profile_name(profile);
+        }
+        region = region.or_else(profile_region.build());
+        // Any will do: a bucket is asked for its own.
+        region = region.or_else(Region::new("us-east-1"));
+        let customer_key = options.sse_c.as_ref().map(|key| CustomerKey::parse(&key.0)).transpose()?;
+        let retry = RetryConfig::standard()
+            .with_max_attempts(ATTEMPTS)
+            .with_initial_backoff(tuning.backoff)
+            .with_max_backoff(MAX_BACKOFF);
+        let timeout = TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(ANSWER).build();
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .region(region)
+            .retry_config(retry)
+            .timeout_config(timeout);
+        if let Some(profile) = &options.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(url) = &options.endpoint {
+            loader = loader.endpoint_url(url);
+        }
+        if options.no_sign {
+            loader = loader.no_credentials();
+        }
+        let shared = loader.load().await;
+        let custom = is_custom(&shared);
+        Ok(Self {
+            custom,
+            shared,
+            addressing: options.addressing,
+            clients: Mutex::default(),
+            gate: Semaphore::new(if options.concurrency == 0 { tuning.requests } else { options.concurrency }),
+            ahead: AtomicU64::new(tuning.ahead),
+            payer: options.request_payer.then_some(RequestPayer::Requester),
+            customer_key,
+            unconditional: options.unconditional,
+            restore_days: options.restore_days,
+            folders: std::sync::Mutex::default(),
+            probes: Mutex::default(),
+            tuning,
+        })
+    }
+
+    /// The client for `bucket`. The first time, on AWS, it asks where the bucket lies: any answer tells, also a refusal.
+    pub(super) async fn client(&self, bucket: &str) -> Client {
+        let mut clients = self.clients.lock().await;
+        if let Some(client) = clients.get(bucket) {
+            return client.clone();
+        }
+        let mut client = self.client_in(None);
+        if !self.custom {
+            let found = client.head_bucket().bucket(bucket).send().await;
+            let region = match &found {
+                Ok(found) => found.bucket_region().map(str::to_owned),
+                Err(error) => error
+                    .raw_response()
+                    .and_then(|answer| answer.headers().get("x-amz-bucket-region"))
+                    .map(str::to_owned),
+            };
+            if let Some(region) = region.filter(|region| is_region(region)) {
+                client = self.client_in(Some(Region::new(region)));
+            }
+        }
+        clients.insert(bucket.to_owned(), client.clone());
+        client
+    }
+
+    fn client_in(&self, region: Option<Region>) -> Client {
+        let mut builder = Builder::from(&self.shared);
+        if let Some(region) = region {
+            builder = builder.region(region);
+        }
+        let by_path = match self.addressing {
+            Addressing::Auto => self.custom,
+            Addressing::Path => true,
+            Addressing::Virtual => false,
+        };
+        Client::from_conf(builder.force_path_style(by_path).build())
+    }
+
+    /// Notes where in its bucket this run works.
+    pub(super) fn remember(&self, place: &Place) {
+        let folder = place.key.rfind('/').and_then(|end| place.key.get(..=end)).unwrap_or_default();
+        let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        folders.entry(place.bucket.clone()).or_insert_with(|| folder.to_owned());
+    }
+
+    /// The folder (empty, or with its `/`) of this bucket in which this run works.
+    pub(super) fn folder(&self, bucket: &str) -> String {
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner).get(bucket).cloned().unwrap_or_default()
+    }
+
+    /// Whether requests carry checksums of their own (`AWS_REQUEST_CHECKSUM_CALCULATION`).
+    pub(super) fn sums(&self) -> bool {
+        self.shared.request_checksum_calculation() != Some(&RequestChecksumCalculation::WhenRequired)
+    }
+
+    /// Whether it is one of AWS's own endpoints.
+    pub(super) fn is_aws(&self) -> bool {
+        !self.custom
+    }
+
+    /// Waits for a turn among the requests; held as long as the answer comes.
+    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // Nobody closes it.
+        self.gate.acquire().await.ok()
+    }
+
+    /// One request, in its turn.
+    pub(super) async fn ask<T, E: ProvideErrorMetadata>(
+        &self,
+        op: Op,
+        request: impl Future<Output = std::result::Result<T, SdkError<E>>>,
+    ) -> std::result::Result<T, Fault> {
+        let _turn = self.turn().await;
+        Box::pin(request).await.map_err(|error| Fault::of(op, &error))
+    }
+}
+
+/// For one request whose answer may take minutes.
+pub(super) fn patient() -> Builder {
+    aws_sdk_s3::Config::builder()
+        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(LONG_ANSWER).build())
+}
+
+/// For one request that is not made again by the SDK, since the first may have been done.
+pub(super) fn once() -> Builder {
+    aws_sdk_s3::Config::builder().retry_config(RetryConfig::disabled())
+}
+
+/// Whether the endpoint was given by option, variable or profile (not: by a profile's `services` section, which the SDK does
+/// not show; there `--s3-addressing` says what is wanted).
+fn is_custom(shared: &SdkConfig) -> bool {
+    shared.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some_and(|url| !url.is_empty())
+}
+
+/// Regions' names become part of a host's name.
+fn is_region(name: &str) -> bool {
+    !name.is_empty() && name.len() < 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+/// An entity tag less its quotes.
+pub(super) fn bare(etag: &str) -> &str {
+    etag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(etag)
+}
+
+/// An entity tag as headers carry it.
+pub(super) fn quoted(etag: &str) -> String {
+    if etag.starts_with("W/") { etag.to_owned() } else { format!("\"{etag}\"") }
+}

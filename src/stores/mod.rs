@@ -1,0 +1,158 @@
+//! All stores as one: a run's SOURCEs and its DEST may lie on disk and in buckets, and what is read in one may be written to
+//! another. The stores themselves know nothing of each other.
+//!
+//! `source` and `list` find what a command line means, `dest` where a mirrored artifact goes, `folders` what stands beside it;
+//! [`Stores`] opens artifacts, and an [`Opened`] gives the draft that its target asks for.
+
+mod dest;
+mod folders;
+mod list;
+mod source;
+
+use std::sync::Arc;
+
+pub use dest::Dest;
+pub use folders::{Buckets, Watches};
+pub use list::{Listing, Own};
+pub use source::{Bucketed, Sources};
+
+use crate::blob::Blob;
+use crate::error::{Error, Kind, Result};
+use crate::pool::Crew;
+use crate::store::disk::{self, Disk};
+use crate::store::s3::{self, Entry, S3};
+use crate::store::{Draft, Identity, Note, Object, Original, Place, Purpose, To};
+
+/// The stores of a run.
+#[derive(Debug, Clone)]
+pub struct Stores {
+    disk: Disk,
+    /// There is one if any place of the run is in a bucket.
+    s3: Option<S3>,
+}
+
+impl Stores {
+    /// The stores of a run.
+    pub fn new(disk: Disk, s3: Option<S3>) -> Self {
+        Self { disk, s3 }
+    }
+
+    /// With threads that help.
+    #[must_use]
+    pub fn helped(self, crew: Arc<dyn Crew>) -> Self {
+        Self { disk: self.disk.helped(crew), s3: self.s3 }
+    }
+
+    /// The disk.
+    pub fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// Buckets, if any are named.
+    pub fn buckets(&self) -> Option<&S3> {
+        self.s3.as_ref()
+    }
+
+    /// Buckets.
+    pub fn s3(&self) -> Result<&S3> {
+        self.s3.as_ref().ok_or_else(|| Error::new(Kind::Io, "no bucket was named before"))
+    }
+
+    /// Which version `object` is now, without opening it; `None` if it is gone. An object of a bucket is what its listing said
+    /// just before: asking again would be a request for each.
+    pub fn look(&self, object: &Object) -> Option<Identity> {
+        match object.place {
+            Place::Path(_) => self.disk.look(object),
+            Place::S3(_) => Some(object.identity.clone()),
+        }
+    }
+
+    /// Opens `object` for `purpose`. Errors: skipped (`vanished`, `changed`, `special file`, `hard links`, `open for writing`,
+    /// `old version`), pending (`archived`), locked, or the system's.
+    pub fn open(&self, object: &Object, purpose: Purpose) -> Result<Opened<'_>> {
+        let inner = match (&object.place, &object.identity) {
+            (Place::S3(place), Identity::Object(id)) => {
+                if object.old_version && purpose != Purpose::Read {
+                    return Err(Error::new(Kind::Skipped, "old version"));
+                }
+                let entry = Entry {
+                    place: place.clone(),
+                    size: id.size,
+                    etag: id.etag.clone(),
+                    version: id.version.clone(),
+                    modified: id.modified,
+                    class: None,
+                    archived: object.archived,
+                    is_latest: !object.old_version,
+                    is_delete_marker: false,
+                };
+                Inner::S3(self.s3()?.open(&entry, purpose)?)
+            }
+            _ => Inner::Disk(self.disk.open(object, purpose)?),
+        };
+        Ok(Opened { stores: self, inner })
+    }
+}
+
+/// An artifact that was opened.
+#[derive(Debug)]
+pub struct Opened<'s> {
+    stores: &'s Stores,
+    inner: Inner,
+}
+
+#[derive(Debug)]
+enum Inner {
+    Disk(disk::Opened),
+    S3(s3::Opened),
+}
+
+impl Opened<'_> {
+    fn original(&self) -> &dyn Original {
+        match &self.inner {
+            Inner::Disk(file) => file,
+            Inner::S3(object) => object,
+        }
+    }
+}
+
+impl Blob for Opened<'_> {
+    fn len(&self) -> u64 {
+        match &self.inner {
+            Inner::Disk(file) => file.len(),
+            Inner::S3(object) => object.len(),
+        }
+    }
+
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> std::io::Result<usize> {
+        match &self.inner {
+            Inner::Disk(file) => file.read_at(at, buf),
+            Inner::S3(object) => object.read_at(at, buf),
+        }
+    }
+}
+
+impl Original for Opened<'_> {
+    fn identity(&self) -> Identity {
+        self.original().identity()
+    }
+
+    fn check(&self) -> Result<()> {
+        self.original().check()
+    }
+
+    fn notes(&self) -> Vec<Note> {
+        self.original().notes()
+    }
+
+    /// In the same store its own draft, which keeps what the original has; into another one, a copy of its bytes.
+    fn draft<'o>(&'o self, to: To<'_>, len: u64) -> Result<Box<dyn Draft + 'o>> {
+        match (&self.inner, to) {
+            (Inner::S3(object), To::Mirror { .. }) => self.stores.disk.draft(object, to, len),
+            (Inner::Disk(file), To::Object { target, overwrite }) => {
+                self.stores.s3()?.draft(file, target, overwrite, len)
+            }
+            _ => self.original().draft(to, len),
+        }
+    }
+}
