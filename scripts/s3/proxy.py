@@ -39,6 +39,7 @@ def operation(method: str, target: str, headers: dict) -> Tuple[str, str, str]:
         name = "CopyObject" if copies else "PutObject"
     else:
         name = OBJECT_OPERATIONS.get((method, sub), f"{method} object {sub or sorted(query)}")
+    # IAM has an action of its own for each of these with a version (Service Authorization Reference, "Amazon S3").
     if "versionId" in query and name in VERSIONED:
         name += "Version"
     return name, bucket, key
