@@ -195,7 +195,7 @@ impl Fleet<'_> {
         report.notes.extend(locks.notes.iter().map(|note| note.text().to_owned()));
         self.refuse_nothing(&sources, &filter, &own)?;
         let mut line = self.run_line(&report.run_id, &sources);
-        self.probe(&sources, dest.as_ref(), &mut line)?;
+        self.probe(&sources, dest.as_ref(), &mut line, &mut report.notes)?;
         let owed = self.owed_purges()?;
         let (since, fresh) = self.since(&mut line, &mut report.notes)?;
         let fresh = fresh.map(|needles| Plan { needles: Arc::new(needles), ..self.plan.clone() });
@@ -258,7 +258,7 @@ impl Fleet<'_> {
     }
 
     fn sources(&self, notes: &mut Vec<String>) -> Result<Sources> {
-        let mut sources = Sources::default();
+        let mut sources = Sources { all_versions: self.job.all_versions, ..Sources::default() };
         for given in &self.job.sources {
             let named = |what: &dyn std::fmt::Display| Error::usage(format!("{}: {what}", (self.uri)(given)));
             match sources.add(given.as_os_str(), self.stores) {

@@ -26,7 +26,7 @@ pub struct Cli {
 pub const EXIT_CODES: &str = "\
 Exit codes: 0 nothing to do or all done · 1 found (scan: something to change; verify: tampered, changed, incomplete or a \
 survivor) · 2 usage or configuration, nothing touched · 3 finished, but some artifacts failed, are partial, unsupported, \
-skipped or hold something by hold or by name · 4 another run holds an artifact · 130, 143 interrupted, nothing half-written";
+skipped, pending, leave old versions, or hold something by hold or by name · 4 another run holds an artifact · 130, 143 interrupted, nothing half-written";
 
 /// The verbs.
 #[derive(Debug, Subcommand)]

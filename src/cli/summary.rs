@@ -24,6 +24,12 @@ pub fn text(report: &Report, job: &Job) -> String {
         row(&mut out, "kept", report.bytes.kept, "bytes");
         row(&mut out, "encoded", report.bytes.encoded, "bytes");
     }
+    if report.versions.purged > 0 {
+        row(&mut out, "purged", report.versions.purged, "old versions");
+    }
+    if report.versions.left > 0 {
+        row(&mut out, "left", report.versions.left, "old versions of rewritten objects, not looked at (see --purge-versions)");
+    }
     for (uri, status, reason) in &report.attention {
         let _infallible = writeln!(out, "{}: {uri}: {reason}", status.name());
     }

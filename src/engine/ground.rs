@@ -47,25 +47,30 @@ impl Fleet<'_> {
 
     /// Notes on the run line whether the servers of the buckets that are written to refuse a write whose condition does not hold.
     /// A usage error if one does not, unless that was accepted: another writer's object could be lost.
-    pub(super) fn probe(&self, sources: &Sources, dest: Option<&Dest>, line: &mut RunLine) -> Result<()> {
-        let mut buckets: Vec<String> = self.written(sources, dest).into_iter().map(|place| place.bucket).collect();
-        buckets.sort_unstable();
-        buckets.dedup();
-        for bucket in buckets {
+    pub(super) fn probe(
+        &self,
+        sources: &Sources,
+        dest: Option<&Dest>,
+        line: &mut RunLine,
+        notes: &mut Vec<String>,
+    ) -> Result<()> {
+        let mut places = self.written(sources, dest);
+        places.sort_unstable();
+        places.dedup_by(|one, two| one.bucket == two.bucket);
+        for place in places {
             let s3 = self.stores.s3()?;
-            let found = s3.probe(&bucket).map_err(|error| match error.kind() {
+            let found = s3.probe(&place).map_err(|error| match error.kind() {
                 Kind::Interrupted => error,
                 _ => Error::usage(format!("a bucket that is to be written to: {error}")),
             })?;
-            if found != Preconditions::Enforced && !s3.takes_unconditional() {
-                let what = match found {
-                    Preconditions::Ignored => "a bucket's server ignores the condition of a write (If-Match)",
-                    _ => "whether a bucket's server heeds the condition of a write (If-Match) could not be tried",
-                };
-                let help = "where nobody else writes there, --allow-unconditional-writes accepts it";
-                return Err(Error::usage(what).help(help));
+            if found == Preconditions::Ignored && !s3.takes_unconditional() {
+                let what = "a bucket's server ignores the condition of a write (If-Match): what others write could be lost";
+                return Err(Error::usage(what).help("where nobody else writes, --allow-unconditional-writes accepts it"));
             }
-            let shown = crate::judge::shown(&(self.search.mask)(bucket.as_bytes()));
+            if found == Preconditions::Unknown {
+                notes.push("whether a bucket's server heeds the condition of a write could not be tried".to_owned());
+            }
+            let shown = crate::judge::shown(&(self.search.mask)(place.bucket.as_bytes()));
             line.preconditions.insert(shown, found.name().to_owned());
         }
         Ok(())

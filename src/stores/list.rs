@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use super::Stores;
 use super::source::{Bucketed, Kind, Sources};
 use crate::store::disk::{self, Filter};
-use crate::store::s3::{Entries, Entry, Place};
+use crate::error::Result;
+use crate::store::s3::{Entry, Place};
 use crate::store::{self, Listed, Object, Pass};
 
 /// This run's own files and objects.
@@ -42,6 +43,9 @@ pub struct Listing<'a> {
     at: usize,
     entries: Option<Entries>,
 }
+
+/// Entries of a SOURCE as they come.
+type Entries = Box<dyn Iterator<Item = Result<Entry>>>;
 
 impl<'a> Listing<'a> {
     /// What `filter` wants of `sources`; with `all_versions` also what was replaced or deleted in buckets that have versions.
@@ -93,24 +97,13 @@ impl<'a> Listing<'a> {
     }
 
     /// The entries of a SOURCE.
-    fn open(&self, source: &Bucketed) -> crate::error::Result<Entries> {
+    fn open(&self, source: &Bucketed) -> Result<Entries> {
         let s3 = self.stores.s3()?;
         if let (Kind::Key, false) = (&source.kind, self.all_versions) {
-            return one(s3.look(&source.place)?);
+            return Ok(Box::new(s3.look(&source.place)?.into_iter().map(Ok)));
         }
-        s3.list(&source.place, self.all_versions)
+        Ok(Box::new(s3.list(&source.place, self.all_versions)?))
     }
-}
-
-#[cfg(feature = "s3")]
-#[expect(clippy::unnecessary_wraps, reason = "without the feature there is none")]
-fn one(entry: Option<Entry>) -> crate::error::Result<Entries> {
-    Ok(Box::new(entry.into_iter().map(Ok)))
-}
-
-#[cfg(not(feature = "s3"))]
-fn one(_: Option<Entry>) -> crate::error::Result<Entries> {
-    Ok(Entries::default())
 }
 
 impl Iterator for Listing<'_> {

@@ -23,13 +23,15 @@ pub struct Sources {
     pub disk: Vec<disk::Source>,
     /// In buckets.
     pub s3: Vec<Bucketed>,
+    /// `--all-versions`: what was deleted is there, too.
+    pub all_versions: bool,
 }
 
 impl Sources {
     /// Adds what `given` means; `false` if nothing is there. A usage error if it is nothing that can be a SOURCE.
     pub fn add(&mut self, given: &OsStr, stores: &Stores) -> Result<bool> {
         if let Some(place) = Place::parse(given.as_bytes()) {
-            let found = Bucketed::find(place?, stores)?;
+            let found = Bucketed::find(place?, stores, self.all_versions)?;
             let is_there = found.is_some();
             self.s3.extend(found);
             return Ok(is_there);
@@ -93,12 +95,13 @@ impl fmt::Debug for Bucketed {
 
 impl Bucketed {
     /// What `place` means; `None` if there is nothing.
-    fn find(place: Place, stores: &Stores) -> Result<Option<Self>> {
+    fn find(place: Place, stores: &Stores, all_versions: bool) -> Result<Option<Self>> {
         let s3 = stores.s3()?;
         let usage = |error: Error| Error::usage(error.to_string());
         let is_folder = place.key.is_empty() || place.key.ends_with('/');
         let (bucket, key) = (place.bucket.clone(), place.key.clone());
-        if !is_folder && s3.look(&place).map_err(usage)?.is_some() {
+        let is_key = !is_folder && s3.look(&place).map_err(usage)?.is_some();
+        if is_key {
             return Ok(Some(Self { root: folder_of(&key), place, kind: Kind::Key }));
         }
         if !is_folder && key.bytes().any(is_meta) {
@@ -106,7 +109,7 @@ impl Bucketed {
         }
         let key = if is_folder { key } else { format!("{key}/") };
         let place = Place { bucket, key };
-        match s3.list(&place, true).map_err(usage)?.next() {
+        match s3.list(&place, all_versions).map_err(usage)?.next() {
             Some(Ok(_)) => Ok(Some(Self { root: place.key.len(), place, kind: Kind::Prefix })),
             Some(Err(error)) => Err(usage(error)),
             None => Ok(None),

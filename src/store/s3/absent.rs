@@ -74,8 +74,8 @@ impl S3 {
         match self.0 {}
     }
 
-    /// Whether the bucket enforces preconditions; asked once a run. Leaves nothing in the bucket.
-    pub fn probe(&self, _: &str) -> Result<Preconditions> {
+    /// Whether the bucket of `place`, where this run writes, enforces preconditions; asked once a run. Leaves nothing there.
+    pub fn probe(&self, _: &Place) -> Result<Preconditions> {
         match self.0 {}
     }
 

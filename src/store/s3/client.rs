@@ -124,9 +124,10 @@ impl S3 {
         self.wait(small::put(&self.core, place, bytes, if_match))
     }
 
-    /// Whether the bucket enforces preconditions; asked once a run. Leaves nothing in the bucket.
-    pub fn probe(&self, bucket: &str) -> Result<Preconditions> {
-        self.wait(async { Ok(probe::preconditions(&self.core, bucket).await) })
+    /// Whether the bucket of `place`, where this run writes, enforces preconditions; asked once a run. Leaves nothing there.
+    pub fn probe(&self, place: &Place) -> Result<Preconditions> {
+        self.core.remember(place);
+        self.wait(async { Ok(probe::preconditions(&self.core, &place.bucket).await) })
     }
 
     /// Noncurrent versions of this very key (delete markers not counted); 0 where the bucket has no versions.
