@@ -178,7 +178,7 @@ impl Core {
 
     /// Whether requests carry checksums of their own (`AWS_REQUEST_CHECKSUM_CALCULATION`).
     pub(super) fn sums(&self) -> bool {
-        self.shared.request_checksum_calculation() != Some(&RequestChecksumCalculation::WhenRequired)
+        self.shared.request_checksum_calculation() != Some(RequestChecksumCalculation::WhenRequired)
     }
 
     /// Whether it is one of AWS's own endpoints.

@@ -3,13 +3,15 @@
 //! Bytes are read on the caller's thread (reading may wait for the network itself), sent by the runtime. Memory: as many parts as
 //! [`super::Tuning::sending`], each at most twice [`super::parts::Bounds::most_sent`], mostly 8 to 16 MiB.
 
+use std::sync::Arc;
+
 use aws_sdk_s3::config::http::HttpRequest;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
 use tokio::task::JoinSet;
 
 use super::client::S3;
-use super::core::{Shared, bare, patient, quoted};
+use super::core::{Core, bare, patient, quoted};
 use super::commit::Wrote;
 use super::fault::{Fault, Op};
 use super::list::encoded;
@@ -108,7 +110,7 @@ impl ObjectDraft<'_> {
             while flying.len() >= most {
                 done.push(landed(&self.store, &mut flying)?);
             }
-            let (core, place) = (Shared::clone(&self.store.core), self.place.clone());
+            let (core, place) = (Arc::clone(&self.store.core), self.place.clone());
             let (id, sums) = (upload.id().to_owned(), self.store.core.sums());
             match (part.copy, from) {
                 (Some(at), Some(from)) => {
@@ -183,7 +185,7 @@ fn landed(store: &S3, flying: &mut JoinSet<std::result::Result<CompletedPart, Fa
 
 /// Lets the service copy `len` bytes of the original from `at`.
 async fn copy(
-    core: &Shared,
+    core: &Core,
     place: &super::Place,
     upload: &str,
     number: i32,
