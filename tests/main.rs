@@ -30,6 +30,8 @@ mod refused;
 mod registry;
 mod registry_verbs;
 mod s3_docs;
+#[cfg(feature = "s3")]
+mod s3;
 mod settle;
 mod since;
 mod splice;

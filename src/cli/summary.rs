@@ -28,7 +28,12 @@ pub fn text(report: &Report, job: &Job) -> String {
         row(&mut out, "purged", report.versions.purged, "old versions");
     }
     if report.versions.left > 0 {
-        row(&mut out, "left", report.versions.left, "old versions of rewritten objects, not looked at (see --purge-versions)");
+        row(
+            &mut out,
+            "left",
+            report.versions.left,
+            "old versions of rewritten objects, not looked at (see --purge-versions)",
+        );
     }
     for (uri, status, reason) in &report.attention {
         let _infallible = writeln!(out, "{}: {uri}: {reason}", status.name());

@@ -64,8 +64,11 @@ impl Fleet<'_> {
                 _ => Error::usage(format!("a bucket that is to be written to: {error}")),
             })?;
             if found == Preconditions::Ignored && !s3.takes_unconditional() {
-                let what = "a bucket's server ignores the condition of a write (If-Match): what others write could be lost";
-                return Err(Error::usage(what).help("where nobody else writes, --allow-unconditional-writes accepts it"));
+                let what =
+                    "a bucket's server ignores the condition of a write (If-Match): what others write could be lost";
+                return Err(
+                    Error::usage(what).help("where nobody else writes, --allow-unconditional-writes accepts it")
+                );
             }
             if found == Preconditions::Unknown {
                 notes.push("whether a bucket's server heeds the condition of a write could not be tried".to_owned());

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use super::Stores;
 use super::source::{Bucketed, Kind, Sources};
-use crate::store::disk::{self, Filter};
 use crate::error::Result;
+use crate::store::disk::{self, Filter};
 use crate::store::s3::{Entry, Place};
 use crate::store::{self, Listed, Object, Pass};
 

@@ -14,9 +14,7 @@ use super::fault::Fault;
 use super::list::{self, Entries};
 use super::tuning::Tuning;
 use super::write::{ObjectDraft, Origin, Target};
-use super::{
-    Entry, Lent, Names, Opened, Options, Place, Preconditions, Purged, kept, probe, small, uploads, versions,
-};
+use super::{Entry, Lent, Names, Opened, Options, Place, Preconditions, Purged, kept, probe, small, uploads, versions};
 use crate::blob::Spool;
 use crate::error::{Error, Kind, Result};
 use crate::store::{Draft, Original, Purpose};
