@@ -51,28 +51,31 @@ def keys(rig: Rig) -> None:
 
 @case("chosen")
 def chosen(rig: Rig) -> None:
-    """globs, prefixes, include, exclude, min-age, several SOURCEs, and those that do not exist"""
-    bucket = rig.bucket()
-    names = ["logs/a.gz", "logs/b.gz", "logs/b.log", "logs/deep/c.gz", "logs-old/d.gz", "logs", "other/e.gz"]
+    """globs, prefixes, include and exclude choose what they choose on disk; min-age, several SOURCEs, and those that do not exist"""
+    bucket, tree = rig.bucket(), rig.work / "chosen"
+    names = ["logs/a.gz", "logs/b.gz", "logs/b.log", "logs/deep/c.gz", "logs-old/d.gz", "other/e.gz", "f.log"]
     for name in names:
-        rig.put(bucket, name, gz(BODY) if name.endswith(".gz") else BODY)
-
-    def hits(*arguments, expect=(1,), **more):
-        done = rig.scan(*arguments, expect=expect, **more)
-        return sorted(line["uri"].split(bucket + "/", 1)[1] for line in done.artifacts())
-
+        body = gz(BODY) if name.endswith(".gz") else BODY
+        rig.put(bucket, name, body)
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_bytes(body)
     root = f"s3://{bucket}/"
+
+    def hits(base: str, sources, more):
+        done = rig.scan(*(base + source for source in sources), *more, expect=[1])
+        return sorted(line["uri"].split(base, 1)[1] for line in done.artifacts())
+
     checks = [
-        ([root], sorted(names)), ([root + "logs/"], ["logs/a.gz", "logs/b.gz", "logs/b.log", "logs/deep/c.gz"]),
-        ([root + "logs"], ["logs"]), ([root + "logs/a.gz"], ["logs/a.gz"]), ([root + "logs/*.gz"], ["logs/a.gz", "logs/b.gz"]),
-        ([root + "*/*.gz"], ["logs-old/d.gz", "logs/a.gz", "logs/b.gz", "other/e.gz"]),
-        ([root, "--include", "**/*.gz"], [n for n in sorted(names) if n.endswith(".gz")]),
-        ([root, "--include", "logs/*", "--exclude", "**/*.log"], ["logs/a.gz", "logs/b.gz"]),
-        ([root + "logs/", root + "other/"], ["logs/a.gz", "logs/b.gz", "logs/b.log", "logs/deep/c.gz", "other/e.gz"]),
+        ([""], []), (["logs/"], []), (["logs/a.gz"], []), (["logs/*.gz"], []), (["*/*.gz"], []), (["*.log"], []), (["logs/", "other/"], []),
+        ([""], ["--include", "**/*.gz"]), ([""], ["--include", "*.gz"]), ([""], ["--include", "logs/*", "--exclude", "**/*.log"]),
+        ([""], ["--exclude", "logs"]), (["logs/"], ["--include", "*.gz"]), (["logs/", "logs/a.gz"], []), (["logs/*", "logs/deep/"], []),
     ]
-    for arguments, wanted in checks:
-        got = hits(*arguments)
-        need(got == wanted, f"{arguments}: {got}, expected {wanted}")
+    for sources, more in checks:
+        here, there = hits("chosen/", sources, more), hits(root, sources, more)
+        need(here == there, f"{sources} {more}: {there}, on disk {here}")
+    # A key that is a prefix too: alone without the slash.
+    rig.put(bucket, "logs", BODY)
+    need(hits(root, ["logs"], []) == ["logs"] and len(hits(root, ["logs/"], [])) == 4, "logs and logs/ are not told apart")
     for arguments in ([root + "none/"], [root + "none.gz"], [root + "*.none"], [f"s3://{bucket}-none/"], [root, "--exclude", "**"],
                       [root, "--min-age", "1h"]):
         rig.scan(*arguments, expect=[2])
@@ -103,7 +106,7 @@ def many(rig: Rig) -> None:
 def names(rig: Rig) -> None:
     """a person's e-mail in a key is masked wherever it is said, and the key stays"""
     bucket = rig.bucket()
-    for key in (f"users/{MAIL}/x.log", f"users/{quote(MAIL)}.log"):
+    for key in (f"users/{MAIL}/x.log", f"users/{quote(MAIL)}/y.log"):
         rig.put(bucket, key, BODY)
     for arguments in (["-vv"], ["-vv", "--json"]):
         done = rig.scan(f"s3://{bucket}/users/", *arguments, expect=[1, 3])

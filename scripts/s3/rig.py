@@ -121,9 +121,10 @@ class Rig:
 
     def environment(self, more: Optional[dict] = None, proxied: bool = True) -> dict:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        return {**kept, "HOME": str(self.home), "AWS_ENDPOINT_URL": self.proxy.url if proxied else self.endpoint,
-                "AWS_REGION": os.environ.get("AWS_REGION", "us-east-1"), "AWS_ACCESS_KEY_ID": self.access,
-                "AWS_SECRET_ACCESS_KEY": self.secret, "AWS_EC2_METADATA_DISABLED": "true", **(more or {})}
+        own = {"HOME": str(self.home), "AWS_ENDPOINT_URL": self.proxy.url if proxied else self.endpoint,
+               "AWS_REGION": os.environ.get("AWS_REGION", "us-east-1"), "AWS_ACCESS_KEY_ID": self.access,
+               "AWS_SECRET_ACCESS_KEY": self.secret, "AWS_EC2_METADATA_DISABLED": "true", **(more or {})}
+        return {**kept, **{name: value for name, value in own.items() if value is not None}}
 
     def manifest(self) -> pathlib.Path:
         self.made += 1

@@ -20,7 +20,7 @@ OWN = ("uri", "identity", "prev", "duration_ms", "run_id")
 POLICIES = {
     "drop": "",
     "redact": '[[rule]]\naction = "redact"\n',
-    "mask": '[[rule]]\nfiles = ["**/*.gz"]\naction = "mask"\n[[rule]]\nfiles = ["backup.tar!**"]\naction = "report"\n',
+    "mask": '[[rule]]\nfiles = ["**/*.gz"]\naction = "mask"\n[[rule]]\nfiles = ["backup.tar!backup/*"]\naction = "report"\n',
 }
 
 

@@ -152,7 +152,7 @@ impl Core {
     }
 
     fn client_in(&self, region: Option<Region>) -> Client {
-        let mut builder = Builder::from(&self.shared);
+        let mut builder = Builder::from(&self.shared).interceptor(super::quirks::OneDigest);
         if let Some(region) = region {
             builder = builder.region(region);
         }

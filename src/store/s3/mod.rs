@@ -32,6 +32,8 @@ mod parts;
 #[cfg(feature = "s3")]
 mod probe;
 #[cfg(feature = "s3")]
+mod quirks;
+#[cfg(feature = "s3")]
 mod read;
 #[cfg(feature = "s3")]
 mod send;
