@@ -49,7 +49,7 @@ use crate::since::At;
 use crate::store::disk::{Disk, Filter, RootLock, link};
 use crate::store::s3::S3;
 use crate::store::{self, Listed, Object};
-use crate::stores::{Buckets, Dest, Listing, Own, Sources, Stores, Watches};
+use crate::stores::{Buckets, Dest, Listing, Own, Sources, Stores, WARM, Watches};
 use crate::verify::{self, Blind};
 pub use books::Report;
 use books::{Books, summary};
@@ -541,12 +541,20 @@ impl Fleet<'_> {
             .build()
             .map_err(|_| Error::new(Kind::Io, "threads cannot be started"))?;
         self.crew.expect(tasks.iter().map(|task| task.object.identity.size()).sum());
-        let next = AtomicUsize::new(0);
+        let (next, warm) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let taker = Mutex::new((take, None::<Error>));
         let stop = AtomicBool::new(false);
         let work = || {
             while !stop.load(Ordering::Relaxed) && !self.halted() {
-                let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let Some(task) = tasks.get(at) else { return };
+                let upto = (at + 1 + WARM).min(tasks.len());
+                let from = warm.fetch_max(upto, Ordering::Relaxed).max(at + 1);
+                // What is vouched for may not have to be read at all.
+                for at in (from..upto).filter(|_| run.since.is_none()) {
+                    let soon = tasks.get(at).filter(|soon| soon.beside.is_none() && at >= next.load(Ordering::Relaxed));
+                    soon.into_iter().for_each(|soon| self.stores.expect(&soon.object));
+                }
                 let outcome = self.crew.lead(task.object.identity.size(), || scrub::scrub(task, run));
                 run.progress.done();
                 let mut taker = taker.lock().unwrap_or_else(PoisonError::into_inner);

@@ -33,7 +33,7 @@ fn dirty() -> Vec<u8> {
 }
 
 fn clean() -> Vec<u8> {
-    make::without(&dirty(), b"alice")
+    make::without(&dirty(), "alice")
 }
 
 fn filled() -> (World, Server) {
@@ -50,7 +50,9 @@ fn a_prefix_is_scanned_and_scrubbed_where_it_lies() {
     let (world, server) = filled();
     let found = scan(&world, &server, &["s3://logs/a/"], &[]);
     found.expect(1);
-    assert_eq!(found.of("would_rewrite"), ["s3://logs/a/app.log", "s3://logs/a/app.log.gz"]);
+    let mut hits = found.of("would_rewrite");
+    hits.sort_unstable();
+    assert_eq!(hits, ["s3://logs/a/app.log", "s3://logs/a/app.log.gz"]);
     let ran = scrub(&world, &server, "s3://logs/a/", &[]);
     ran.expect(0);
     assert_eq!(ran.of("clean"), ["s3://logs/a/deep/clean.log"]);
@@ -72,7 +74,7 @@ fn a_prefix_is_scanned_and_scrubbed_where_it_lies() {
 #[test]
 fn metadata_is_kept_and_long_kept_ranges_are_copied_there() {
     let (world, server) = (World::new(ALICE), Server::start(&[B]));
-    let mut text = make::log(&["x"]).repeat(300_000);
+    let mut text = make::log(&["x"]).repeat(500_000);
     let at = text.len() / 2;
     let at = at + text[at..].iter().position(|b| *b == b'\n').unwrap() + 1;
     let line = make::log(&["of alice@example.com"]);
@@ -81,7 +83,7 @@ fn metadata_is_kept_and_long_kept_ranges_are_copied_there() {
     server.put_with(B, "big.log", text.clone(), &headers);
     scrub(&world, &server, "s3://logs/big.log", &[]).expect(0);
     let now = server.get(B, "big.log").unwrap();
-    assert_eq!(*now.data, make::without(&text, b"alice"));
+    assert_eq!(*now.data, make::without(&text, "alice"));
     for (name, value) in headers {
         assert_eq!(now.headers[name], value);
     }
@@ -229,7 +231,7 @@ fn clean_objects_cost_one_request_each() {
     scan(&world, &server, &["s3://logs/x/"], &[]).expect(0);
     let log = server.state.lock().unwrap().log.clone();
     let of_objects = log.iter().filter(|line| line.starts_with("GetObject ") || line.starts_with("HeadObject "));
-    assert!(of_objects.count() <= 42, "{log:?}");
+    assert!(of_objects.count() <= 44, "{log:?}");
 }
 
 #[test]

@@ -19,6 +19,7 @@ use crate::scrub::sums::Ledger;
 use crate::scrub::{Blast, Run};
 use crate::store::disk::Disk;
 use crate::store::stdio::Sink;
+use crate::stores::Stores;
 use crate::verify::{self, Seen};
 
 /// Text, or text that a codec encoded, as an artifact and through the filter.
@@ -78,7 +79,7 @@ pub(super) fn agrees(
         since: None,
         fresh: None,
         second: &[second],
-        disk: &Disk::default(),
+        stores: &Stores::new(Disk::default(), None),
         mode: &Mode::Filter,
         verify: Verify::Full,
         overwrite: false,

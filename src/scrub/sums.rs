@@ -439,6 +439,7 @@ pub fn object(sum: &Sum, artifact: &Object) -> Result<Object> {
         identity: store::Identity::File(store::FileId::of(&meta)),
         links: std::os::unix::fs::MetadataExt::nlink(&meta),
         archived: false,
+        class: None,
         old_version: false,
     })
 }

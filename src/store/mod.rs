@@ -77,6 +77,8 @@ pub struct Object {
     pub links: u64,
     /// It must be restored before it can be read: [`Kind::Pending`] as it is opened, unless that was done.
     pub archived: bool,
+    /// Storage class of what is archived: a restore wants to know.
+    pub class: Option<String>,
     /// It is not the current version of its object: to be read, and never to be replaced.
     pub old_version: bool,
 }

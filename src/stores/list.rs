@@ -76,6 +76,7 @@ impl<'a> Listing<'a> {
             shown,
             relative: way,
             links: 1,
+            class: entry.class.filter(|_| entry.archived),
             archived: entry.archived,
             old_version: !entry.is_latest,
             place: store::Place::S3(entry.place),

@@ -9,7 +9,8 @@ mod folders;
 mod list;
 mod source;
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub use dest::Dest;
 pub use folders::{Buckets, Watches};
@@ -29,18 +30,20 @@ pub struct Stores {
     disk: Disk,
     /// There is one if any place of the run is in a bucket.
     s3: Option<S3>,
+    /// Objects whose first bytes are under way.
+    warm: Arc<Mutex<VecDeque<(s3::Place, s3::Opened)>>>,
 }
 
 impl Stores {
     /// The stores of a run.
     pub fn new(disk: Disk, s3: Option<S3>) -> Self {
-        Self { disk, s3 }
+        Self { disk, s3, warm: Arc::default() }
     }
 
     /// With threads that help.
     #[must_use]
     pub fn helped(self, crew: Arc<dyn Crew>) -> Self {
-        Self { disk: self.disk.helped(crew), s3: self.s3 }
+        Self { disk: self.disk.helped(crew), ..self }
     }
 
     /// The disk.
@@ -67,31 +70,70 @@ impl Stores {
         }
     }
 
+    /// `object` will be opened soon: asks for its first bytes if it is in a bucket, since an answer takes longer than the work on
+    /// it. At most twice [`WARM`] objects are held so; what they have of memory is what the store may read ahead.
+    pub fn expect(&self, object: &Object) {
+        let (Place::S3(place), false, Ok(s3)) = (&object.place, object.archived, self.s3()) else { return };
+        let Some(entry) = entry_of(object) else { return };
+        if let Ok(opened) = s3.open(&entry, Purpose::Read) {
+            opened.warm();
+            let mut warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner);
+            // Twice: each of several workers may be as far ahead, and one that was opened without it stays until then.
+            if warm.len() >= 2 * WARM {
+                warm.pop_front();
+            }
+            warm.push_back((place.clone(), opened));
+        }
+    }
+
+    /// What was expected, if it is this version.
+    fn expected(&self, entry: &Entry) -> Option<s3::Opened> {
+        let mut warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = warm.iter().position(|(place, _)| *place == entry.place)?;
+        let (_, opened) = warm.remove(at)?;
+        (opened.identity() == entry.identity()).then_some(opened)
+    }
+
     /// Opens `object` for `purpose`. Errors: skipped (`vanished`, `changed`, `special file`, `hard links`, `open for writing`,
     /// `old version`), pending (`archived`), locked, or the system's.
     pub fn open(&self, object: &Object, purpose: Purpose) -> Result<Opened<'_>> {
-        let inner = match (&object.place, &object.identity) {
-            (Place::S3(place), Identity::Object(id)) => {
+        let inner = match entry_of(object) {
+            Some(entry) => {
                 if object.old_version && purpose != Purpose::Read {
                     return Err(Error::new(Kind::Skipped, "old version"));
                 }
-                let entry = Entry {
-                    place: place.clone(),
-                    size: id.size,
-                    etag: id.etag.clone(),
-                    version: id.version.clone(),
-                    modified: id.modified,
-                    class: None,
-                    archived: object.archived,
-                    is_latest: !object.old_version,
-                    is_delete_marker: false,
-                };
-                Inner::S3(self.s3()?.open(&entry, purpose)?)
+                let s3 = self.s3()?;
+                if entry.archived && s3.restore(&entry)? {
+                    return Err(Error::new(Kind::Pending, "archived: its restore was asked for"));
+                }
+                match self.expected(&entry) {
+                    Some(opened) => Inner::S3(opened),
+                    None => Inner::S3(s3.open(&entry, purpose)?),
+                }
             }
-            _ => Inner::Disk(self.disk.open(object, purpose)?),
+            None => Inner::Disk(self.disk.open(object, purpose)?),
         };
         Ok(Opened { stores: self, inner })
     }
+}
+
+/// How many objects ahead of a worker are expected.
+pub const WARM: usize = 16;
+
+/// An object of a bucket as its listing told it.
+fn entry_of(object: &Object) -> Option<Entry> {
+    let (Place::S3(place), Identity::Object(id)) = (&object.place, &object.identity) else { return None };
+    Some(Entry {
+        place: place.clone(),
+        size: id.size,
+        etag: id.etag.clone(),
+        version: id.version.clone(),
+        modified: id.modified,
+        class: object.class.clone(),
+        archived: object.archived,
+        is_latest: !object.old_version,
+        is_delete_marker: false,
+    })
 }
 
 /// An artifact that was opened.

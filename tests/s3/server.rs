@@ -354,7 +354,10 @@ fn answer(operation: &str, request: &Request, state: &mut State) -> Answer {
         }
         "GetObject" | "HeadObject" => get(request, bucket, operation == "HeadObject"),
         "GetObjectTagging" => xml("<Tagging><TagSet></TagSet></Tagging>".to_owned()),
-        "GetObjectAcl" => refusal(400, "AccessControlListNotSupported"),
+        "GetObjectAcl" => xml("<AccessControlPolicy><Owner><ID>o</ID></Owner><AccessControlList><Grant><Grantee \
+             xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"CanonicalUser\"><ID>o</ID></Grantee>\
+             <Permission>FULL_CONTROL</Permission></Grant></AccessControlList></AccessControlPolicy>"
+            .to_owned()),
         "PutObject" => match condition(request, bucket) {
             Some(refused) => refused,
             None => written(bucket.put(&request.key, request.body.clone(), kept(request)), bucket.versioned, ""),
@@ -555,7 +558,7 @@ fn entry(key: &str, version: &Version) -> String {
     format!("<Key>{key}</Key><LastModified>{time}</LastModified><ETag>\"{etag}\"</ETag><Size>{size}</Size>")
 }
 
-/// Two keys a page, so that every test goes over pages.
+/// Two keys a page, so that every test goes over pages; folders have a page as AWS's.
 const PAGE: usize = 2;
 
 fn list(request: &Request, bucket: &Bucket) -> Answer {
@@ -572,7 +575,7 @@ fn list(request: &Request, bucket: &Bucket) -> Answer {
         if mark <= after || mark == last || folder.as_ref().is_some_and(|folder| after.starts_with(folder.as_str())) {
             continue;
         }
-        if n == PAGE {
+        if n == if delimiter.is_empty() { PAGE } else { 1000 } {
             more = true;
             break;
         }

@@ -49,7 +49,7 @@ impl Layer for Planned {
                     own.push(Span::new(range.start as u64, range.end as u64), payload)?;
                 }
                 if n == 0 {
-                    return Ok(());
+                    return Ok::<(), crate::error::Error>(());
                 }
                 input.consume(n);
             }

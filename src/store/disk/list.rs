@@ -137,6 +137,7 @@ impl<'a> Listing<'a> {
             identity: Identity::File(identity),
             links: meta.nlink(),
             archived: false,
+            class: None,
             old_version: false,
         };
         if let Some(first) = self.listed_before(&object) {

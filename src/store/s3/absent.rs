@@ -100,6 +100,13 @@ impl S3 {
     }
 }
 
+impl Opened {
+    /// Asks for the first bytes now.
+    pub fn warm(&self) {
+        match self.0 {}
+    }
+}
+
 impl Blob for Opened {
     fn len(&self) -> u64 {
         match self.0 {}

@@ -52,7 +52,7 @@ impl S3 {
 
     /// `--allow-unconditional-writes`.
     pub fn takes_unconditional(&self) -> bool {
-        false
+        self.core.unconditional
     }
 
     /// What is listed below `prefix` (its `key` is a prefix of keys, not a folder), in the order of the service, page by page;

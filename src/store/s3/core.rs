@@ -95,10 +95,8 @@ impl Core {
             .with_initial_backoff(tuning.backoff)
             .with_max_backoff(MAX_BACKOFF);
         let timeout = TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(ANSWER).build();
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .region(region)
-            .retry_config(retry)
-            .timeout_config(timeout);
+        let mut loader =
+            aws_config::defaults(BehaviorVersion::latest()).region(region).retry_config(retry).timeout_config(timeout);
         if let Some(profile) = &options.profile {
             loader = loader.profile_name(profile);
         }

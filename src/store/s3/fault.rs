@@ -236,8 +236,14 @@ impl From<Fault> for Error {
                     (_, "RequestTimeTooSkewed") => error.help("this machine's clock is wrong"),
                     (_, "NoSuchBucket") => error.help("is there such a bucket at this endpoint?"),
                     (401 | 403, _) => error.help(fault.op.need()),
-                    (301 | 307 | 308 | 400, "PermanentRedirect" | "TemporaryRedirect" | "AuthorizationHeaderMalformed")
+                    (
+                        301 | 307 | 308 | 400,
+                        "PermanentRedirect" | "TemporaryRedirect" | "AuthorizationHeaderMalformed",
+                    )
                     | (301 | 307 | 308, _) => error.help("the bucket lies in another region: see --region"),
+                    (400, _) if matches!(fault.op, Op::Get | Op::Head) => {
+                        error.help("where the customer keeps the key: see --sse-c-key")
+                    }
                     _ => error,
                 }
             }

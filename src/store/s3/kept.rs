@@ -40,12 +40,7 @@ pub(super) async fn look_at(core: &Core, place: &Place, version: Option<&str>) -
 }
 
 /// Looks at the current version of an object, or at another; with `etag` only if it is that.
-pub(super) async fn head(
-    core: &Core,
-    place: &Place,
-    etag: Option<&str>,
-    version: Option<&str>,
-) -> Result<Head, Fault> {
+pub(super) async fn head(core: &Core, place: &Place, etag: Option<&str>, version: Option<&str>) -> Result<Head, Fault> {
     let client = core.client(&place.bucket).await;
     let key = core.customer_key.as_ref();
     let request = client

@@ -4,8 +4,8 @@
 //! another. Memory: what two spools take.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::parts::Run;
 use crate::blob::{Blob, Spool, TempSpace};

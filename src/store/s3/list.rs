@@ -54,8 +54,7 @@ pub(super) fn entries(store: &S3, prefix: &Place, all_versions: bool) -> Entries
     let (send, pages) = channel(1);
     let (core, prefix) = (Arc::clone(&store.core), prefix.clone());
     let _detached = store.spawn(async move {
-        let done =
-            if all_versions { all(&core, &prefix, &send).await } else { current(&core, &prefix, &send).await };
+        let done = if all_versions { all(&core, &prefix, &send).await } else { current(&core, &prefix, &send).await };
         if let Err(error) = done {
             // Whoever asked may have gone.
             let _ = send.send(Err(error)).await;

@@ -80,11 +80,7 @@ struct Stretch {
 }
 
 /// Ranges to be copied, shortened so that what is sent between two is a whole part; and the object's length.
-fn stretches(
-    least_copy: u64,
-    bounds: &Bounds,
-    runs: impl Iterator<Item = Result<Run>>,
-) -> Result<(Vec<Stretch>, u64)> {
+fn stretches(least_copy: u64, bounds: &Bounds, runs: impl Iterator<Item = Result<Run>>) -> Result<(Vec<Stretch>, u64)> {
     let mut copies: Vec<Stretch> = Vec::new();
     // `sent_from`: where what is sent before the next copy begins.
     let (mut at, mut sent_from) = (0u64, 0u64);

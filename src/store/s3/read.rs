@@ -27,7 +27,7 @@ use super::sse;
 use super::write::{ObjectDraft, Origin, Target};
 use super::{Entry, Place};
 use crate::blob::Blob;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::store::{Draft, Identity, Note, Original, To};
 
 /// Blocks that are kept besides those under way: what is read again is mostly just behind.
@@ -132,6 +132,20 @@ impl Opened {
         }
     }
 
+    /// Asks for the first bytes now, if what may be read ahead allows it: somebody will read them soon.
+    pub fn warm(&self) {
+        let tuning = &self.store.core.tuning;
+        let len = self.desk.len;
+        let end = if len <= tuning.whole { len } else { tuning.first.saturating_mul(4).min(tuning.block) };
+        let mut state = self.desk.state();
+        if !state.blocks.is_empty() || end == 0 {
+            return;
+        }
+        if let Some(share) = take(&self.store.core, end) {
+            self.fetch(&mut state, 0, end, Some(share));
+        }
+    }
+
     /// The block in which `at` stands, asked for if there is none.
     fn demand(&self, state: &mut State, at: u64) {
         let tuning = &self.store.core.tuning;
@@ -172,6 +186,17 @@ impl Opened {
             last = (end, size.saturating_mul(2).min(tuning.block));
         }
     }
+}
+
+/// Lets go of blocks that were used long ago.
+fn trim(state: &mut State) {
+    let is_used = |block: &Block| block.share.is_none() && matches!(block.bytes, Came::Here(_));
+    let mut used = state.blocks.iter().filter(|block| is_used(block)).count();
+    state.blocks.retain(|block| {
+        let goes = used > KEPT && is_used(block);
+        used -= usize::from(goes);
+        !goes
+    });
 }
 
 /// Length of the block after one.
@@ -234,6 +259,7 @@ impl Blob for Opened {
                         block.share = None;
                         state.blocks.push_back(block);
                     }
+                    trim(&mut state);
                     return Ok(n);
                 }
             }
@@ -249,6 +275,9 @@ impl Original for Opened {
     /// Makes no request: what was read is of one version, or a fault is known. Whether that is still the current one is asked
     /// at commit, by a precondition.
     fn check(&self) -> Result<()> {
+        if self.store.is_interrupted() {
+            return Err(Error::new(Kind::Interrupted, "interrupted"));
+        }
         match self.desk.state().fault {
             Some(fault) => Err(Error::from(fault)),
             None => Ok(()),
@@ -263,7 +292,7 @@ impl Original for Opened {
         let target = match to {
             To::InPlace => Target::InPlace,
             To::Object { target, overwrite } => Target::Mirror { place: target.clone(), overwrite },
-            To::Mirror { .. } => return Err(Error::new(crate::error::Kind::Io, "not in a bucket")),
+            To::Mirror { .. } => return Err(Error::new(Kind::Io, "not in a bucket")),
         };
         Ok(Box::new(ObjectDraft::create(&self.store, Origin::Object(self), target, len)?))
     }

@@ -11,8 +11,8 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPa
 use tokio::task::JoinSet;
 
 use super::client::S3;
-use super::core::{Core, bare, patient, quoted};
 use super::commit::Wrote;
+use super::core::{Core, bare, patient, quoted};
 use super::fault::{Fault, Op};
 use super::list::encoded;
 use super::parts::{Part, plan};

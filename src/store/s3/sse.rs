@@ -30,9 +30,9 @@ impl CustomerKey {
     /// The key that a file of these bytes holds: 32 bytes as they are, or the Base64 or hex of them.
     pub fn parse(file: &[u8]) -> Result<Self> {
         let raw = if file.len() == LEN { Some(Zeroizing::new(file.to_vec())) } else { decode(file.trim_ascii()) };
-        let raw = raw.filter(|raw| raw.len() == LEN).ok_or_else(|| {
-            Error::new(Kind::Usage, "a customer's key is 32 bytes, or the Base64 or hex of 32 bytes")
-        })?;
+        let raw = raw
+            .filter(|raw| raw.len() == LEN)
+            .ok_or_else(|| Error::new(Kind::Usage, "a customer's key is 32 bytes, or the Base64 or hex of 32 bytes"))?;
         let sum: [u8; 16] = Md5::digest(&raw).into();
         Ok(Self { base64: Zeroizing::new(encode(&raw)), md5: encode(&sum) })
     }

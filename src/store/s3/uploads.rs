@@ -10,15 +10,15 @@ use std::time::{Duration, SystemTime};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumType, CompletedPart, EncodingType, MultipartUpload};
 
+use super::Place;
 use super::client::S3;
 use super::core::{Core, bare, once};
 use super::fault::{Fault, Op};
 use super::kept::Kept;
-use super::mark;
 use super::list::decoded;
+use super::mark;
 use super::send::{algorithm, set_expires};
 use super::sse::{self, CustomerKey};
-use super::Place;
 use crate::error::Result;
 
 /// The number of the part that marks an upload: no plan uses it.
@@ -256,12 +256,7 @@ async fn uploads(
 }
 
 /// The first part of an upload with a number above `after`.
-async fn parts_from(
-    core: &Core,
-    place: &Place,
-    upload: &str,
-    after: i32,
-) -> std::result::Result<Option<Mark>, Fault> {
+async fn parts_from(core: &Core, place: &Place, upload: &str, after: i32) -> std::result::Result<Option<Mark>, Fault> {
     let client = core.client(&place.bucket).await;
     let request = client
         .list_parts()

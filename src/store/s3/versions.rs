@@ -2,9 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use aws_sdk_s3::types::{
-    GlacierJobParameters, MfaDeleteStatus, ObjectLockLegalHoldStatus, RestoreRequest, Tier,
-};
+use aws_sdk_s3::types::{GlacierJobParameters, MfaDeleteStatus, ObjectLockLegalHoldStatus, RestoreRequest, Tier};
 
 use super::core::Core;
 use super::fault::{Fault, Op};

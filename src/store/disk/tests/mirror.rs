@@ -118,7 +118,7 @@ fn dest_rules() {
         let paths: Vec<_> = paths.iter().map(|p| at(p)).collect();
         let paths: Vec<_> = paths.iter().map(std::path::PathBuf::as_path).collect();
         let sources = sources(&paths);
-        let dest = Dest::plan(at(dest).as_os_str(), &sources)?;
+        let dest = Dest::plan(at(dest).as_os_str(), &sources, &[])?;
         let (filter, own) = (Filter::default(), Own::default());
         let listed = Listing::new(&sources, &filter, &own);
         let objects = listed.filter_map(|l| if let Listed::Object(o) = l { Some(o) } else { None });
