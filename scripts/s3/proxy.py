@@ -20,6 +20,7 @@ class Request(NamedTuple):
     bucket: str
     key: str  # percent-encoded, as it was sent
     length: int  # of its body
+    range: str  # that was asked for, "" if none
 
 
 def operation(method: str, target: str, headers: dict) -> Tuple[str, str, str]:
@@ -95,7 +96,7 @@ class Reader:
         if "chunked" in headers.get("transfer-encoding", ""):
             raise ValueError("a request in HTTP chunks")
         self.body = int(headers.get("content-length", 0))
-        self.found(Request(*operation(method, target, headers), self.body))
+        self.found(Request(*operation(method, target, headers), self.body, headers.get("range", "")))
 
 
 class Proxy:

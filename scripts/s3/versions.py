@@ -99,17 +99,16 @@ def purge_killed(rig: Rig) -> None:
         bucket, manifest = rig.bucket(versioned=True), rig.manifest()
         fill(rig, bucket, 8, 5)
         arguments = [f"s3://{bucket}/v/", "--in-place", "--purge-versions"]
+        old = {v["VersionId"] for v in rig.versions(bucket)[0]}
+        whole, enough = len(old), draw.randrange(1, 40)
         process = rig.started("scrub", *arguments, manifest=manifest)
-        whole = 8 * 6
-        # Killed as soon as some versions are gone.
-        while process.poll() is None and len(rig.versions(bucket)[0]) >= whole + (number % 3) * 2:
+        while process.poll() is None and whole - len(old & {v["VersionId"] for v in rig.versions(bucket)[0]}) < enough:
             time.sleep(0.002)
-        time.sleep(draw.uniform(0, 0.05))
         process.kill()
         process.wait()
         gone = whole - len(survivors(rig, bucket))
         left = len(rig.versions(bucket)[0])
-        middle += 8 < left
+        middle += 0 < gone < whole
         rig.scrub(*arguments, manifest=manifest, expect=[0])
         need(not survivors(rig, bucket), f"kill {number}: the next run left versions that hold the person")
         need(len(rig.versions(bucket)[0]) == 8, f"kill {number}: {len(rig.versions(bucket)[0])} versions are left of 8 objects")
