@@ -49,7 +49,7 @@ use crate::since::At;
 use crate::store::disk::{Disk, Filter, RootLock, link};
 use crate::store::s3::S3;
 use crate::store::{self, Listed, Object};
-use crate::stores::{Buckets, Dest, Listing, Own, Sources, Stores, WARM, Watches};
+use crate::stores::{Buckets, Dest, Listing, Own, Sources, Stores, Watches};
 use crate::verify::{self, Blind};
 pub use books::Report;
 use books::{Books, summary};
@@ -63,6 +63,8 @@ use unclean::Unclean;
 
 /// Inodes with several names whose line is remembered for the other names; past it they are read again.
 const MAX_LINKED: usize = 1 << 16;
+/// Small objects of buckets that are fetched before their turn: a request takes longer than a search.
+const SOON: usize = 33;
 /// What is always searched, as the run line names it; the policy's variants come after.
 const SPELLINGS: [&str; 5] = ["raw", "percent", "json", "html", "qp"];
 
@@ -541,20 +543,19 @@ impl Fleet<'_> {
             .build()
             .map_err(|_| Error::new(Kind::Io, "threads cannot be started"))?;
         self.crew.expect(tasks.iter().map(|task| task.object.identity.size()).sum());
-        let (next, warm) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let next = AtomicUsize::new(0);
         let taker = Mutex::new((take, None::<Error>));
         let stop = AtomicBool::new(false);
         let work = || {
             while !stop.load(Ordering::Relaxed) && !self.halted() {
                 let at = next.fetch_add(1, Ordering::Relaxed);
                 let Some(task) = tasks.get(at) else { return };
-                let upto = (at + 1 + WARM).min(tasks.len());
-                let from = warm.fetch_max(upto, Ordering::Relaxed).max(at + 1);
-                // What is vouched for may not have to be read at all.
-                for at in (from..upto).filter(|_| run.since.is_none()) {
-                    let soon = tasks.get(at).filter(|soon| soon.beside.is_none() && at >= next.load(Ordering::Relaxed));
-                    soon.into_iter().for_each(|soon| self.stores.expect(&soon.object));
-                }
+                // The one a step further than others were before; at the start all up to it.
+                let soon = if at == 0 { 1..SOON } else { at + SOON - 1..at + SOON };
+                // With `--since` most are not read at all.
+                let soon = tasks.get(soon.start..soon.end.min(tasks.len())).filter(|_| run.since.is_none());
+                let soon = soon.into_iter().flatten().filter(|task| task.beside.is_none());
+                soon.for_each(|task| run.stores.soon(&task.object));
                 let outcome = self.crew.lead(task.object.identity.size(), || scrub::scrub(task, run));
                 run.progress.done();
                 let mut taker = taker.lock().unwrap_or_else(PoisonError::into_inner);

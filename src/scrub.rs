@@ -7,10 +7,12 @@
 mod blast;
 pub mod sums;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -97,8 +99,7 @@ pub struct Outcome {
 pub fn scrub(task: &Task, run: &Run<'_>) -> Outcome {
     let started = Instant::now();
     let uri = task.object.uri(run.search.mask);
-    let work = Work { task, run, uri: &uri };
-    let result = catch_unwind(AssertUnwindSafe(|| work.go()))
+    let result = catch_unwind(AssertUnwindSafe(|| Work::new(task, run, &uri).go_on()))
         .unwrap_or_else(|_| Err(Error::new(Kind::Io, "an internal error; please report it with the line on stderr")));
     let mut outcome = match result {
         Ok(outcome) => outcome,
@@ -158,9 +159,37 @@ struct Work<'w> {
     task: &'w Task,
     run: &'w Run<'w>,
     uri: &'w str,
+    /// Its successor was begun.
+    drafted: Cell<bool>,
 }
 
-impl Work<'_> {
+impl<'w> Work<'w> {
+    fn new(task: &'w Task, run: &'w Run<'w>, uri: &'w str) -> Self {
+        Self { task, run, uri, drafted: Cell::new(false) }
+    }
+
+    /// A listing of a bucket may be old when its objects are read: what changed meanwhile, before anything was made of it, is read
+    /// as it is now, once. And a request that a signal broke off is no failure of the artifact.
+    fn go_on(&self) -> Result<Outcome> {
+        let (run, object) = (self.run, &self.task.object);
+        let outcome = self.go();
+        match &outcome {
+            Err(error) if object.path().is_none() && !self.drafted.get() => match error.kind() {
+                Kind::Io if run.search.interrupted.load(Ordering::Relaxed) => {
+                    Err(Error::new(Kind::Interrupted, "interrupted"))
+                }
+                Kind::Skipped if error.reason() == "changed" && !object.old_version => {
+                    let Some(object) = run.stores.anew(object)? else { return outcome };
+                    let Task { target, beside, .. } = self.task;
+                    let task = Task { object, target: target.clone(), beside: beside.clone() };
+                    Work::new(&task, run, self.uri).go()
+                }
+                _ => outcome,
+            },
+            _ => outcome,
+        }
+    }
+
     fn go(&self) -> Result<Outcome> {
         let run = self.run;
         if !run.mode.is_dry() && run.blast.tripped() {
@@ -330,6 +359,7 @@ impl Work<'_> {
             Some(target) => to(target, run.overwrite),
             None => To::InPlace,
         };
+        self.drafted.set(true);
         let mut draft = original.draft(to, patch.len())?;
         let applied = draft.apply(&patch)?;
         if applied.bytes != patch.len() {

@@ -162,6 +162,27 @@ fn another_writer_wins() {
     scrub(&world, &server, "s3://logs/a/", &[]).expect(0);
 }
 
+/// What was replaced after the listing is read as it is now.
+#[test]
+fn an_old_listing_is_no_reason_to_skip() {
+    let (world, server) = filled();
+    let mut written = false;
+    server.hook(move |operation, key, state| {
+        if operation == "GetObject" && key == "a/app.log" && !std::mem::replace(&mut written, true) {
+            state.bucket(B).put(key, [dirty(), dirty()].concat(), std::collections::BTreeMap::new());
+        }
+        None
+    });
+    scrub(&world, &server, "s3://logs/a/", &[]).expect(0);
+    assert_eq!(server.bytes(B, "a/app.log"), [clean(), clean()].concat());
+    let (world, server) = filled();
+    let sources = ["s3://logs/b/", "s3://logs/b/other.log"];
+    let usual = ["scrub", "--registry", REGISTRY, "--in-place", "--manifest", "m.jsonl"];
+    let ran = run(&world, &server, &[&usual[..], &sources].concat());
+    ran.expect(0);
+    assert_eq!((ran.of("rewritten").len(), ran.of("clean").len()), (1, 1), "listed twice, rewritten once");
+}
+
 #[test]
 fn a_server_that_ignores_conditions_is_refused() {
     let (world, server) = filled();

@@ -71,7 +71,7 @@ pub fn go(
     tracing::info!(in_force = registry.in_force, held = registry.held, pending = registry.pending, "registry read");
     job.own_files = own;
     job.own_files.extend(
-        [who.key_file.as_deref(), job.manifest.as_deref(), meter.file()].into_iter().flatten().map(PathBuf::from),
+        [who.key_file.as_deref(), who.read.reach.sse_c_key.as_deref(), job.manifest.as_deref(), meter.file()].into_iter().flatten().map(PathBuf::from),
     );
     job.own_files.extend(compiled::files(path));
     job.own_files.extend(job.since.iter().cloned());

@@ -62,6 +62,9 @@ impl Books {
     pub(super) fn enter(&mut self, run: &scrub::Run<'_>, line: Artifact, hit: bool, locked: bool) -> Result<()> {
         let report = &mut self.report;
         self.unclean.see(&line);
+        if !self.purges && line.has_versions() {
+            self.unclean.anybody();
+        }
         let attention = if self.purges { line.attention_now() } else { line.attention() };
         report.troubled |= attention;
         report.hit |= hit;

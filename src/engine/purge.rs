@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 use super::{Books, Fleet};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::reader::Reader;
-use crate::manifest::{Artifact, Line, Purge, VERSIONS, VERSIONS_UNKNOWN};
+use crate::manifest::{Line, Purge, VERSIONS};
 use crate::scrub::{self, Outcome, Task};
 use crate::store::s3::{Place, Purged};
 use crate::store::{self};
@@ -34,7 +34,7 @@ impl Fleet<'_> {
     /// What the result of `task` is owed: its old versions, if there are any and they are to go.
     pub(super) fn owes(&self, task: &Task, outcome: &Outcome) -> Option<Owed> {
         let line = &outcome.line;
-        if !self.job.purge_versions || !has_versions(line) {
+        if !self.job.purge_versions || !line.has_versions() {
             return None;
         }
         let place = match task.target.as_ref().unwrap_or(&task.object.place) {
@@ -57,7 +57,7 @@ impl Fleet<'_> {
             let bad = |error: Error| Error::usage(format!("--purge-versions: a manifest: {error}"));
             while let Some(read) = reader.next().map_err(bad)? {
                 match read.line {
-                    Line::Artifact(line) if has_versions(&line) => {
+                    Line::Artifact(line) if line.has_versions() => {
                         owed.insert(line.output.unwrap_or(line.uri));
                     }
                     Line::Purge(purge) if purge.done && purge.left == Some(0) => {
@@ -107,11 +107,6 @@ impl Fleet<'_> {
     }
 }
 
-/// Whether old versions are, or may be, there.
-fn has_versions(line: &Artifact) -> bool {
-    [VERSIONS, VERSIONS_UNKNOWN].into_iter().any(|word| line.left.contains_key(word))
-}
-
 impl Books {
     /// What a purge came to; `counted` of the versions are in the sums already.
     fn purged(&mut self, uri: &str, purged: &Purged, is_known: bool, counted: u64) {
@@ -122,6 +117,7 @@ impl Books {
         }
         if !is_known || purged.left > 0 {
             report.troubled = true;
+            self.unclean.anybody();
             let why = purged.reason.as_deref().unwrap_or("cannot be deleted");
             report.notes.push(format!("old versions of {uri}: {why}"));
         }

@@ -374,7 +374,12 @@ impl Artifact {
 
     /// Whether exit code 3 follows from it (SPEC "Exit codes"). Own files and links have no effect on it: a link is no artifact.
     pub fn attention(&self) -> bool {
-        self.attention_now() || [VERSIONS, VERSIONS_UNKNOWN].into_iter().any(|word| self.left.contains_key(word))
+        self.attention_now() || self.has_versions()
+    }
+
+    /// Whether old versions are, or may be, there.
+    pub fn has_versions(&self) -> bool {
+        [VERSIONS, VERSIONS_UNKNOWN].into_iter().any(|word| self.left.contains_key(word))
     }
 
     /// The same, if old versions of it are taken care of.

@@ -9,8 +9,7 @@ mod folders;
 mod list;
 mod source;
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 pub use dest::Dest;
 pub use folders::{Buckets, Watches};
@@ -30,14 +29,12 @@ pub struct Stores {
     disk: Disk,
     /// There is one if any place of the run is in a bucket.
     s3: Option<S3>,
-    /// Objects whose first bytes are under way.
-    warm: Arc<Mutex<VecDeque<(s3::Place, s3::Opened)>>>,
 }
 
 impl Stores {
     /// The stores of a run.
     pub fn new(disk: Disk, s3: Option<S3>) -> Self {
-        Self { disk, s3, warm: Arc::default() }
+        Self { disk, s3 }
     }
 
     /// With threads that help.
@@ -70,28 +67,23 @@ impl Stores {
         }
     }
 
-    /// `object` will be opened soon: asks for its first bytes if it is in a bucket, since an answer takes longer than the work on
-    /// it. At most twice [`WARM`] objects are held so; what they have of memory is what the store may read ahead.
-    pub fn expect(&self, object: &Object) {
-        let (Place::S3(place), false, Ok(s3)) = (&object.place, object.archived, self.s3()) else { return };
-        let Some(entry) = entry_of(object) else { return };
-        if let Ok(opened) = s3.open(&entry, Purpose::Read) {
-            opened.warm();
-            let mut warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner);
-            // Twice: each of several workers may be as far ahead, and one that was opened without it stays until then.
-            if warm.len() >= 2 * WARM {
-                warm.pop_front();
-            }
-            warm.push_back((place.clone(), opened));
-        }
+    /// An object of a bucket as it is now; `None` if it is gone, or of another store.
+    pub fn anew(&self, object: &Object) -> Result<Option<Object>> {
+        let Place::S3(place) = &object.place else { return Ok(None) };
+        let entry = self.s3()?.look(place)?;
+        Ok(entry.map(|entry| Object {
+            identity: entry.identity(),
+            archived: entry.archived,
+            class: entry.class.filter(|_| entry.archived),
+            ..object.clone()
+        }))
     }
 
-    /// What was expected, if it is this version.
-    fn expected(&self, entry: &Entry) -> Option<s3::Opened> {
-        let mut warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = warm.iter().position(|(place, _)| *place == entry.place)?;
-        let (_, opened) = warm.remove(at)?;
-        (opened.identity() == entry.identity()).then_some(opened)
+    /// `object` will be opened soon: a small one of a bucket is fetched already, while others are worked on.
+    pub fn soon(&self, object: &Object) {
+        if let (Some(entry), Some(s3), false) = (entry_of(object), &self.s3, object.archived) {
+            s3.soon(&entry);
+        }
     }
 
     /// Opens `object` for `purpose`. Errors: skipped (`vanished`, `changed`, `special file`, `hard links`, `open for writing`,
@@ -106,19 +98,13 @@ impl Stores {
                 if entry.archived && s3.restore(&entry)? {
                     return Err(Error::new(Kind::Pending, "archived: its restore was asked for"));
                 }
-                match self.expected(&entry) {
-                    Some(opened) => Inner::S3(opened),
-                    None => Inner::S3(s3.open(&entry, purpose)?),
-                }
+                Inner::S3(s3.open(&entry, purpose)?)
             }
             None => Inner::Disk(self.disk.open(object, purpose)?),
         };
         Ok(Opened { stores: self, inner })
     }
 }
-
-/// How many objects ahead of a worker are expected.
-pub const WARM: usize = 16;
 
 /// An object of a bucket as its listing told it.
 fn entry_of(object: &Object) -> Option<Entry> {

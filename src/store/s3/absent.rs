@@ -53,6 +53,11 @@ impl S3 {
         match self.0 {}
     }
 
+    /// `entry` will be opened soon: if it is small it is fetched already, while others are worked on.
+    pub fn soon(&self, _: &Entry) {
+        match self.0 {}
+    }
+
     /// A draft of `len` bytes at `target`, over an original of another store: `modified` nanoseconds since the epoch and no
     /// other metadata. `overwrite`: also over an object with other bytes.
     pub fn draft<'o>(&self, _: &'o dyn Original, _: &Place, _: bool, _: u64) -> Result<Box<dyn Draft + 'o>> {
@@ -96,13 +101,6 @@ impl S3 {
 
     /// Aborts unfinished uploads of earlier runs of ours below `prefix`; says how many.
     pub fn abort_left_uploads(&self, _: &Place) -> Result<u64> {
-        match self.0 {}
-    }
-}
-
-impl Opened {
-    /// Asks for the first bytes now.
-    pub fn warm(&self) {
         match self.0 {}
     }
 }

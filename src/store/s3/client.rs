@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use super::core::{self, Core};
 use super::fault::Fault;
 use super::list::{self, Entries};
+use super::read::{self, Soon};
 use super::tuning::Tuning;
 use super::write::{ObjectDraft, Origin, Target};
 use super::{Entry, Lent, Names, Opened, Options, Place, Preconditions, Purged, kept, probe, small, uploads, versions};
@@ -29,6 +30,7 @@ pub struct S3 {
     /// Tasks never hold it: the last handle is dropped by a thread that may wait for it.
     runtime: Arc<Runtime>,
     pub(super) lent: Lent,
+    pub(super) soon: Arc<Soon>,
 }
 
 impl fmt::Debug for S3 {
@@ -47,7 +49,7 @@ impl S3 {
     pub fn tuned(options: &Options, lent: Lent, tuning: Tuning) -> Result<Self> {
         let runtime = core::runtime()?;
         let core = Arc::new(runtime.block_on(Core::load(options, tuning))?);
-        Ok(Self { core, runtime: Arc::new(runtime), lent })
+        Ok(Self { core, runtime: Arc::new(runtime), lent, soon: Arc::default() })
     }
 
     /// `--allow-unconditional-writes`.
@@ -92,6 +94,11 @@ impl S3 {
             return Err(Error::new(Kind::Pending, "archived"));
         }
         Ok(Opened::new(self, entry))
+    }
+
+    /// `entry` will be opened soon: if it is small it is fetched already, while others are worked on.
+    pub fn soon(&self, entry: &Entry) {
+        read::soon(self, entry);
     }
 
     /// A draft of `len` bytes at `target`, over an original of another store, with no metadata of its own. `overwrite`: also over an

@@ -31,7 +31,7 @@ use super::{Addressing, Options, Place, Preconditions};
 use crate::error::{Error, Result};
 
 /// Times that a request is made at most.
-const ATTEMPTS: u32 = 6;
+const ATTEMPTS: u32 = 8;
 /// Longest pause between two attempts.
 const MAX_BACKOFF: Duration = Duration::from_secs(20);
 /// Within which a connection must stand.

@@ -49,7 +49,7 @@ impl fmt::Debug for Opened {
 }
 
 /// What the reader and the fetching tasks share.
-struct Desk {
+pub(super) struct Desk {
     core: Arc<Core>,
     place: Place,
     etag: String,
@@ -102,48 +102,58 @@ impl Drop for Block {
     }
 }
 
+/// Objects that are fetched before they are opened, in that order.
+#[derive(Default)]
+pub(super) struct Soon(Mutex<VecDeque<Arc<Desk>>>);
+
+/// How many.
+const SOON: usize = 64;
+
+/// Begins to fetch a small object that is opened soon, if the bound on what is read ahead has room for it.
+pub(super) fn soon(store: &S3, entry: &Entry) {
+    if entry.size == 0 || entry.size > store.core.tuning.whole || entry.archived {
+        return;
+    }
+    let mut soon = store.soon.0.lock().unwrap_or_else(PoisonError::into_inner);
+    if soon.iter().any(|desk| desk.is_of(entry)) {
+        return;
+    }
+    if soon.len() >= SOON
+        && let Some(stale) = soon.pop_front()
+    {
+        // Nobody wanted it.
+        stale.state().blocks.clear();
+    }
+    let Some(share) = take(&store.core, entry.size) else { return };
+    let desk = Arc::new(Desk::new(store, entry));
+    desk.fetch(store, &mut desk.state(), (0, entry.size), Some(share));
+    soon.push_back(desk);
+}
+
+impl Soon {
+    fn take(&self, entry: &Entry) -> Option<Arc<Desk>> {
+        let mut soon = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = soon.iter().position(|desk| desk.is_of(entry))?;
+        soon.remove(at)
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        // What is under way is for nobody; its tasks hold the desk.
+        self.desk.state().blocks.clear();
+    }
+}
+
 impl Opened {
     pub(super) fn new(store: &S3, entry: &Entry) -> Self {
-        let desk = Desk {
-            core: Arc::clone(&store.core),
-            place: entry.place.clone(),
-            etag: entry.etag.clone(),
-            version: entry.version.clone(),
-            len: entry.size,
-            state: Mutex::default(),
-            came: Condvar::new(),
-        };
-        Self { store: store.clone(), entry: entry.clone(), desk: Arc::new(desk) }
+        let desk = store.soon.take(entry).unwrap_or_else(|| Arc::new(Desk::new(store, entry)));
+        Self { store: store.clone(), entry: entry.clone(), desk }
     }
 
     /// Asks for `[start, end)`.
     fn fetch(&self, state: &mut State, start: u64, end: u64, share: Option<Share>) {
-        let id = state.next;
-        state.next += 1;
-        let desk = Arc::clone(&self.desk);
-        let task = self.store.spawn(async move {
-            let got = desk.get(start, end).await;
-            desk.put(id, got);
-        });
-        state.blocks.push_back(Block { id, start, end, bytes: Came::NotYet, task: Some(task), share });
-        let most = KEPT + self.store.core.tuning.depth;
-        while state.blocks.len() > most {
-            state.blocks.pop_front();
-        }
-    }
-
-    /// Asks for the first bytes now, if what may be read ahead allows it: somebody will read them soon.
-    pub fn warm(&self) {
-        let tuning = &self.store.core.tuning;
-        let len = self.desk.len;
-        let end = if len <= tuning.whole { len } else { tuning.first.saturating_mul(4).min(tuning.block) };
-        let mut state = self.desk.state();
-        if !state.blocks.is_empty() || end == 0 {
-            return;
-        }
-        if let Some(share) = take(&self.store.core, end) {
-            self.fetch(&mut state, 0, end, Some(share));
-        }
+        self.desk.fetch(&self.store, state, (start, end), share);
     }
 
     /// The block in which `at` stands, asked for if there is none.
@@ -301,6 +311,38 @@ impl Original for Opened {
 impl Desk {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn new(store: &S3, entry: &Entry) -> Self {
+        Self {
+            core: Arc::clone(&store.core),
+            place: entry.place.clone(),
+            etag: entry.etag.clone(),
+            version: entry.version.clone(),
+            len: entry.size,
+            state: Mutex::default(),
+            came: Condvar::new(),
+        }
+    }
+
+    /// Whether it is for this version.
+    fn is_of(&self, entry: &Entry) -> bool {
+        (&self.place, &self.etag, &self.version, self.len) == (&entry.place, &entry.etag, &entry.version, entry.size)
+    }
+
+    /// Asks for `[start, end)`.
+    fn fetch(self: &Arc<Self>, store: &S3, state: &mut State, (start, end): (u64, u64), share: Option<Share>) {
+        let id = state.next;
+        state.next += 1;
+        let desk = Arc::clone(self);
+        let task = store.spawn(async move {
+            let got = desk.get(start, end).await;
+            desk.put(id, got);
+        });
+        state.blocks.push_back(Block { id, start, end, bytes: Came::NotYet, task: Some(task), share });
+        while state.blocks.len() > KEPT + self.core.tuning.depth {
+            state.blocks.pop_front();
+        }
     }
 
     /// Hands over what came.

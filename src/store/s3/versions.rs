@@ -1,5 +1,6 @@
 //! Versions of an object besides its current one: how many there are, their deletion, and the restore of what is archived.
 
+use std::collections::HashSet;
 use std::num::NonZeroU32;
 
 use aws_sdk_s3::types::{GlacierJobParameters, MfaDeleteStatus, ObjectLockLegalHoldStatus, RestoreRequest, Tier};
@@ -9,6 +10,9 @@ use super::fault::{Fault, Op};
 use super::kept::{self, Head};
 use super::list::{is_archive, versions_of, versions_page};
 use super::{Entry, Place, Purged};
+
+/// Versions that are deleted before the listing is read again.
+const BATCH: usize = 10_000;
 
 /// A page of the versions of one key.
 struct Page {
@@ -45,41 +49,60 @@ pub(super) async fn count(core: &Core, place: &Place) -> Result<u64, Fault> {
 }
 
 /// Deletes noncurrent versions and delete markers of this very key. If its current version is itself a delete marker nothing is
-/// deleted: then the clean version is a noncurrent one.
+/// deleted: then the clean version is a noncurrent one. Memory: [`BATCH`] versions, and the ids of those that may not be deleted.
 pub(super) async fn purge(core: &Core, place: &Place) -> Result<Purged, Fault> {
-    let (mut from, mut purged) = ((None, None), Purged::default());
-    let mut why = Why::default();
-    let mut is_deleted = false;
+    let mut purged = Purged::default();
+    let (mut why, mut refused) = (Why::default(), HashSet::new());
     loop {
-        let page = match page(core, place, from).await {
-            Ok(page) => page,
+        // From the start again: how a listing goes on behind a version that is deleted is not said.
+        let old = match old(core, place, &refused).await {
+            Ok(old) => old,
             Err(fault) if fault.is_unknown_there() => return Ok(purged),
             Err(fault) => return Err(fault),
         };
-        is_deleted |= page.entries.iter().any(|entry| entry.is_latest && entry.is_delete_marker);
-        for entry in page.entries.iter().filter(|entry| !entry.is_latest) {
-            if is_deleted {
-                purged.left += u64::from(!entry.is_delete_marker);
-                continue;
-            }
-            match delete(core, entry).await {
+        if old.is_deleted {
+            purged.left = count(core, place).await?;
+            purged.reason = (purged.left > 0).then(|| "its current version is a delete marker".to_owned());
+            return Ok(purged);
+        }
+        if old.entries.is_empty() {
+            purged.reason = (purged.left > 0).then(|| why.text());
+            return Ok(purged);
+        }
+        for entry in old.entries {
+            match delete(core, &entry).await {
                 Ok(()) => purged.deleted += 1,
                 Err(fault) if fault.status() == 403 || fault.is_unknown_there() => {
                     purged.left += u64::from(!entry.is_delete_marker);
-                    why.learn(core, entry).await;
+                    why.learn(core, &entry).await;
+                    refused.extend(entry.version);
                 }
                 Err(fault) => return Err(fault),
             }
         }
+    }
+}
+
+/// Versions to be deleted.
+struct Old {
+    entries: Vec<Entry>,
+    /// The current version is a delete marker.
+    is_deleted: bool,
+}
+
+/// The first [`BATCH`] noncurrent versions that are not among the `refused`.
+async fn old(core: &Core, place: &Place, refused: &HashSet<String>) -> Result<Old, Fault> {
+    let (mut from, mut old) = ((None, None), Old { entries: Vec::new(), is_deleted: false });
+    loop {
+        let page = page(core, place, from).await?;
+        old.is_deleted |= page.entries.iter().any(|entry| entry.is_latest && entry.is_delete_marker);
+        let is_refused = |entry: &Entry| entry.version.as_ref().is_some_and(|id| refused.contains(id));
+        old.entries.extend(page.entries.into_iter().filter(|entry| !entry.is_latest && !is_refused(entry)));
         match page.next {
-            Some(next) => from = next,
-            None => break,
+            Some(next) if old.entries.len() < BATCH => from = next,
+            _ => return Ok(old),
         }
     }
-    if purged.left > 0 {
-        purged.reason = Some(if is_deleted { "its current version is a delete marker".to_owned() } else { why.text() });
-    }
-    Ok(purged)
 }
 
 async fn delete(core: &Core, entry: &Entry) -> Result<(), Fault> {

@@ -7,8 +7,8 @@ use md5::{Digest as _, Md5};
 use s3s::dto::*;
 use s3s::{Body, S3, S3Request, S3Response, S3Result, s3_error};
 
-use super::model::{PAGE, escape, etag, hex, unescape};
 pub use super::model::{Kept, Memory, Unfinished, Version};
+use super::model::{PAGE, escape, etag, hex, unescape};
 
 async fn all(body: Option<StreamingBlob>) -> S3Result<Vec<u8>> {
     let Some(body) = body else { return Ok(Vec::new()) };
@@ -121,7 +121,9 @@ impl S3 for Memory {
         let mut state = self.lock();
         let bucket = state.bucket(&input.bucket)?;
         let prefix = input.prefix.unwrap_or_default();
-        let after = input.continuation_token.as_deref().map(unescape).or(input.start_after).unwrap_or_default();
+        // The token is in code: it is opaque.
+        let token = input.continuation_token.as_deref().map(|token| unescape(&token.replace('-', "%")));
+        let after = token.or(input.start_after).unwrap_or_default();
         let (mut contents, mut folders) = (Vec::new(), Vec::<CommonPrefix>::new());
         let (mut last, mut truncated) = (String::new(), false);
         for key in bucket.keys.keys().filter(|key| key.starts_with(&prefix) && **key > after) {
@@ -157,7 +159,7 @@ impl S3 for Memory {
             contents: Some(contents),
             common_prefixes: Some(folders),
             is_truncated: Some(truncated),
-            next_continuation_token: truncated.then(|| escape(&last)),
+            next_continuation_token: truncated.then(|| last.bytes().map(|byte| format!("-{byte:02X}")).collect()),
             encoding_type: Some(EncodingType::from_static("url")),
             ..Default::default()
         }))
@@ -344,6 +346,15 @@ impl S3 for Memory {
         let removed = self.lock().bucket(&req.input.bucket)?.uploads.remove(&req.input.upload_id);
         removed.ok_or_else(|| s3_error!(NoSuchUpload))?;
         Ok(S3Response::new(AbortMultipartUploadOutput::default()))
+    }
+
+    async fn restore_object(&self, req: S3Request<RestoreObjectInput>) -> S3Result<S3Response<RestoreObjectOutput>> {
+        let input = req.input;
+        let days = input.restore_request.and_then(|request| request.days);
+        let mut state = self.lock();
+        let version = state.bucket(&input.bucket)?.version(&input.key, input.version_id.as_deref())?;
+        let is_archived = version.head.class.as_deref() == Some("GLACIER") && days == Some(3);
+        is_archived.then(|| S3Response::new(RestoreObjectOutput::default())).ok_or_else(|| s3_error!(InvalidRequest))
     }
 
     async fn list_multipart_uploads(

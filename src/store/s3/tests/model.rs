@@ -138,7 +138,12 @@ impl Bucket {
         }
     }
 
-    pub(super) fn judge(&self, key: &str, matches: Option<&ETagCondition>, none: Option<&ETagCondition>) -> S3Result<()> {
+    pub(super) fn judge(
+        &self,
+        key: &str,
+        matches: Option<&ETagCondition>,
+        none: Option<&ETagCondition>,
+    ) -> S3Result<()> {
         if self.ignores {
             return Ok(());
         }
@@ -164,7 +169,14 @@ impl State {
         format!("id{:06}", self.ids)
     }
 
-    pub(super) fn write(&mut self, bucket: &str, key: &str, body: Vec<u8>, etag: String, head: Kept) -> S3Result<String> {
+    pub(super) fn write(
+        &mut self,
+        bucket: &str,
+        key: &str,
+        body: Vec<u8>,
+        etag: String,
+        head: Kept,
+    ) -> S3Result<String> {
         let id = self.id();
         let bucket = self.bucket(bucket)?;
         let id = if bucket.versioned { id } else { "null".to_owned() };
