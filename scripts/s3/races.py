@@ -5,7 +5,7 @@ import threading
 import time
 from typing import Dict, List
 
-from rig import MAIL, Rig, case, fail, gz, harness, lines, need, say, without
+from rig import MAIL, Rig, case, fail, gz, harness, lines, need, say, status_of, without
 
 SMALL_KEYS = 38
 LARGE_KEYS = 2
@@ -106,3 +106,32 @@ def deleted(rig: Rig) -> None:
     back = rig.keys(bucket)
     need(not back, f"{len(back)} objects that were deleted are there again")
     say(f"   {outcome.by_status()}")
+
+
+@case("preconditions")
+def preconditions(rig: Rig) -> None:
+    """what the server does with If-Match is tried and told; where it is ignored nothing is written without the option"""
+    bucket = rig.bucket()
+    for key in ("p/a.jsonl", "p/b.jsonl"):
+        rig.put(bucket, key, OLD)
+    wrong = '"00000000000000000000000000000000"'
+    upload = rig.s3.create_multipart_upload(Bucket=bucket, Key="tried")["UploadId"]
+    part = rig.s3.upload_part(Bucket=bucket, Key="tried", UploadId=upload, PartNumber=1, Body=b"x")
+    parts = {"Parts": [{"ETag": part["ETag"], "PartNumber": 1}]}
+    tried = [status_of(lambda: rig.s3.put_object(Bucket=bucket, Key="p/a.jsonl", Body=OLD, IfMatch=wrong)),
+             status_of(lambda: rig.s3.complete_multipart_upload(Bucket=bucket, Key="tried", UploadId=upload, MultipartUpload=parts, IfMatch=wrong))]
+    enforced = 200 not in tried
+    if tried[1] == 200:
+        rig.s3.delete_object(Bucket=bucket, Key="tried")
+    else:
+        rig.s3.abort_multipart_upload(Bucket=bucket, Key="tried", UploadId=upload)
+    keys = set(rig.keys(bucket))
+    first = rig.scrub(f"s3://{bucket}/p/", "--in-place", expect=[0] if enforced else [2, 3])
+    say(f"   PutObject and CompleteMultipartUpload against a wrong If-Match: {tried}; the run line: {first.lines[0].get('preconditions')}")
+    need(("enforced" in str(first.lines[0].get("preconditions"))) == enforced, "not what was tried here")
+    need(set(rig.keys(bucket)) == keys, f"the try left something: {sorted(set(rig.keys(bucket)) ^ keys)}")
+    if not enforced:
+        need(all(rig.get(bucket, key) == OLD for key in ("p/a.jsonl", "p/b.jsonl")), "written all the same")
+        rig.scrub(f"s3://{bucket}/p/", "--in-place", "--allow-unconditional-writes", expect=[0])
+    need(all(rig.get(bucket, key) == without(OLD) for key in ("p/a.jsonl", "p/b.jsonl")), "not scrubbed")
+    need(not rig.uploads(bucket), "an unfinished upload is left")
