@@ -194,6 +194,28 @@ impl Spool {
     }
 }
 
+/// A spool from its first byte to its last.
+#[derive(Debug)]
+pub struct Played<S> {
+    of: S,
+    at: u64,
+}
+
+impl<S: std::ops::Deref<Target = Spool>> Played<S> {
+    /// Reads `of` from its start.
+    pub fn new(of: S) -> Self {
+        Self { of, at: 0 }
+    }
+}
+
+impl<S: std::ops::Deref<Target = Spool>> io::Read for Played<S> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = if self.at < self.of.len() { self.of.read_at(self.at, into)? } else { 0 };
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
 impl Blob for Spool {
     fn len(&self) -> u64 {
         self.head.len() as u64 + self.in_file

@@ -22,6 +22,8 @@ mod lines;
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -31,7 +33,7 @@ use crate::manifest::{Identity, Run, SinceLine};
 use crate::matcher::Needles;
 use crate::registry::Registry;
 use crate::registry::fresh::Fresh;
-use crate::store::Listed;
+use crate::store::{Listed, s3};
 use crate::store::disk::{Filter, Listing, Own, Source};
 
 /// Versions of files that are remembered; past it they are read in full.
@@ -58,6 +60,9 @@ pub struct Then<'t> {
 /// Reads the registry again, as it was at a point; what came later is not judged ([`Registry::grown`] says whether the
 /// point is one of its history).
 pub type At<'a> = dyn Fn(Then<'_>) -> Result<Registry> + Sync + 'a;
+
+/// Opens a manifest for reading.
+pub type Open<'o> = dyn Fn(&Path) -> Result<Box<dyn Read>> + 'o;
 
 /// Digest of a file's version and place.
 type Key = [u8; 16];
@@ -109,10 +114,11 @@ impl Since {
     /// Reads the manifests at `paths`. `today` is this run's line: runs that searched otherwise are passed over; `by_path`:
     /// whether what is searched for depends on more of an artifact's path than its name. Usage errors: a manifest that cannot
     /// be read to its end, or is not what was written.
-    pub fn read(paths: &[PathBuf], today: &Run, by_path: bool, mask: &Mask<'_>) -> Result<Self> {
+    pub fn read(paths: &[PathBuf], today: &Run, by_path: bool, mask: &Mask<'_>, open: &Open<'_>) -> Result<Self> {
         let mut since = Self { by_path, ..Self::default() };
         for path in paths {
-            let said = lines::read(path, today, &mut since, mask)
+            let said = open(path)
+                .and_then(|text| lines::read(path, text, today, &mut since, mask))
                 .map_err(|error| Error::usage(format!("--since: {error}")))?;
             since.said.push(said);
         }
@@ -168,6 +174,10 @@ impl Since {
 pub fn files(typed: &[PathBuf], manifest: Option<&Path>) -> Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> = Vec::new();
     for path in typed {
+        if s3::Place::parse(path.as_os_str().as_bytes()).is_some() {
+            files.push(path.clone());
+            continue;
+        }
         if !path.exists() && manifest == Some(path) {
             continue;
         }

@@ -172,7 +172,6 @@ pub fn cores() -> usize {
 pub fn job(walk: &Walk, say: &Say, mode: Mode) -> Result<Job> {
     check_names(walk.format.as_deref(), walk.codec.as_deref())?;
     s3::on_disk("--manifest", say.manifest.as_deref())?;
-    walk.since.iter().try_for_each(|path| s3::on_disk("--since", Some(path)))?;
     if walk.depth.all_versions && !mode.is_dry() {
         return Err(Error::usage("--all-versions is for scan and gate: what was replaced cannot be rewritten")
             .help("see --purge-versions"));

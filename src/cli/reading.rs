@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::args::{Bounds, ProgressWhen, Say};
 use super::bar::Bar;
 use super::build;
-use crate::blob::{Blob, Spool, TempSpace};
+use crate::blob::{Blob, Played, Spool, TempSpace};
 use crate::engine::Threads;
 use crate::error::{Error, Kind, Result};
 use crate::job::{Job, Progress};
@@ -27,32 +27,9 @@ pub struct Reading {
     jobs: usize,
     progress: Progress,
     quiet: bool,
-    /// A registry out of a bucket.
-    fetched: Option<Arc<Fetched>>,
-}
-
-/// A registry that was read from a bucket, once a run. It is in temporary files without a name as far as it is long.
-#[derive(Debug)]
-struct Fetched {
-    spool: Spool,
-    modified: i128,
-}
-
-/// A spool from its start.
-struct Played {
-    of: Arc<Fetched>,
-    at: u64,
-}
-
-impl Read for Played {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if self.at >= self.of.spool.len() {
-            return Ok(0);
-        }
-        let read = self.of.spool.read_at(self.at, into)?;
-        self.at += read as u64;
-        Ok(read)
-    }
+    /// A registry that was read from a bucket, once a run, and when it was written last, nanoseconds since the epoch. It is in
+    /// temporary files without a name as far as it is long.
+    fetched: Option<(Arc<Spool>, i128)>,
 }
 
 impl Default for Reading {
@@ -82,16 +59,15 @@ impl Reading {
             Kind::Interrupted => error,
             _ => Error::usage(format!("cannot read the registry: {error}")),
         })?;
-        self.fetched = Some(Arc::new(Fetched { spool, modified: entry.modified }));
+        self.fetched = Some((Arc::new(spool), entry.modified));
         Ok(self)
     }
 
     /// The registry that was fetched, from its start, and when it was written last.
     pub fn fetched(&self, now: Timestamp) -> Option<(Told, Timestamp)> {
-        let of = Arc::clone(self.fetched.as_ref()?);
-        let modified = Timestamp::from_nanosecond(of.modified).unwrap_or(now);
-        let bytes = of.spool.len();
-        Some((self.told(Box::new(Played { of, at: 0 }), bytes), modified))
+        let (spool, modified) = self.fetched.as_ref()?;
+        let modified = Timestamp::from_nanosecond(*modified).unwrap_or(now);
+        Some((self.told(Box::new(Played::new(Arc::clone(spool))), spool.len()), modified))
     }
 
     /// The threads.

@@ -71,7 +71,10 @@ pub fn go(
     tracing::info!(in_force = registry.in_force, held = registry.held, pending = registry.pending, "registry read");
     job.own_files = own;
     job.own_files.extend(
-        [who.key_file.as_deref(), who.read.reach.sse_c_key.as_deref(), job.manifest.as_deref(), meter.file()].into_iter().flatten().map(PathBuf::from),
+        [who.key_file.as_deref(), who.read.reach.sse_c_key.as_deref(), job.manifest.as_deref(), meter.file()]
+            .into_iter()
+            .flatten()
+            .map(PathBuf::from),
     );
     job.own_files.extend(compiled::files(path));
     job.own_files.extend(job.since.iter().cloned());
@@ -121,7 +124,8 @@ fn named<'p>(job: &'p Job, who: &'p Who, registry: &'p Path) -> impl Iterator<It
         _ => None,
     };
     let sources = job.sources.iter().map(PathBuf::as_path);
-    sources.chain(output).chain(who.policy.as_deref()).chain([registry])
+    let since = job.since.iter().map(PathBuf::as_path);
+    sources.chain(since).chain(output).chain(who.policy.as_deref()).chain([registry])
 }
 
 fn exit(report: &Report, job: &Job) -> Exit {

@@ -16,7 +16,9 @@ impl Fleet<'_> {
         let (job, given) = (self.job, self.given);
         let Some(at) = given.registry_at.filter(|_| !job.since.is_empty()) else { return Ok((None, None)) };
         let by_path = given.policy.rules.iter().any(|r| !(r.files.is_empty() && r.accept_unsupported.is_empty()));
-        let mut since = Since::read(&job.since, line, by_path, &|name| (self.search.mask)(name))?;
+        let mut since = Since::read(&job.since, line, by_path, &|name| (self.search.mask)(name), &|path| {
+            self.stores.text(path, self.space)
+        })?;
         let fresh = since.compare(&given.registry.needles, at)?;
         notes.append(&mut since.notes);
         line.since = std::mem::take(&mut since.said);

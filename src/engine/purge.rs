@@ -7,7 +7,6 @@
 //! Memory: the places of one batch; of earlier manifests, one each for every object that is owed a purge.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::BufReader;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -51,9 +50,10 @@ impl Fleet<'_> {
         if !self.job.purge_versions {
             return Ok(Vec::new());
         }
-        for path in self.job.since.iter().chain(&self.job.manifest) {
-            let Ok(file) = File::open(path) else { continue };
-            let mut reader = Reader::new(BufReader::new(file));
+        // A manifest that is not there yet owes nothing; those of `--since` were read before.
+        let own = self.job.manifest.iter().filter(|path| path.exists());
+        for path in self.job.since.iter().chain(own) {
+            let mut reader = Reader::new(BufReader::new(self.stores.text(path, self.space)?));
             let bad = |error: Error| Error::usage(format!("--purge-versions: a manifest: {error}"));
             while let Some(read) = reader.next().map_err(bad)? {
                 match read.line {

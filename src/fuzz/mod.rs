@@ -9,6 +9,8 @@ mod compiled;
 #[cfg(feature = "gzip")]
 mod inflate;
 mod inputs;
+#[cfg(feature = "s3")]
+mod object;
 mod pipeline;
 mod scanners;
 #[cfg(feature = "gzip")]
@@ -23,6 +25,8 @@ pub use compiled::compiled;
 #[cfg(feature = "gzip")]
 pub use inflate::inflate;
 pub use inputs::{checksums, policy, registry_csv, registry_jsonl};
+#[cfg(feature = "s3")]
+pub use object::object;
 pub use pipeline::{bzip2, divided, frames, gzip, journal, lz4, snappy, sql, tar, utf16, whole, xz, zip, zstd};
 pub use scanners::{csv, edit_list, json, spelling, text};
 #[cfg(feature = "gzip")]
@@ -58,6 +62,8 @@ pub static BODIES: &[(&str, Body)] = &[
     ("spelling", spelling),
     ("variants", variants),
     ("edit_list", edit_list),
+    #[cfg(feature = "s3")]
+    ("object", object),
     ("whole", whole),
     ("filter", filter),
     ("checksums", checksums),

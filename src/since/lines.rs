@@ -1,7 +1,6 @@
 //! Manifests, a line at a time: which version of a file is vouched for by which run.
 
-use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 use std::path::Path;
 
 use serde_json::Value;
@@ -18,12 +17,14 @@ const NO_MATTER: [&str; 10] =
     ["run_id", "started_at", "as_of", "mode", "verify", "registry", "policy", "key", "since", "preconditions"];
 
 /// Reads one manifest into `since`.
-pub(super) fn read(path: &Path, today: &Run, since: &mut Since, mask: &Mask<'_>) -> Result<SinceLine> {
-    let file = File::open(path).map_err(|e| Error::io("opening a manifest", &e))?;
-    if !file.metadata().is_ok_and(|meta| meta.is_file()) {
-        return Err(Error::usage("a manifest is not a regular file"));
-    }
-    let mut reader = Reader::new(BufReader::with_capacity(1 << 16, file));
+pub(super) fn read(
+    path: &Path,
+    text: Box<dyn Read>,
+    today: &Run,
+    since: &mut Since,
+    mask: &Mask<'_>,
+) -> Result<SinceLine> {
+    let mut reader = Reader::new(BufReader::with_capacity(1 << 16, text));
     // The run that is read, if it can be relied on.
     let mut base = None;
     while let Some(read) = reader.next()? {
@@ -39,7 +40,7 @@ pub(super) fn read(path: &Path, today: &Run, since: &mut Since, mask: &Mask<'_>)
             _ => {}
         }
     }
-    let uri = store::uri(&mask(path.as_os_str().as_encoded_bytes()));
+    let uri = store::masked_uri(path.as_os_str().as_encoded_bytes(), mask);
     Ok(SinceLine { uri, lines: reader.number, last: reader.prev().to_owned() })
 }
 

@@ -9,6 +9,10 @@ mod folders;
 mod list;
 mod source;
 
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::Arc;
 
 pub use dest::Dest;
@@ -16,7 +20,7 @@ pub use folders::{Buckets, Watches};
 pub use list::{Listing, Own};
 pub use source::{Bucketed, Sources};
 
-use crate::blob::Blob;
+use crate::blob::{Blob, Played, Spool, TempSpace};
 use crate::error::{Error, Kind, Result};
 use crate::pool::Crew;
 use crate::store::disk::{self, Disk};
@@ -65,6 +69,18 @@ impl Stores {
             Place::Path(_) => self.disk.look(object),
             Place::S3(_) => Some(object.identity.clone()),
         }
+    }
+
+    /// The text of a regular file, or of an object, from its start: a manifest. An object is fetched into temporary space first.
+    pub fn text(&self, path: &Path, space: &Arc<TempSpace>) -> Result<Box<dyn Read>> {
+        if let Some(place) = s3::Place::parse(path.as_os_str().as_bytes()) {
+            let mut spool = Spool::new(space);
+            self.s3()?.download(&place?, &mut spool)?;
+            return Ok(Box::new(Played::new(Box::new(spool))));
+        }
+        let file = File::open(path).map_err(|e| Error::io("opening a file", &e))?;
+        let is_file = file.metadata().is_ok_and(|meta| meta.is_file());
+        if is_file { Ok(Box::new(file)) } else { Err(Error::usage("not a regular file")) }
     }
 
     /// An object of a bucket as it is now; `None` if it is gone, or of another store.

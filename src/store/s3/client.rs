@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinSet;
 
 use super::core::{self, Core};
@@ -14,7 +14,7 @@ use super::fault::Fault;
 use super::list::{self, Entries};
 use super::read::{self, Soon};
 use super::tuning::Tuning;
-use super::write::{ObjectDraft, Origin, Target};
+use super::write::{ObjectDraft, Origin, Target, changed};
 use super::{Entry, Lent, Names, Opened, Options, Place, Preconditions, Purged, kept, probe, small, uploads, versions};
 use crate::blob::Spool;
 use crate::error::{Error, Kind, Result};
@@ -27,10 +27,22 @@ const LOOK: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub struct S3 {
     pub(super) core: Arc<Core>,
-    /// Tasks never hold it: the last handle is dropped by a thread that may wait for it.
-    runtime: Arc<Runtime>,
+    runtime: Handle,
+    /// Tasks never hold it: the last handle goes on a thread of ours.
+    _ending: Arc<Ending>,
     pub(super) lent: Lent,
     pub(super) soon: Arc<Soon>,
+}
+
+/// Ends the runtime without waiting: a look-up of a name may hang.
+struct Ending(Option<Runtime>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl fmt::Debug for S3 {
@@ -49,7 +61,8 @@ impl S3 {
     pub fn tuned(options: &Options, lent: Lent, tuning: Tuning) -> Result<Self> {
         let runtime = core::runtime()?;
         let core = Arc::new(runtime.block_on(Core::load(options, tuning))?);
-        Ok(Self { core, runtime: Arc::new(runtime), lent, soon: Arc::default() })
+        let handle = runtime.handle().clone();
+        Ok(Self { core, runtime: handle, _ending: Arc::new(Ending(Some(runtime))), lent, soon: Arc::default() })
     }
 
     /// `--allow-unconditional-writes`.
@@ -92,6 +105,11 @@ impl S3 {
     pub fn open(&self, entry: &Entry, _: Purpose) -> Result<Opened> {
         if entry.archived {
             return Err(Error::new(Kind::Pending, "archived"));
+        }
+        if entry.etag.is_empty() && entry.size > 0 {
+            // A service whose listings do not tell it.
+            let found = self.wait(kept::look_at(&self.core, &entry.place, entry.version.as_deref()))?.entry;
+            return if found.size == entry.size { Ok(Opened::new(self, &found)) } else { Err(changed()) };
         }
         Ok(Opened::new(self, entry))
     }
@@ -189,7 +207,7 @@ impl S3 {
         work: impl Future<Output = T> + Send + 'static,
     ) {
         // The handle is the set's own.
-        let _ = flying.spawn_on(work, self.runtime.handle());
+        let _ = flying.spawn_on(work, &self.runtime);
     }
 
     pub(super) fn is_interrupted(&self) -> bool {

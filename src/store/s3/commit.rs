@@ -115,7 +115,10 @@ impl ObjectDraft<'_> {
             // Somebody wrote just after: what is there now was not searched.
             Ok(_) => Err(changed()),
             Err(fault) if fault.is_gone() => Err(Error::new(Kind::Skipped, "vanished")),
-            Err(fault) => Err(fault.into()),
+            Err(fault) => {
+                let what = "it was written, and cannot be looked at";
+                Err(Error::from(Fault { op: fault.op, what: What::Odd(what) }))
+            }
         }
     }
 

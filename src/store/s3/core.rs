@@ -18,6 +18,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::{RetryPartition, TokenBucket};
 use aws_sdk_s3::config::{Builder, RequestChecksumCalculation};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::RequestPayer;
@@ -32,6 +33,11 @@ use crate::error::{Error, Result};
 
 /// Times that a request is made at most.
 const ATTEMPTS: u32 = 8;
+/// What all requests together may make again before the endpoint is taken for gone: an attempt costs 5, and so many come back a
+/// second. The SDK's own 500 are used up by a short storm of 503 over a few hundred objects.
+const RETRY_TOKENS: usize = 5_000;
+/// See [`RETRY_TOKENS`].
+const RETRY_REFILL: f32 = 50.0;
 /// Longest pause between two attempts.
 const MAX_BACKOFF: Duration = Duration::from_secs(20);
 /// Within which a connection must stand.
@@ -44,6 +50,7 @@ const LONG_ANSWER: Duration = Duration::from_secs(15 * 60);
 /// What all requests of a store share.
 pub(super) struct Core {
     shared: SdkConfig,
+    retries: RetryPartition,
     /// Not one of AWS's own endpoints.
     custom: bool,
     addressing: Addressing,
@@ -108,7 +115,9 @@ impl Core {
         }
         let shared = loader.load().await;
         let custom = is_custom(&shared);
+        let tokens = TokenBucket::builder().capacity(RETRY_TOKENS).refill_rate(RETRY_REFILL).build();
         Ok(Self {
+            retries: RetryPartition::custom("unwrite").token_bucket(tokens).build(),
             custom,
             shared,
             addressing: options.addressing,
@@ -150,7 +159,8 @@ impl Core {
     }
 
     fn client_in(&self, region: Option<Region>) -> Client {
-        let mut builder = Builder::from(&self.shared).interceptor(super::quirks::OneDigest);
+        let mut builder =
+            Builder::from(&self.shared).interceptor(super::quirks::OneDigest).retry_partition(self.retries.clone());
         if let Some(region) = region {
             builder = builder.region(region);
         }

@@ -177,8 +177,11 @@ impl Fault {
             },
             SdkError::TimeoutError(_) => What::NoAnswer("no answer in time"),
             SdkError::DispatchFailure(failure) if failure.is_timeout() => What::NoAnswer("no answer in time"),
-            SdkError::DispatchFailure(failure) if failure.is_io() => What::NoAnswer("no connection"),
-            SdkError::DispatchFailure(_) => What::NotSent("no usable credentials"),
+            SdkError::DispatchFailure(failure) if failure.is_user() => What::NotSent("the request could not be made"),
+            // Credentials that cannot be had have no kind of their own. The text is looked at and not passed on.
+            SdkError::DispatchFailure(_) if told(error, "redentials") => What::NotSent("no usable credentials"),
+            // Also an answer that was lost on its way.
+            SdkError::DispatchFailure(_) => What::NoAnswer("no connection"),
             _ => What::NotSent("the request could not be made"),
         };
         Self { op, what }
@@ -215,6 +218,21 @@ impl Fault {
     pub(super) fn may_be_done(&self) -> bool {
         matches!(self.what, What::NoAnswer(_)) || self.status() >= 500
     }
+}
+
+/// Whether the error, or what it comes of, says so.
+fn told<E>(error: &SdkError<E>, word: &str) -> bool {
+    let mut source = match error {
+        SdkError::DispatchFailure(failure) => failure.as_connector_error().map(|error| error as &dyn std::error::Error),
+        _ => None,
+    };
+    while let Some(error) = source {
+        if error.to_string().contains(word) {
+            return true;
+        }
+        source = error.source();
+    }
+    false
 }
 
 impl From<Fault> for Error {

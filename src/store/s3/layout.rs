@@ -18,7 +18,7 @@ const ENTRY: u64 = 16;
 const NEW: u64 = 1 << 63;
 
 /// What the new object is made of.
-pub(super) struct Layout {
+pub(crate) struct Layout {
     /// Where each piece begins in the new object, and where it is in the original or, with [`NEW`], among the new bytes.
     index: Spool,
     new: Spool,
@@ -38,7 +38,7 @@ struct Entry {
 
 impl Layout {
     /// The pieces of `patch`.
-    pub(super) fn of(patch: &Patch, space: &Arc<TempSpace>) -> Result<Self> {
+    pub(crate) fn of(patch: &Patch, space: &Arc<TempSpace>) -> Result<Self> {
         let (mut index, mut new) = (Spool::new(space), Spool::new(space));
         let (mut len, mut kept, mut after_new) = (0, 0, false);
         patch.play(|piece| {
@@ -68,17 +68,17 @@ impl Layout {
     }
 
     /// Length of the new object, bytes.
-    pub(super) fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.len
     }
 
     /// Bytes of it that are the original's.
-    pub(super) fn kept(&self) -> u64 {
+    pub(crate) fn kept(&self) -> u64 {
         self.kept
     }
 
     /// Its runs, from the first.
-    pub(super) fn runs(&self) -> impl Iterator<Item = Result<Run>> + '_ {
+    pub(crate) fn runs(&self) -> impl Iterator<Item = Result<Run>> + '_ {
         (0..self.entries()).map(|n| {
             let entry = self.entry(n).map_err(|e| Error::io("reading a temporary file", &e))?;
             Ok(Run { len: entry.end - entry.start, kept: (!entry.is_new).then_some(entry.from) })
@@ -86,7 +86,7 @@ impl Layout {
     }
 
     /// Reads the new object at `at`, kept bytes from `base`.
-    pub(super) fn read_at(&self, base: &dyn Blob, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn read_at(&self, base: &dyn Blob, at: u64, buf: &mut [u8]) -> io::Result<usize> {
         if at >= self.len || buf.is_empty() {
             return Ok(0);
         }
@@ -99,7 +99,7 @@ impl Layout {
     }
 
     /// All of `[at, at + buf.len())`.
-    pub(super) fn fill(&self, base: &dyn Blob, at: u64, buf: &mut [u8]) -> Result<()> {
+    pub(crate) fn fill(&self, base: &dyn Blob, at: u64, buf: &mut [u8]) -> Result<()> {
         let (mut at, mut rest) = (at, buf);
         while !rest.is_empty() {
             let n = self.read_at(base, at, rest).map_err(|e| Error::io("reading the original", &e))?;

@@ -269,7 +269,7 @@ pub(super) fn is_archive(class: Option<&str>) -> bool {
 }
 
 /// A key from a listing with `encoding-type=url`: percent-encoded, and `+` for a space.
-pub(super) fn decoded(text: &str, coded: bool) -> Result<String> {
+pub(crate) fn decoded(text: &str, coded: bool) -> Result<String> {
     if !coded {
         return Ok(text.to_owned());
     }
@@ -291,7 +291,7 @@ pub(super) fn decoded(text: &str, coded: bool) -> Result<String> {
 
 /// A key as it stands in the header that names the source of a copy, and in a tag set: all but the unreserved ones of RFC 3986
 /// §2.3 are percent-encoded; `/` only if asked for.
-pub(super) fn encoded(text: &str, keep_slash: bool) -> String {
+pub(crate) fn encoded(text: &str, keep_slash: bool) -> String {
     let mut out = String::with_capacity(text.len() * 2);
     for byte in text.bytes() {
         match byte {

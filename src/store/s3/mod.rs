@@ -22,13 +22,13 @@ mod fault;
 #[cfg(feature = "s3")]
 mod kept;
 #[cfg(feature = "s3")]
-mod layout;
+pub(crate) mod layout;
 #[cfg(feature = "s3")]
-mod list;
+pub(crate) mod list;
 #[cfg(feature = "s3")]
 mod mark;
 #[cfg(feature = "s3")]
-mod parts;
+pub(crate) mod parts;
 #[cfg(feature = "s3")]
 mod probe;
 #[cfg(feature = "s3")]

@@ -10,8 +10,7 @@ use aws_sdk_s3::types::CompletedMultipartUpload;
 use super::core::{Core, once, quoted};
 use super::fault::{Fault, Op};
 use super::kept::Kept;
-use super::uploads;
-use super::{Place, Preconditions};
+use super::{Place, Preconditions, mark, uploads};
 
 /// An entity tag that no object has.
 const NOBODY: &str = "00000000000000000000000000000000";
@@ -56,20 +55,17 @@ async fn put(core: &Core, place: &Place) -> Preconditions {
 }
 
 async fn parts(core: &Core, place: &Place) -> Preconditions {
-    let client = core.client(&place.bucket).await;
-    let request = client.create_multipart_upload().bucket(&place.bucket).key(&place.key);
-    let sum = super::send::algorithm(core.sums());
-    let request = Kept::default().on_create(core, "probe", request).set_checksum_algorithm(sum);
-    let Ok(created) = core.ask(Op::Create, request.send()).await else { return Preconditions::Unknown };
-    let Some(id) = created.upload_id() else { return Preconditions::Unknown };
-    let found = match uploads::send(core, place, id, 1, vec![0], core.sums()).await {
+    let Ok(id) = uploads::create(core, place, &Kept::default(), "probe").await else { return Preconditions::Unknown };
+    // Its only part is the mark: what is left of a probe by a kill is found like any other.
+    let found = match uploads::send(core, place, &id, uploads::MARKED, mark::own(), core.sums()).await {
         Ok(part) => {
             let list = CompletedMultipartUpload::builder().parts(part).build();
+            let client = core.client(&place.bucket).await;
             let request = client
                 .complete_multipart_upload()
                 .bucket(&place.bucket)
                 .key(&place.key)
-                .upload_id(id)
+                .upload_id(&id)
                 .multipart_upload(list)
                 .if_match(quoted(NOBODY))
                 .set_request_payer(core.payer.clone());
@@ -82,7 +78,7 @@ async fn parts(core: &Core, place: &Place) -> Preconditions {
         Err(_) => Preconditions::Unknown,
     };
     // If it was completed it is gone, and that is no error.
-    let _ = uploads::abort(core, place, id).await;
+    let _ = uploads::abort(core, place, &id).await;
     found
 }
 

@@ -22,7 +22,7 @@ use super::sse::{self, CustomerKey};
 use crate::error::Result;
 
 /// The number of the part that marks an upload: no plan uses it.
-const MARKED: i32 = 10_000;
+pub(super) const MARKED: i32 = 10_000;
 /// Age from which an upload of another machine is nobody's: no commit takes so long.
 const OLD: Duration = Duration::from_secs(6 * 60 * 60);
 /// Times that an upload is begun.
@@ -68,7 +68,7 @@ impl Drop for Upload {
 }
 
 /// Creates an upload. Where an answer was lost there may be two: the other is aborted.
-async fn create(core: &Core, place: &Place, kept: &Kept, mark: &str) -> std::result::Result<String, Fault> {
+pub(super) async fn create(core: &Core, place: &Place, kept: &Kept, mark: &str) -> std::result::Result<String, Fault> {
     let client = core.client(&place.bucket).await;
     let begun = std::time::Instant::now();
     let mut attempt = 1;
