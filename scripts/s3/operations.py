@@ -4,8 +4,8 @@ import re
 
 from rig import Rig, case, harness, need, say
 
-# What SeaweedFS cannot be brought to: AWS's regions, cold storage, preconditions that are ignored.
-NOT_HERE = {"RestoreObject", "HeadBucket", "DeleteObject"}
+# What SeaweedFS cannot be brought to: regions, cold storage, MFA delete, preconditions that are ignored.
+NOT_HERE = {"RestoreObject", "HeadBucket", "DeleteObject", "GetBucketVersioning"}
 
 
 def documented() -> set:
