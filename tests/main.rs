@@ -29,9 +29,9 @@ mod reflink;
 mod refused;
 mod registry;
 mod registry_verbs;
-mod s3_docs;
 #[cfg(feature = "s3")]
 mod s3;
+mod s3_docs;
 mod settle;
 mod since;
 mod splice;

@@ -127,8 +127,9 @@ def preconditions(rig: Rig) -> None:
         rig.s3.abort_multipart_upload(Bucket=bucket, Key="tried", UploadId=upload)
     keys = set(rig.keys(bucket))
     first = rig.scrub(f"s3://{bucket}/p/", "--in-place", expect=[0] if enforced else [2, 3])
-    say(f"   PutObject and CompleteMultipartUpload against a wrong If-Match: {tried}; the run line: {first.lines[0].get('preconditions')}")
-    need(("enforced" in str(first.lines[0].get("preconditions"))) == enforced, "not what was tried here")
+    told = first.lines[0].get("preconditions", {}) if first.lines else {}
+    say(f"   PutObject and CompleteMultipartUpload against a wrong If-Match: {tried}; exit {first.code}, the run line: {told}")
+    need(("enforced" in told.values()) == enforced, "not what was tried here")
     need(set(rig.keys(bucket)) == keys, f"the try left something: {sorted(set(rig.keys(bucket)) ^ keys)}")
     if not enforced:
         need(all(rig.get(bucket, key) == OLD for key in ("p/a.jsonl", "p/b.jsonl")), "written all the same")
