@@ -141,6 +141,16 @@ fn what_is_coded_by_its_header_is_decoded() {
     assert_eq!(now.headers["content-encoding"], "gzip");
 }
 
+/// What lies elsewhere is named.
+#[test]
+fn a_replicated_object_is_told() {
+    let (world, server) = (World::new(ALICE), Server::start(&[B]));
+    server.put_with(B, "app.log", dirty(), &[("x-amz-replication-status", "COMPLETED")]);
+    let ran = scrub(&world, &server, "s3://logs/app.log", &[]);
+    ran.expect(0);
+    assert!(ran.artifact("app.log")["notes"][0].as_str().unwrap().starts_with("replicated"));
+}
+
 /// No lost update: who wrote meanwhile keeps what was written.
 #[test]
 fn another_writer_wins() {

@@ -172,7 +172,7 @@ pub struct Scrub {
     /// Rewrite artifacts where they lie.
     #[arg(long, env = "UNWRITE_IN_PLACE")]
     pub in_place: bool,
-    /// Write a mirror: a folder if it ends in `/` or is one, else a file where SOURCE is one file; or s3://bucket/prefix/.
+    /// Write a mirror: a folder if it ends in `/` or is one, else a file where SOURCE is one file; or `s3://bucket/prefix/`.
     #[arg(long, value_name = "DEST", env = "UNWRITE_OUTPUT")]
     pub output: Option<PathBuf>,
     /// Replace targets in the mirror that have other bytes.
@@ -279,7 +279,7 @@ pub struct ReadRegistry {
 /// Where.
 #[derive(Debug, Args)]
 pub struct Walk {
-    /// Files, folders (symlinks in them are not followed), quoted globs, s3://bucket/key or s3://bucket/prefix/.
+    /// Files, folders (symlinks in them are not followed), quoted globs, `s3://bucket/key` or `s3://bucket/prefix/`.
     #[arg(value_name = "SOURCE", required = true)]
     pub sources: Vec<PathBuf>,
     /// Only artifacts whose path below SOURCE, or name, matches.

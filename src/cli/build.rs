@@ -304,15 +304,14 @@ pub fn registry(path: &Path, options: &Options, reading: &Reading) -> Result<Reg
 /// Reads the registry at `path`.
 pub fn plain(path: &Path, options: &Options, reading: &Reading) -> Result<Registry> {
     let form = Form::of(path)?;
-    let (input, mtime) = match reading.fetched(options.now) {
-        Some(fetched) => fetched,
-        None => {
-            s3::on_disk("the registry", Some(path))?;
-            let (file, mtime) = open(path, form, options.now)?;
-            let bytes = file.metadata().map_or(0, |meta| meta.len());
-            (reading.input(file, bytes), mtime)
-        }
-    };
+    if let Some((input, mtime)) = reading.fetched(options.now) {
+        return registry::read_by(&reading.pool(), input, form, mtime, options)
+            .map_err(|error| error.layer("registry"));
+    }
+    s3::on_disk("the registry", Some(path))?;
+    let (file, mtime) = open(path, form, options.now)?;
+    let bytes = file.metadata().map_or(0, |meta| meta.len());
+    let input = reading.input(file, bytes);
     registry::read_by(&reading.pool(), input, form, mtime, options).map_err(|error| error.layer("registry"))
 }
 

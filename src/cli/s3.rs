@@ -19,13 +19,13 @@ const MAX_CONCURRENCY: u16 = 256;
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Buckets (s3://…)")]
 pub struct Reach {
-    /// The service, if it is not AWS, such as https://minio.example.org:9000 [default: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL].
+    /// The service, if it is not AWS, such as `https://minio.example.org:9000` [default: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`].
     #[arg(long, value_name = "URL", env = "UNWRITE_ENDPOINT_URL")]
     pub endpoint_url: Option<String>,
-    /// Region [default: AWS_REGION, the profile].
+    /// Region [default: `AWS_REGION`, the profile].
     #[arg(long, value_name = "REGION", env = "UNWRITE_REGION")]
     pub region: Option<String>,
-    /// Profile of the AWS configuration files [default: AWS_PROFILE].
+    /// Profile of the AWS configuration files [default: `AWS_PROFILE`].
     #[arg(long, value_name = "NAME", env = "UNWRITE_PROFILE")]
     pub profile: Option<String>,
     /// Send no signature: for public buckets.

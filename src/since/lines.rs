@@ -129,7 +129,9 @@ pub(super) fn key(identity: &Identity, uri: &str, by_path: bool, mask: &Mask<'_>
     }
     let mut hash = Sha256::new();
     let mut parts = |numbers: &[u64], texts: &[&[u8]]| {
-        numbers.iter().for_each(|number| hash.update(number.to_le_bytes()));
+        for number in numbers {
+            hash.update(number.to_le_bytes());
+        }
         for part in texts {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);

@@ -157,7 +157,7 @@ pub enum Listed {
         /// This name.
         object: Object,
         /// The name under which it is read.
-        first: Object,
+        first: Box<Object>,
     },
     /// Passed over.
     Skipped {
@@ -213,6 +213,8 @@ pub enum Note {
     FolderNotSynced,
     /// The mirrored file belongs to whoever ran this (set-id bits were dropped).
     OwnerNotKept,
+    /// The bucket's service copies the object elsewhere: whether the copy follows is its matter.
+    Replicated,
     /// The mirrored file lacks an extended attribute or ACL (group and other bits were dropped with an ACL).
     AttributesNotKept,
     /// The bucket ignores preconditions, and the run was told to write all the same.
@@ -229,6 +231,7 @@ impl Note {
             Self::NoExchange => "renamed, no exchange here",
             Self::FolderNotSynced => "folder not synced",
             Self::OwnerNotKept => "owner not kept",
+            Self::Replicated => "replicated; its copies elsewhere were not looked at",
             Self::AttributesNotKept => "extended attributes not kept",
             Self::Unconditional => "written without a precondition, the bucket ignores them",
         }

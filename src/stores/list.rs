@@ -82,7 +82,7 @@ impl<'a> Listing<'a> {
             place: store::Place::S3(entry.place),
         };
         Some(match self.listed_before(&object) {
-            Some(first) => Listed::SameInode { object, first },
+            Some(first) => Listed::SameInode { object, first: Box::new(first) },
             None => Listed::Object(object),
         })
     }

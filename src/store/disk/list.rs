@@ -141,10 +141,10 @@ impl<'a> Listing<'a> {
             old_version: false,
         };
         if let Some(first) = self.listed_before(&object) {
-            return Some(Listed::SameInode { object, first });
+            return Some(Listed::SameInode { object, first: Box::new(first) });
         }
         Some(match self.first_of(&object) {
-            Some(first) => Listed::SameInode { object, first },
+            Some(first) => Listed::SameInode { object, first: Box::new(first) },
             None => Listed::Object(object),
         })
     }

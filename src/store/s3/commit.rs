@@ -43,7 +43,7 @@ impl ObjectDraft<'_> {
             }
             return Ok(Committed { identity: there.identity(), already: true, notes: Vec::new() });
         }
-        let mut notes = Vec::new();
+        let mut notes = if self.replicated { vec![Note::Replicated] } else { Vec::new() };
         let conditional = self.may_write(&mut notes)?;
         let small = layout.len() <= self.store.core.tuning.put;
         let mut refusals = 0;

@@ -31,8 +31,6 @@ use super::tuning::Tuning;
 use super::{Addressing, Options, Place, Preconditions};
 use crate::error::{Error, Result};
 
-/// Times that a request is made at most.
-const ATTEMPTS: u32 = 8;
 /// What all requests together may make again before the endpoint is taken for gone: an attempt costs 5, and so many come back a
 /// second. The SDK's own 500 are used up by a short storm of 503 over a few hundred objects.
 const RETRY_TOKENS: usize = 5_000;
@@ -98,7 +96,7 @@ impl Core {
         region = region.or_else(Region::new("us-east-1"));
         let customer_key = options.sse_c.as_ref().map(|key| CustomerKey::parse(&key.0)).transpose()?;
         let retry = RetryConfig::standard()
-            .with_max_attempts(ATTEMPTS)
+            .with_max_attempts(tuning.attempts)
             .with_initial_backoff(tuning.backoff)
             .with_max_backoff(MAX_BACKOFF);
         let timeout = TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(ANSWER).build();

@@ -27,6 +27,8 @@ pub struct Tuning {
     pub sending: usize,
     /// Times that a cut answer is read on, without a byte more.
     pub resumes: u32,
+    /// Times that a request is made at most.
+    pub attempts: u32,
     /// Pause before the second attempt; doubles with each.
     pub backoff: Duration,
 }
@@ -39,11 +41,12 @@ impl Default for Tuning {
             first: 256 << 10,
             block: 4 << 20,
             depth: 4,
-            ahead: 64 << 20,
+            ahead: 32 << 20,
             put: 8 << 20,
             parts: Bounds::default(),
             sending: 3,
             resumes: 8,
+            attempts: 8,
             backoff: Duration::from_millis(250),
         }
     }

@@ -25,8 +25,6 @@ use crate::error::Result;
 pub(super) const MARKED: i32 = 10_000;
 /// Age from which an upload of another machine is nobody's: no commit takes so long.
 const OLD: Duration = Duration::from_secs(6 * 60 * 60);
-/// Times that an upload is begun.
-const ATTEMPTS: u32 = 6;
 /// How much longer than the attempts took an upload may seem to be there.
 const SLACK: Duration = Duration::from_secs(5);
 
@@ -93,7 +91,7 @@ pub(super) async fn create(core: &Core, place: &Place, kept: &Kept, mark: &str) 
                 }
                 return Ok(id.to_owned());
             }
-            Err(fault) if fault.may_be_done() && attempt < ATTEMPTS => {
+            Err(fault) if fault.may_be_done() && attempt < core.tuning.attempts => {
                 let pause = core.tuning.backoff.saturating_mul(1 << attempt.min(6));
                 // Jitter: of many that were refused together, not all come back together.
                 let jitter = pause.mul_f64(f64::from(random_byte()) / 256.0);

@@ -58,6 +58,8 @@ pub(super) struct ObjectDraft<'o> {
     pub(super) layout: Option<Layout>,
     /// What stands at the target with the length that is to come: perhaps these very bytes.
     pub(super) there: Option<super::Entry>,
+    /// The original is copied elsewhere by the service.
+    pub(super) replicated: bool,
     /// Its own name, by which its write is known again.
     pub(super) mark: String,
     /// Length that was foretold.
@@ -79,8 +81,10 @@ impl<'o> ObjectDraft<'o> {
             Origin::Object(opened) => Some(look(store, opened, &target)?),
             Origin::Other(_) => None,
         };
+        let in_place = matches!(target, Target::InPlace);
+        let replicated = in_place && source.as_ref().is_some_and(|head| head.output.replication_status().is_some());
         let kept = match &source {
-            Some(head) => store.wait(Kept::of(&store.core, head, matches!(target, Target::InPlace)))?,
+            Some(head) => store.wait(Kept::of(&store.core, head, in_place))?,
             None => Kept::default(),
         };
         let (place, rule, there) = match (target, &origin) {
@@ -100,7 +104,7 @@ impl<'o> ObjectDraft<'o> {
         store.core.remember(&place);
         let mark = ulid::Ulid::new().to_string();
         let tap = Mutex::default();
-        Ok(Self { store: store.clone(), origin, place, rule, kept, layout: None, there, mark, len, tap })
+        Ok(Self { store: store.clone(), origin, place, rule, kept, layout: None, there, replicated, mark, len, tap })
     }
 
     /// The original's bytes.

@@ -91,7 +91,7 @@ fn storms_are_weathered() {
     for len in [3_000, 40_000] {
         let rig = rig();
         rig.memory.put(BUCKET, "k", &bytes(len));
-        rig.server.plan(|asked| if asked.n % 12 < 4 { Fault::SlowDown } else { Fault::None });
+        rig.server.plan(|asked| if asked.n % 7 < 2 { Fault::SlowDown } else { Fault::None });
         rig.scrub("k", &[(5, 6, b"")]).unwrap();
         assert_eq!(rig.memory.get(BUCKET, "k").unwrap().len(), len - 1);
     }

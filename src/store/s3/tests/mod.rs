@@ -45,6 +45,7 @@ fn small() -> Tuning {
         parts,
         sending: 3,
         resumes: 5,
+        attempts: 3,
         backoff: Duration::from_millis(1),
     }
 }
