@@ -33,8 +33,8 @@ use crate::manifest::{Identity, Run, SinceLine};
 use crate::matcher::Needles;
 use crate::registry::Registry;
 use crate::registry::fresh::Fresh;
-use crate::store::{Listed, s3};
 use crate::store::disk::{Filter, Listing, Own, Source};
+use crate::store::{Listed, s3};
 
 /// Versions of files that are remembered; past it they are read in full.
 pub const MAX_KNOWN: usize = 1 << 22;

@@ -81,15 +81,21 @@ impl Fleet<'_> {
 
     /// Aborts uploads that a killed run left unfinished, where this one writes.
     fn abort_uploads(&self, sources: &Sources, dest: Option<&Dest>, report: &mut Report) {
-        let (mut aborted, mut failed) = (0, None);
+        let (mut aborted, mut others, mut failed) = (0, 0, None);
         for place in self.written(sources, dest) {
             match self.stores.s3().and_then(|s3| s3.abort_left_uploads(&place)) {
-                Ok(n) => aborted += n,
+                Ok(swept) => {
+                    aborted += swept.aborted;
+                    others += swept.others;
+                }
                 Err(error) => failed = Some(error),
             }
         }
         if aborted > 0 {
             report.notes.push(format!("aborted {aborted} unfinished uploads of an earlier run"));
+        }
+        if others > 0 {
+            report.notes.push(format!("unfinished uploads of others were not looked at: {others}"));
         }
         if let Some(error) = failed {
             report

@@ -6,7 +6,7 @@ use crate::blob::{Blob, Spool};
 use crate::error::{Error, Result};
 use crate::store::{Draft, Identity, Note, Original, Purpose, To};
 
-use super::{Entry, Lent, Names, Options, Place, Preconditions, Purged};
+use super::{Entry, Lent, Names, Options, Place, Preconditions, Purged, Swept};
 
 /// There is no such store.
 #[derive(Debug, Clone)]
@@ -99,8 +99,8 @@ impl S3 {
         match self.0 {}
     }
 
-    /// Aborts unfinished uploads of earlier runs of ours below `prefix`; says how many.
-    pub fn abort_left_uploads(&self, _: &Place) -> Result<u64> {
+    /// Aborts unfinished uploads of earlier runs of ours below `prefix`, and counts those of others.
+    pub fn abort_left_uploads(&self, _: &Place) -> Result<Swept> {
         match self.0 {}
     }
 }

@@ -15,7 +15,9 @@ use super::list::{self, Entries};
 use super::read::{self, Soon};
 use super::tuning::Tuning;
 use super::write::{ObjectDraft, Origin, Target, changed};
-use super::{Entry, Lent, Names, Opened, Options, Place, Preconditions, Purged, kept, probe, small, uploads, versions};
+use super::{
+    Entry, Lent, Names, Opened, Options, Place, Preconditions, Purged, Swept, kept, probe, small, uploads, versions,
+};
 use crate::blob::Spool;
 use crate::error::{Error, Kind, Result};
 use crate::store::{Draft, Original, Purpose};
@@ -99,7 +101,7 @@ impl S3 {
         }
     }
 
-    /// Opens one version of an object: the one of `entry.version`, else the current one if its ETag is still `entry.etag`. No
+    /// Opens one version of an object: the one of `entry.version`, else the current one if its `ETag` is still `entry.etag`. No
     /// request is made before the first byte is read. Errors: skipped (`vanished`, `changed`), pending (`archived`); also later, by
     /// [`Original::check`].
     pub fn open(&self, entry: &Entry, _: Purpose) -> Result<Opened> {
@@ -142,7 +144,7 @@ impl S3 {
         small::download(self, place, spool)
     }
 
-    /// Writes a small object in one request; `if_match`: only over the version with this ETag, `Some("")`: only if there is none.
+    /// Writes a small object in one request; `if_match`: only over the version with this `ETag`, `Some("")`: only if there is none.
     pub fn put_small(&self, place: &Place, bytes: &[u8], if_match: Option<&str>) -> Result<Entry> {
         self.wait(small::put(&self.core, place, bytes, if_match))
     }
@@ -171,8 +173,8 @@ impl S3 {
         }
     }
 
-    /// Aborts unfinished uploads of earlier runs of ours below `prefix`; says how many.
-    pub fn abort_left_uploads(&self, prefix: &Place) -> Result<u64> {
+    /// Aborts unfinished uploads of earlier runs of ours below `prefix`, and counts those of others.
+    pub fn abort_left_uploads(&self, prefix: &Place) -> Result<Swept> {
         self.wait(uploads::sweep(&self.core, prefix))
     }
 

@@ -137,14 +137,14 @@ impl ObjectDraft<'_> {
         match self.store.finish(kept::look_at(core, &self.place, None)) {
             Ok(head) if self.is_ours(&head) => Ok(Settled::Ours(Box::new(head))),
             Ok(head) => match &self.rule {
-                Rule::Replace(etag) if head.entry.etag == *etag => self.unchanged(fault),
+                Rule::Replace(etag) if head.entry.etag == *etag => unchanged(fault),
                 Rule::Replace(_) => Err(changed()),
                 Rule::New => Err(refused()),
-                Rule::Over => self.unchanged(fault),
+                Rule::Over => unchanged(fault),
             },
             Err(gone) if gone.is_gone() => match &self.rule {
                 Rule::Replace(_) => Err(Error::new(Kind::Skipped, "vanished")),
-                Rule::New | Rule::Over => self.unchanged(fault),
+                Rule::New | Rule::Over => unchanged(fault),
             },
             Err(_) if fault.may_be_done() => {
                 let what = "no answer: whether it was written is not known";
@@ -153,18 +153,18 @@ impl ObjectDraft<'_> {
             Err(other) => Err(other.into()),
         }
     }
+}
 
-    /// The old version is there: a conflict with a write that was not done in the end is tried again.
-    fn unchanged(&self, fault: Fault) -> Result<Settled> {
-        match fault.status() {
-            409 => Ok(Settled::Again),
-            412 => {
-                let what = "the precondition was refused though it holds";
-                Err(Error::from(Fault { op: fault.op, what: What::Odd(what) }).help("see --allow-unconditional-writes"))
-            }
-            // The upload is gone: somebody aborts what is unfinished.
-            404 => Err(Fault { op: Op::Complete, what: What::Odd("the upload was aborted by somebody else") }.into()),
-            _ => Err(fault.into()),
+/// The old version is there: a conflict with a write that was not done in the end is tried again.
+fn unchanged(fault: Fault) -> Result<Settled> {
+    match fault.status() {
+        409 => Ok(Settled::Again),
+        412 => {
+            let what = "the precondition was refused though it holds";
+            Err(Error::from(Fault { op: fault.op, what: What::Odd(what) }).help("see --allow-unconditional-writes"))
         }
+        // The upload is gone: somebody aborts what is unfinished.
+        404 => Err(Fault { op: Op::Complete, what: What::Odd("the upload was aborted by somebody else") }.into()),
+        _ => Err(fault.into()),
     }
 }

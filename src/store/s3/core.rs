@@ -41,9 +41,9 @@ const MAX_BACKOFF: Duration = Duration::from_secs(20);
 /// Within which a connection must stand.
 const CONNECT: Duration = Duration::from_secs(5);
 /// Within which an answer must begin.
-const ANSWER: Duration = Duration::from_secs(60);
+const ANSWER: Duration = Duration::from_mins(1);
 /// Within which an answer must begin that comes after a copy of gigabytes within the service.
-const LONG_ANSWER: Duration = Duration::from_secs(15 * 60);
+const LONG_ANSWER: Duration = Duration::from_mins(15);
 
 /// What all requests of a store share.
 pub(super) struct Core {
@@ -180,6 +180,11 @@ impl Core {
     /// The folder (empty, or with its `/`) of this bucket in which this run works.
     pub(super) fn folder(&self, bucket: &str) -> String {
         self.folders.lock().unwrap_or_else(PoisonError::into_inner).get(bucket).cloned().unwrap_or_default()
+    }
+
+    /// The customer's key, for what is encrypted with it.
+    pub(super) fn key(&self, is_keyed: bool) -> Option<&CustomerKey> {
+        self.customer_key.as_ref().filter(|_| is_keyed)
     }
 
     /// Whether requests carry checksums of their own (`AWS_REQUEST_CHECKSUM_CALCULATION`).

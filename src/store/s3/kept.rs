@@ -41,8 +41,22 @@ pub(super) async fn look_at(core: &Core, place: &Place, version: Option<&str>) -
 
 /// Looks at the current version of an object, or at another; with `etag` only if it is that.
 pub(super) async fn head(core: &Core, place: &Place, etag: Option<&str>, version: Option<&str>) -> Result<Head, Fault> {
+    match look(core, place, (etag, version), core.customer_key.as_ref()).await {
+        // A service refuses the customer's key for what is not encrypted with it.
+        Err(fault) if fault.status() == 400 && core.customer_key.is_some() => {
+            look(core, place, (etag, version), None).await
+        }
+        found => found,
+    }
+}
+
+async fn look(
+    core: &Core,
+    place: &Place,
+    (etag, version): (Option<&str>, Option<&str>),
+    key: Option<&CustomerKey>,
+) -> Result<Head, Fault> {
     let client = core.client(&place.bucket).await;
-    let key = core.customer_key.as_ref();
     let request = client
         .head_object()
         .bucket(&place.bucket)
@@ -90,6 +104,8 @@ pub(super) struct Kept {
     bucket_key: Option<bool>,
     tags: Option<String>,
     grants: Grants,
+    /// Not encrypted with the customer's key, though there is one.
+    is_plain: bool,
 }
 
 /// The ACL as headers of a write carry it.
@@ -124,13 +140,14 @@ impl Kept {
             kms_key: text(output.ssekms_key_id().filter(|_| in_place)),
             bucket_key: output.bucket_key_enabled().filter(|_| in_place && output.ssekms_key_id().is_some()),
             tags: tags(core, &head.entry).await?,
+            is_plain: !by_customer,
             grants: if in_place { grants(core, &head.entry).await? } else { Grants::default() },
         })
     }
 
     /// On a write in one request.
     pub(super) fn on_put(&self, core: &Core, mark: &str, request: PutObjectFluentBuilder) -> PutObjectFluentBuilder {
-        let key = core.customer_key.as_ref();
+        let key = core.key(self.is_keyed());
         request
             .set_metadata(Some(self.marked(mark)))
             .set_content_type(self.content_type.clone())
@@ -161,7 +178,7 @@ impl Kept {
         mark: &str,
         request: CreateMultipartUploadFluentBuilder,
     ) -> CreateMultipartUploadFluentBuilder {
-        let key = core.customer_key.as_ref();
+        let key = core.key(self.is_keyed());
         request
             .set_metadata(Some(self.marked(mark)))
             .set_content_type(self.content_type.clone())
@@ -188,6 +205,11 @@ impl Kept {
     /// `Expires`, which is set on the request itself: the SDK takes dates only.
     pub(super) fn expires(&self) -> Option<String> {
         self.expires.clone()
+    }
+
+    /// Whether it is encrypted with the customer's key, if there is one.
+    pub(super) fn is_keyed(&self) -> bool {
+        !self.is_plain
     }
 
     fn marked(&self, mark: &str) -> HashMap<String, String> {

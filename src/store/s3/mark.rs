@@ -35,7 +35,8 @@ pub(super) fn living() -> Vec<String> {
 
 /// MD5 in hex.
 fn tag(content: &[u8]) -> String {
-    Md5::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = Md5::digest(content).into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
 }
 
 fn content(pid: u32, started: u64) -> Vec<u8> {

@@ -41,7 +41,8 @@ mod send;
 mod small;
 #[cfg(feature = "s3")]
 mod sse;
-#[cfg(all(test, feature = "s3"))]
+#[cfg(feature = "s3")]
+#[cfg(test)]
 mod tests;
 #[cfg(feature = "s3")]
 mod tuning;
@@ -64,4 +65,4 @@ pub use list::Entries;
 pub use read::Opened;
 #[cfg(feature = "s3")]
 pub use tuning::Tuning;
-pub use types::{Addressing, Entry, Lent, Names, Options, Place, Preconditions, Purged, SCHEME, SseKey};
+pub use types::{Addressing, Entry, Lent, Names, Options, Place, Preconditions, Purged, SCHEME, SseKey, Swept};

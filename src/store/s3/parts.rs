@@ -61,7 +61,7 @@ where
     let mut least_copy = bounds.least;
     loop {
         let (copies, len) = stretches(if may_copy { least_copy } else { u64::MAX }, bounds, runs()?)?;
-        if let Some(parts) = cut(bounds, &copies, len)? {
+        if let Some(parts) = cut(bounds, &copies, len) {
             return Ok(parts);
         }
         least_copy = least_copy.saturating_mul(2);
@@ -102,9 +102,9 @@ fn stretches(least_copy: u64, bounds: &Bounds, runs: impl Iterator<Item = Result
 }
 
 /// The parts; `None` if there are too many of them, or one is too long.
-fn cut(bounds: &Bounds, copies: &[Stretch], len: u64) -> Result<Option<Vec<Part>>> {
+fn cut(bounds: &Bounds, copies: &[Stretch], len: u64) -> Option<Vec<Part>> {
     if copies.len() > bounds.parts {
-        return Ok(None);
+        return None;
     }
     let gaps = {
         let mut at = 0;
@@ -115,15 +115,15 @@ fn cut(bounds: &Bounds, copies: &[Stretch], len: u64) -> Result<Option<Vec<Part>
         }
         sum + (len - at)
     };
-    let copied: u64 = copies.iter().map(|copy| copy.len.div_ceil(bounds.copied)).sum();
+    let pieces: u64 = copies.iter().map(|copy| copy.len.div_ceil(bounds.copied)).sum();
     // Each gap may add a part that is not full.
-    let room = (bounds.parts as u64).saturating_sub(copied + copies.len() as u64 + 1);
-    if room == 0 && gaps > 0 && copied + copies.len() as u64 + 1 > bounds.parts as u64 {
-        return Ok(None);
+    let room = (bounds.parts as u64).saturating_sub(pieces + copies.len() as u64 + 1);
+    if room == 0 && gaps > 0 && pieces + copies.len() as u64 + 1 > bounds.parts as u64 {
+        return None;
     }
     let sent = bounds.sent.max(gaps.div_ceil(room.max(1)));
     if sent > bounds.most_sent {
-        return Ok(None);
+        return None;
     }
     let mut parts = Vec::new();
     let mut at = 0;
@@ -137,7 +137,7 @@ fn cut(bounds: &Bounds, copies: &[Stretch], len: u64) -> Result<Option<Vec<Part>
         at = copy.at + copy.len;
     }
     send(&mut parts, at, len - at, sent);
-    Ok((parts.len() <= bounds.parts).then_some(parts))
+    (parts.len() <= bounds.parts).then_some(parts)
 }
 
 /// Parts of `size` to twice that, or one that is shorter.

@@ -7,7 +7,7 @@ use aws_sdk_s3::error::BoxError;
 /// MD5 of a customer's key (S3 API Reference, `GetObject`).
 const KEY_DIGEST: &str = "x-amz-server-side-encryption-customer-key-md5";
 
-/// Takes the digest of a customer's key once: SeaweedFS tells it twice, and the SDK would take the whole answer for broken.
+/// Takes the digest of a customer's key once: `SeaweedFS` tells it twice, and the SDK would take the whole answer for broken.
 #[derive(Debug)]
 pub(super) struct OneDigest;
 

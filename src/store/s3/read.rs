@@ -12,7 +12,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -57,6 +57,8 @@ pub(super) struct Desk {
     len: u64,
     state: Mutex<State>,
     came: Condvar,
+    /// Not encrypted with the customer's key, though there is one.
+    is_plain: AtomicBool,
 }
 
 #[derive(Default)]
@@ -322,6 +324,7 @@ impl Desk {
             len: entry.size,
             state: Mutex::default(),
             came: Condvar::new(),
+            is_plain: AtomicBool::new(false),
         }
     }
 
@@ -389,7 +392,7 @@ impl Desk {
     async fn pour(&self, start: u64, end: u64, whole: bool, got: &mut Vec<u8>) -> std::result::Result<(), Fault> {
         let core = &self.core;
         let client = core.client(&self.place.bucket).await;
-        let key = core.customer_key.as_ref();
+        let key = core.key(!self.is_plain.load(Ordering::Relaxed));
         let mut request = client
             .get_object()
             .bucket(&self.place.bucket)
@@ -407,7 +410,15 @@ impl Desk {
             request = request.range(format!("bytes={start}-{}", end - 1));
         }
         let _turn = core.turn().await;
-        let mut answer = Box::pin(request.send()).await.map_err(|error| Fault::of(Op::Get, &error))?;
+        let answer = Box::pin(request.send()).await.map_err(|error| Fault::of(Op::Get, &error));
+        let mut answer = match answer {
+            // A service refuses the customer's key for what is not encrypted with it: the next request goes without.
+            Err(fault) if fault.status() == 400 && key.is_some() => {
+                self.is_plain.store(true, Ordering::Relaxed);
+                return Ok(());
+            }
+            answer => answer?,
+        };
         self.is_asked_for(&answer, start, end, whole)?;
         let most = got.len() + (end - start) as usize;
         loop {

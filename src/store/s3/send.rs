@@ -30,6 +30,8 @@ struct From {
     /// As the header names it.
     source: String,
     etag: String,
+    /// The original, and so its successor, is encrypted with the customer's key.
+    is_keyed: bool,
 }
 
 impl ObjectDraft<'_> {
@@ -69,9 +71,9 @@ impl ObjectDraft<'_> {
         let parts = plan(&core.tuning.parts, from.is_some(), || Ok(layout.runs()))?;
         let mut upload = Upload::begin(&self.store, &self.place, &self.kept, &self.mark)?;
         let mut done = self.parts(&parts, &upload, from.as_ref())?;
-        done.sort_by_key(|part| part.part_number());
+        done.sort_by_key(CompletedPart::part_number);
         let list = CompletedMultipartUpload::builder().set_parts(Some(done)).build();
-        let key = core.customer_key.as_ref();
+        let key = core.key(self.kept.is_keyed());
         let completed = self.store.finish(async {
             let client = core.client(&self.place.bucket).await;
             let request = client
@@ -111,19 +113,16 @@ impl ObjectDraft<'_> {
                 done.push(landed(&self.store, &mut flying)?);
             }
             let (core, place) = (Arc::clone(&self.store.core), self.place.clone());
-            let (id, sums) = (upload.id().to_owned(), self.store.core.sums());
-            match (part.copy, from) {
-                (Some(at), Some(from)) => {
-                    let (part, from) = (*part, from.clone());
-                    let work = async move { copy(&core, &place, &id, number, (at, part.len), &from).await };
-                    self.store.fly(&mut flying, work);
-                }
-                _ => {
-                    let mut body = vec![0; usize::try_from(part.len).unwrap_or(usize::MAX)];
-                    self.fill(part.at, &mut body)?;
-                    let work = async move { uploads::send(&core, &place, &id, number, body, sums).await };
-                    self.store.fly(&mut flying, work);
-                }
+            let (id, is_keyed) = (upload.id().to_owned(), self.kept.is_keyed());
+            if let (Some(at), Some(from)) = (part.copy, from) {
+                let (len, from) = (part.len, from.clone());
+                let work = async move { copy(&core, &place, &id, number, (at, len), &from).await };
+                self.store.fly(&mut flying, work);
+            } else {
+                let mut body = vec![0; usize::try_from(part.len).unwrap_or(usize::MAX)];
+                self.fill(part.at, &mut body)?;
+                let work = async move { uploads::send(&core, &place, &id, number, body, is_keyed).await };
+                self.store.fly(&mut flying, work);
             }
         }
         while !flying.is_empty() {
@@ -151,7 +150,7 @@ impl ObjectDraft<'_> {
             source.push_str("?versionId=");
             source.push_str(&encoded(version, false));
         }
-        Some(From { source, etag: opened.entry.etag.clone() })
+        Some(From { source, etag: opened.entry.etag.clone(), is_keyed: self.kept.is_keyed() })
     }
 
     fn if_match(&self, conditional: bool) -> Option<String> {
@@ -193,7 +192,7 @@ async fn copy(
     from: &From,
 ) -> std::result::Result<CompletedPart, Fault> {
     let client = core.client(&place.bucket).await;
-    let key = core.customer_key.as_ref();
+    let key = core.key(from.is_keyed);
     let request = client
         .upload_part_copy()
         .bucket(&place.bucket)

@@ -69,7 +69,7 @@ pub(super) async fn put(
         .set_if_match(if_match.filter(|etag| !etag.is_empty()).map(quoted))
         .set_if_none_match(if_match.filter(|etag| etag.is_empty()).map(|_| "*".to_owned()))
         .body(ByteStream::from(bytes.to_vec()));
-    let done = core.ask(Op::Put, request.send()).await;
+    let done = Box::pin(core.ask(Op::Put, request.send())).await;
     match done {
         Ok(done) => {
             let mut entry = kept::look_at(core, place, done.version_id()).await?.entry;

@@ -91,7 +91,7 @@ mod tests {
     fn keys_are_raw_base64_or_hex() {
         let raw: Vec<u8> = (0..32).collect();
         let base64 = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-        let hex: String = raw.iter().map(|b| format!("{b:02x}")).collect();
+        let hex = data_encoding::HEXLOWER.encode(&raw);
         for file in [raw.clone(), format!("{base64}\n").into_bytes(), hex.into_bytes()] {
             let key = CustomerKey::parse(&file).unwrap();
             assert_eq!(key.base64(), base64);

@@ -181,6 +181,15 @@ pub struct Purged {
     pub reason: Option<String>,
 }
 
+/// What a look for unfinished uploads found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Of killed runs: aborted.
+    pub aborted: u64,
+    /// Of other programs: left alone. They may hold anything, and are in no listing of objects.
+    pub others: u64,
+}
+
 /// What lies directly in a folder of keys.
 #[derive(Clone, Default)]
 pub struct Names {

@@ -10,7 +10,6 @@ use std::time::{Duration, SystemTime};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumType, CompletedPart, EncodingType, MultipartUpload};
 
-use super::Place;
 use super::client::S3;
 use super::core::{Core, bare, once};
 use super::fault::{Fault, Op};
@@ -19,12 +18,13 @@ use super::list::decoded;
 use super::mark;
 use super::send::{algorithm, set_expires};
 use super::sse::{self, CustomerKey};
+use super::{Place, Swept};
 use crate::error::Result;
 
 /// The number of the part that marks an upload: no plan uses it.
 pub(super) const MARKED: i32 = 10_000;
 /// Age from which an upload of another machine is nobody's: no commit takes so long.
-const OLD: Duration = Duration::from_secs(6 * 60 * 60);
+const OLD: Duration = Duration::from_hours(6);
 /// How much longer than the attempts took an upload may seem to be there.
 const SLACK: Duration = Duration::from_secs(5);
 
@@ -42,7 +42,7 @@ impl Upload {
         let core = &store.core;
         let id = store.wait(create(core, place, kept, mark))?;
         let upload = Self { store: store.clone(), place: place.clone(), id, open: true };
-        store.wait(send(core, place, &upload.id, MARKED, mark::own(), core.sums()))?;
+        store.wait(send(core, place, &upload.id, MARKED, mark::own(), kept.is_keyed()))?;
         Ok(upload)
     }
 
@@ -140,17 +140,17 @@ pub(super) async fn send(
     upload: &str,
     number: i32,
     body: Vec<u8>,
-    sums: bool,
+    is_keyed: bool,
 ) -> std::result::Result<CompletedPart, Fault> {
     let client = core.client(&place.bucket).await;
-    let key = core.customer_key.as_ref();
+    let key = core.key(is_keyed);
     let request = client
         .upload_part()
         .bucket(&place.bucket)
         .key(&place.key)
         .upload_id(upload)
         .part_number(number)
-        .set_checksum_algorithm(algorithm(sums))
+        .set_checksum_algorithm(algorithm(core.sums()))
         .set_request_payer(core.payer.clone())
         .set_sse_customer_algorithm(key.map(|_| sse::ALGORITHM.to_owned()))
         .set_sse_customer_key(key.map(CustomerKey::base64))
@@ -181,15 +181,15 @@ pub(super) async fn abort(core: &Core, place: &Place, upload: &str) -> std::resu
     }
 }
 
-/// Aborts what killed runs left below `prefix`; says how many.
-pub(super) async fn sweep(core: &Core, prefix: &Place) -> std::result::Result<u64, Fault> {
-    let (mut from, mut aborted) = ((None, None), 0);
+/// Aborts what killed runs left below `prefix`.
+pub(super) async fn sweep(core: &Core, prefix: &Place) -> std::result::Result<Swept, Fault> {
+    let (mut from, mut swept) = ((None, None), Swept::default());
     let living = mark::living();
     loop {
         let page = match uploads(core, prefix, from).await {
             Ok(page) => page,
             // No such operation: no such uploads of ours can be found there.
-            Err(fault) if fault.is_unknown_there() => return Ok(aborted),
+            Err(fault) if fault.is_unknown_there() => return Ok(swept),
             Err(fault) => return Err(fault),
         };
         for upload in page.uploads {
@@ -203,14 +203,17 @@ pub(super) async fn sweep(core: &Core, prefix: &Place) -> std::result::Result<u6
             };
             let age = upload.told.initiated().and_then(|at| SystemTime::try_from(*at).ok());
             let age = age.and_then(|at| at.elapsed().ok()).unwrap_or_default();
+            let is_ours = mark.as_ref().is_some_and(Mark::is_mark);
             if mark.is_some_and(|mark| mark.is_dead(&living, age)) {
                 abort(core, &place, id).await?;
-                aborted += 1;
+                swept.aborted += 1;
+            } else if !is_ours {
+                swept.others += 1;
             }
         }
         match page.next {
             Some(next) => from = next,
-            None => return Ok(aborted),
+            None => return Ok(swept),
         }
     }
 }
@@ -265,8 +268,9 @@ async fn parts_from(core: &Core, place: &Place, upload: &str, after: i32) -> std
         .max_parts(1)
         .set_request_payer(core.payer.clone());
     let found = core.ask(Op::ListParts, request.send()).await?;
-    let parts = found.parts().iter().filter(|part| part.part_number().is_some_and(|number| number > after));
-    Ok(parts.last().map(|part| Mark {
+    let mut parts = found.parts().iter().rev();
+    let last = parts.find(|part| part.part_number().is_some_and(|number| number > after));
+    Ok(last.map(|part| Mark {
         number: part.part_number().unwrap_or_default(),
         len: part.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
         etag: bare(part.e_tag().unwrap_or_default()).to_owned(),
@@ -281,9 +285,12 @@ struct Mark {
 }
 
 impl Mark {
+    fn is_mark(&self) -> bool {
+        self.number == MARKED && mark::LENGTHS.contains(&self.len)
+    }
+
     /// Whether the run that left it is no more.
     fn is_dead(&self, living: &[String], age: Duration) -> bool {
-        let is_mark = self.number == MARKED && mark::LENGTHS.contains(&self.len);
-        is_mark && !living.contains(&self.etag) && (self.len == mark::length() || age > OLD)
+        self.is_mark() && !living.contains(&self.etag) && (self.len == mark::length() || age > OLD)
     }
 }

@@ -135,12 +135,12 @@ struct Why {
 
 impl Why {
     async fn learn(&mut self, core: &Core, entry: &Entry) {
-        let looked = kept::look_at(core, &entry.place, entry.version.as_deref()).await;
-        let locked = match &looked {
+        let head = kept::look_at(core, &entry.place, entry.version.as_deref()).await;
+        let is_locked = match &head {
             Ok(head) => self.lock_of(head),
             Err(_) => false,
         };
-        if locked {
+        if is_locked {
             return;
         }
         if self.mfa.is_none() {
@@ -190,7 +190,7 @@ pub(super) async fn restore(core: &Core, entry: &Entry, days: NonZeroU32) -> Res
         .set_version_id(entry.version.clone())
         .restore_request(wanted.build())
         .set_request_payer(core.payer.clone());
-    match core.ask(Op::Restore, request.send()).await {
+    match Box::pin(core.ask(Op::Restore, request.send())).await {
         Ok(_) => Ok(()),
         Err(fault) if fault.is("RestoreAlreadyInProgress") || fault.is("ObjectAlreadyInActiveTierError") => Ok(()),
         Err(fault) => Err(fault),

@@ -166,7 +166,7 @@ fn uploads_of_killed_runs_are_aborted_and_no_others() {
         outside.key = "e/k".to_owned();
         bucket.uploads.insert("outside".to_owned(), outside);
     });
-    assert_eq!(rig.store.abort_left_uploads(&place("d/")).unwrap(), 2);
+    assert_eq!(rig.store.abort_left_uploads(&place("d/")).unwrap(), Swept { aborted: 2, others: 2 });
     let left = rig.memory.bucket(BUCKET, |bucket| bucket.uploads.keys().cloned().collect::<Vec<_>>());
     assert_eq!(left, ["alive", "another machine's", "of others", "of others, empty", "outside"]);
 }

@@ -8,7 +8,7 @@ use s3s::dto::*;
 use s3s::{Body, S3, S3Request, S3Response, S3Result, s3_error};
 
 pub use super::model::{Kept, Memory, Unfinished, Version};
-use super::model::{PAGE, escape, etag, hex, unescape};
+use super::model::{PAGE, escape, etag, hex};
 
 async fn all(body: Option<StreamingBlob>) -> S3Result<Vec<u8>> {
     let Some(body) = body else { return Ok(Vec::new()) };
@@ -35,6 +35,7 @@ macro_rules! kept {
             kms_key: $input.ssekms_key_id.clone(),
             tagging: $input.tagging.clone(),
             read_for: $input.grant_read.clone(),
+            customer: $input.sse_customer_key_md5.clone(),
         }
     };
 }
@@ -70,6 +71,9 @@ impl S3 for Memory {
         if version.head.class.as_deref() == Some("GLACIER") {
             return Err(s3_error!(InvalidObjectState));
         }
+        if version.head.customer != input.sse_customer_key_md5 {
+            return Err(s3_error!(InvalidRequest));
+        }
         let len = version.body.len() as u64;
         let range = input.range.map(|range| range.check(len)).transpose()?;
         let content_range = range.as_ref().map(|range| format!("bytes {}-{}/{len}", range.start, range.end - 1));
@@ -95,6 +99,9 @@ impl S3 for Memory {
             return Err(s3_error!(PreconditionFailed));
         }
         let head = &version.head;
+        if head.customer != input.sse_customer_key_md5 {
+            return Err(s3_error!(InvalidRequest));
+        }
         Ok(S3Response::new(HeadObjectOutput {
             content_length: Some(version.body.len() as i64),
             e_tag: Some(etag(&version.etag)),
@@ -110,6 +117,8 @@ impl S3 for Memory {
             storage_class: head.class.clone().map(Into::into),
             server_side_encryption: head.encryption.clone().map(Into::into),
             ssekms_key_id: head.kms_key.clone(),
+            sse_customer_algorithm: head.customer.as_ref().map(|_| "AES256".to_owned()),
+            sse_customer_key_md5: head.customer.clone(),
             object_lock_retain_until_date: seconds(version.locked_until),
             object_lock_legal_hold_status: version.legal_hold.then(|| ObjectLockLegalHoldStatus::from_static("ON")),
             ..Default::default()
@@ -122,7 +131,8 @@ impl S3 for Memory {
         let bucket = state.bucket(&input.bucket)?;
         let prefix = input.prefix.unwrap_or_default();
         // The token is in code: it is opaque.
-        let token = input.continuation_token.as_deref().map(|token| unescape(&token.replace('-', "%")));
+        let token = input.continuation_token.map(|token| data_encoding::HEXLOWER.decode(token.as_bytes()).unwrap());
+        let token = token.map(|token| String::from_utf8(token).unwrap());
         let after = token.or(input.start_after).unwrap_or_default();
         let (mut contents, mut folders) = (Vec::new(), Vec::<CommonPrefix>::new());
         let (mut last, mut truncated) = (String::new(), false);
@@ -159,7 +169,7 @@ impl S3 for Memory {
             contents: Some(contents),
             common_prefixes: Some(folders),
             is_truncated: Some(truncated),
-            next_continuation_token: truncated.then(|| last.bytes().map(|byte| format!("-{byte:02X}")).collect()),
+            next_continuation_token: truncated.then(|| hex(last.as_bytes())),
             encoding_type: Some(EncodingType::from_static("url")),
             ..Default::default()
         }))
@@ -287,6 +297,9 @@ impl S3 for Memory {
         let wanted = input.copy_source_if_match.as_ref().and_then(ETagCondition::as_etag);
         if wanted.is_some_and(|tag| tag.value() != version.etag) {
             return Err(s3_error!(PreconditionFailed));
+        }
+        if version.head.customer != input.copy_source_sse_customer_key_md5 {
+            return Err(s3_error!(InvalidRequest));
         }
         let range = input.copy_source_range.as_deref().and_then(|range| range.strip_prefix("bytes="));
         let (first, last) = range.and_then(|range| range.split_once('-')).ok_or_else(|| s3_error!(InvalidArgument))?;

@@ -38,6 +38,8 @@ pub struct Kept {
     pub kms_key: Option<String>,
     pub tagging: Option<String>,
     pub read_for: Option<String>,
+    /// MD5 of the customer's key.
+    pub customer: Option<String>,
 }
 
 /// An unfinished upload.
@@ -193,10 +195,10 @@ impl State {
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    data_encoding::HEXLOWER.encode(bytes)
 }
 
-pub(super) fn unescape(text: &str) -> String {
+fn unescape(text: &str) -> String {
     let bytes = text.as_bytes();
     let (mut out, mut at) = (Vec::new(), 0);
     while at < bytes.len() {

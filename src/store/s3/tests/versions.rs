@@ -44,7 +44,7 @@ fn delete_markers_go_and_locks_are_told() {
     let rig = versioned("k", 3);
     rig.memory.bucket(BUCKET, |bucket| {
         let all = bucket.keys.get_mut("k").unwrap();
-        all[0].locked_until = Some(std::time::UNIX_EPOCH + Duration::from_secs(4_102_444_800));
+        all[0].locked_until = Some(std::time::UNIX_EPOCH + Duration::from_hours(1_139_568));
         let marker = memory::Version { id: "marker".to_owned(), is_marker: true, ..memory::Version::default() };
         all.insert(1, marker);
     });

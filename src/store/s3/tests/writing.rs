@@ -20,6 +20,7 @@ fn rich() -> memory::Kept {
         kms_key: text("key-1"),
         tagging: text("team=a%26b&k%3D=%C3%A4"),
         read_for: text("id=\"friend\""),
+        customer: None,
     }
 }
 
@@ -49,6 +50,21 @@ fn small_and_long_objects_are_replaced_with_all_they_had() {
         assert_eq!(committed.identity, rig.store.look(&place("k")).unwrap().unwrap().identity());
         assert_eq!(rig.memory.unfinished(BUCKET), 0);
         assert!(!committed.already && committed.notes.is_empty());
+    }
+}
+
+#[test]
+fn the_customers_key_goes_with_what_is_encrypted_with_it_and_no_other() {
+    let rig = rig_with(|options| options.sse_c = Some(SseKey(vec![7; 32].into())));
+    let md5 = rig.store.core.customer_key.as_ref().unwrap().md5();
+    for len in [3_000, 100_000] {
+        for customer in [None, Some(md5.clone())] {
+            let head = memory::Kept { customer: customer.clone(), ..memory::Kept::default() };
+            rig.memory.put_with(BUCKET, "k", &bytes(len), head);
+            rig.scrub("k", &[(5, 6, b"xy")]).unwrap();
+            assert_eq!(kept(&rig, "k").customer, customer);
+            assert_eq!(rig.memory.get(BUCKET, "k").unwrap().len(), len + 1);
+        }
     }
 }
 
@@ -175,9 +191,9 @@ fn what_lies_on_disk_is_sent() {
         let rig = rig();
         let blob = crate::blob::FileBlob::open(&path).unwrap();
         let original = Elsewhere(blob);
-        let patch = patch(60_000, &[(len, 60_000, b"")]);
-        let mut draft = rig.store.draft(&original, &place("k"), false, patch.len()).unwrap();
-        draft.apply(&patch).unwrap();
+        let new = patch(60_000, &[(len, 60_000, b"")]);
+        let mut draft = rig.store.draft(&original, &place("k"), false, new.len()).unwrap();
+        draft.apply(&new).unwrap();
         draft.commit().unwrap();
         assert!(rig.memory.get(BUCKET, "k").unwrap() == body[..len as usize]);
         assert_eq!(rig.memory.unfinished(BUCKET), 0);
