@@ -60,11 +60,12 @@ def kills(rig: Rig) -> None:
 
 @case("others")
 def others(rig: Rig) -> None:
-    """an unfinished upload of somebody else is left alone"""
+    """an unfinished upload of somebody else is left alone, and named"""
     bucket = rig.bucket()
     rig.put(bucket, "a.jsonl", SMALL)
     upload = rig.s3.create_multipart_upload(Bucket=bucket, Key="a.jsonl")["UploadId"]
     rig.s3.upload_part(Bucket=bucket, Key="a.jsonl", UploadId=upload, PartNumber=1, Body=b"x" * 5 * MIB)
-    rig.scrub(f"s3://{bucket}/", "--in-place", expect=[0, 3])
+    done = rig.scrub(f"s3://{bucket}/", "--in-place", expect=[0, 3])
+    need(b"uploads of others" in done.err, f"it is not named: {done.err[-300:]!r}")
     need(rig.uploads(bucket) == ["a.jsonl"], "an upload of somebody else was aborted")
     need(rig.get(bucket, "a.jsonl") == without(SMALL), "not scrubbed")
