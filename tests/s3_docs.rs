@@ -78,7 +78,7 @@ fn sources(folder: &Path, texts: &mut String) {
         let name = path.file_name().unwrap().to_str().unwrap();
         if path.is_dir() && name != "tests" && name != "testing" {
             sources(&path, texts);
-        } else if name.ends_with(".rs") && name != "tests.rs" && name != "testing.rs" {
+        } else if path.extension().is_some_and(|ext| ext == "rs") && name != "tests.rs" && name != "testing.rs" {
             let text = std::fs::read_to_string(&path).unwrap();
             texts.push_str(text.split("#[cfg(test)]\nmod tests {").next().unwrap());
         }
