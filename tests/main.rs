@@ -33,6 +33,7 @@ mod registry_verbs;
 mod restore;
 #[cfg(feature = "s3")]
 mod s3;
+mod s3_docs;
 mod schema;
 mod settle;
 mod since;

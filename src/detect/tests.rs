@@ -280,7 +280,10 @@ fn tables_agree() {
     }
     let read: Vec<_> =
         rows.iter().filter(|row| row.kind == "records" && row.state == State::Read).map(|row| row.name).collect();
-    assert_eq!(read, ["log", "text", "jsonl", "json", "csv", "tsv", "logfmt", "sql", "sql-tab", "syslog-frames", "journal"]);
+    assert_eq!(
+        read,
+        ["log", "text", "jsonl", "json", "csv", "tsv", "logfmt", "sql", "sql-tab", "syslog-frames", "journal"]
+    );
 }
 
 proptest! {

@@ -335,6 +335,21 @@ fn what_stays_is_the_original_and_is_not_read() {
     assert!(run("gzip", &["-dc"], &lifted.bytes) == model(&text, &edits));
 }
 
+/// Eight members, of which the second changes: neither those before it are read nor those behind it.
+#[test]
+fn members_that_stay_are_not_read() {
+    let text = log(60_000);
+    let member = run("gzip", &["-6cn"], &text);
+    let bytes = member.repeat(8);
+    let edits: Edits = vec![(text.len() + 1_000..text.len() + 1_100, Vec::new())];
+    let blob = Counted(bytes.clone(), AtomicU64::new(0));
+    let lifted = find_and_lift(&LAYER, (&bytes, &blob), &edits, true, &Limits::default(), &mut |_, _| ()).unwrap();
+    let read = blob.1.load(Ordering::Relaxed) as usize;
+    assert!(read < 2 * member.len(), "{read} of {} bytes were read, a member has {}", bytes.len(), member.len());
+    assert!(lifted.bytes.ends_with(&member.repeat(6)) && lifted.bytes.starts_with(&member));
+    assert!(run("gzip", &["-dc"], &lifted.bytes) == model(&text.repeat(8), &edits));
+}
+
 /// A last block of 13 MB and one before it, with fixed codes (RFC 1951 §3.2.6): an `a`, then 258 of it again and again. They are too long to be
 /// held, and are encoded again in pieces; what stands behind them is copied.
 #[test]

@@ -164,7 +164,7 @@ impl<'s> Splicer<'s> {
         if self.at != self.len {
             return Err(Error::new(Kind::Verify, "a lift left bytes of its stream"));
         }
-        self.settle()?;
+        // Behind the last member that changed nothing is looked at, nor read: in a bucket reading is downloading.
         while self.fate == Fate::Dirty || self.writer.changed() {
             cx.check()?;
             self.stay(u64::MAX)?;
