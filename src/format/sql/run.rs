@@ -1,6 +1,7 @@
 //! One dump being read: piece after piece, each searched, judged and written.
 
 mod tab;
+mod touched;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,9 +22,8 @@ use crate::error::{At, Error, Kind as Fault, Result};
 use crate::judge::{self, Ruling, Verdict};
 use crate::layer::Cx;
 use crate::layer::cx::Leaf;
-use crate::layer::ruling::{self, Batch, Candidates, Sheet};
+use crate::layer::ruling::{self, Batch, Sheet};
 use crate::layer::tables::{Change, Table, Tables};
-use crate::limits::WINDOW;
 use crate::matcher::Unit;
 use crate::policy::Policy;
 
@@ -156,45 +156,6 @@ impl<'r> Run<'r> {
             Fault::Damaged => error.at(At::Line(line)),
             _ => error,
         }
-    }
-
-    /// Pieces that a candidate touches.
-    fn touched(&self, text: &[u8], pieces: &[(Range<usize>, Piece)], cx: &Cx<'_>) -> Result<Vec<bool>> {
-        let mut candidates = Candidates::of(text, cx);
-        let mut out: Vec<bool> = pieces.iter().map(|(range, _)| candidates.touch(range)).collect();
-        // Where the bytes are not the text, the text is searched as well.
-        let (mut decoded, mut ends) = (Vec::new(), Vec::new());
-        for (at, (range, piece)) in pieces.iter().enumerate() {
-            let bytes = text.get(range.clone()).unwrap_or_default();
-            if bytes.len() > 8 * WINDOW {
-                // Its text, once more where it is searched, and what an edit makes of it.
-                cx.memory().need(4 * bytes.len() as u64)?;
-            }
-            if out.get(at) == Some(&true) {
-                continue;
-            }
-            match piece.what {
-                What::Row if is_escaped(bytes) && self.line == How::Copy => {
-                    super::cells::view_of_copy(bytes, &mut decoded);
-                }
-                What::Row if is_escaped(bytes) => decoded.extend(Row::of_line(bytes, &self.line).view),
-                What::Tuple if piece.escaped => {
-                    decoded.extend(Row::of_tuple(bytes, self.dialect).view);
-                }
-                What::Statement => decode_literals(bytes, self.dialect, &mut decoded),
-                _ => continue,
-            }
-            ends.push((decoded.len(), at));
-        }
-        let mut candidates = Candidates::of(&decoded, cx);
-        let mut start = 0;
-        for (end, at) in ends {
-            if let Some(touched) = out.get_mut(at) {
-                *touched |= candidates.touch(&(start..end));
-            }
-            start = end;
-        }
-        Ok(out)
     }
 }
 
@@ -588,11 +549,6 @@ fn twice() -> Error {
 /// What was told of the tables besides the dump.
 fn given<'s>(cx: &Cx<'s>) -> Option<&'s Ddl> {
     cx.search.detect.told().and_then(|told| told.downcast_ref::<Ddl>())
-}
-
-/// Whether a row of `COPY` holds an escape that is not all of a NULL.
-fn is_escaped(row: &[u8]) -> bool {
-    memchr::memchr_iter(b'\\', row).any(|at| row.get(at + 1) != Some(&b'N'))
 }
 
 /// Number of tabs that divide values.
