@@ -335,7 +335,7 @@ fn refusal(status: u16, code: &str) -> Answer {
     Answer { status, headers: vec![("content-type".to_owned(), "application/xml".to_owned())], body }
 }
 
-fn xml(body: String) -> Answer {
+fn xml(body: &str) -> Answer {
     let body = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>{body}").into_bytes();
     Answer { status: 200, headers: vec![("content-type".to_owned(), "application/xml".to_owned())], body }
 }
@@ -350,14 +350,13 @@ fn answer(operation: &str, request: &Request, state: &mut State) -> Answer {
         "HeadBucket" => Answer { status: 200, headers: vec![], body: vec![] },
         "GetBucketVersioning" => {
             let status = if bucket.versioned { "<Status>Enabled</Status>" } else { "" };
-            xml(format!("<VersioningConfiguration>{status}</VersioningConfiguration>"))
+            xml(&format!("<VersioningConfiguration>{status}</VersioningConfiguration>"))
         }
         "GetObject" | "HeadObject" => get(request, bucket, operation == "HeadObject"),
-        "GetObjectTagging" => xml("<Tagging><TagSet></TagSet></Tagging>".to_owned()),
+        "GetObjectTagging" => xml("<Tagging><TagSet></TagSet></Tagging>"),
         "GetObjectAcl" => xml("<AccessControlPolicy><Owner><ID>o</ID></Owner><AccessControlList><Grant><Grantee \
              xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"CanonicalUser\"><ID>o</ID></Grantee>\
-             <Permission>FULL_CONTROL</Permission></Grant></AccessControlList></AccessControlPolicy>"
-            .to_owned()),
+             <Permission>FULL_CONTROL</Permission></Grant></AccessControlList></AccessControlPolicy>"),
         "PutObject" => match condition(request, bucket) {
             Some(refused) => refused,
             None => written(bucket.put(&request.key, request.body.clone(), kept(request)), bucket.versioned, ""),
@@ -367,7 +366,7 @@ fn answer(operation: &str, request: &Request, state: &mut State) -> Answer {
             let id = format!("upload{}", bucket.made);
             let upload = Upload { key: request.key.clone(), headers: kept(request), parts: BTreeMap::new() };
             bucket.uploads.insert(id.clone(), upload);
-            xml(format!("<InitiateMultipartUploadResult><UploadId>{id}</UploadId></InitiateMultipartUploadResult>"))
+            xml(&format!("<InitiateMultipartUploadResult><UploadId>{id}</UploadId></InitiateMultipartUploadResult>"))
         }
         "UploadPart" | "UploadPartCopy" => {
             let data = match copied {
@@ -378,7 +377,7 @@ fn answer(operation: &str, request: &Request, state: &mut State) -> Answer {
             let etag = hex(&Md5::digest(&data));
             let Some(upload) = bucket.uploads.get_mut(&query("uploadId")) else { return refusal(404, "NoSuchUpload") };
             upload.parts.insert(query("partNumber").parse().unwrap(), data);
-            let mut answer = xml(format!("<CopyPartResult><ETag>\"{etag}\"</ETag></CopyPartResult>"));
+            let mut answer = xml(&format!("<CopyPartResult><ETag>\"{etag}\"</ETag></CopyPartResult>"));
             answer.headers.push(("etag".to_owned(), format!("\"{etag}\"")));
             answer
         }
@@ -412,7 +411,7 @@ fn answer(operation: &str, request: &Request, state: &mut State) -> Answer {
                     format!("<Upload><Key>{key}</Key><UploadId>{id}</UploadId><Initiated>{now}</Initiated></Upload>")
                 })
                 .collect();
-            xml(format!(
+            xml(&format!(
                 "<ListMultipartUploadsResult><EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>{all}\
                  </ListMultipartUploadsResult>"
             ))
@@ -425,7 +424,7 @@ fn answer(operation: &str, request: &Request, state: &mut State) -> Answer {
                 format!("<Part><PartNumber>{number}</PartNumber><ETag>\"{etag}\"</ETag><Size>{size}</Size></Part>")
             };
             let all: String = upload.parts.iter().filter(|(number, _)| **number > after).map(part).collect();
-            xml(format!("<ListPartsResult><IsTruncated>false</IsTruncated>{all}</ListPartsResult>"))
+            xml(&format!("<ListPartsResult><IsTruncated>false</IsTruncated>{all}</ListPartsResult>"))
         }
         "DeleteObject" => {
             let id = query("versionId");
@@ -491,7 +490,7 @@ fn kept(request: &Request) -> BTreeMap<String, String> {
 fn written((etag, id): (String, String), versioned: bool, root: &str) -> Answer {
     let mut answer = Answer { status: 200, headers: vec![], body: vec![] };
     if !root.is_empty() {
-        answer = xml(format!("<{root}><ETag>\"{etag}\"</ETag></{root}>"));
+        answer = xml(&format!("<{root}><ETag>\"{etag}\"</ETag></{root}>"));
     }
     answer.headers.push(("etag".to_owned(), format!("\"{etag}\"")));
     if versioned {
@@ -570,7 +569,7 @@ fn list(request: &Request, bucket: &Bucket) -> Answer {
     for key in bucket.keys.keys().filter(|key| key.starts_with(&prefix)) {
         let Some(version) = bucket.current(key) else { continue };
         let below = key[prefix.len()..].find(&delimiter).filter(|_| !delimiter.is_empty());
-        let folder = below.map(|at| key[..prefix.len() + at + 1].to_owned());
+        let folder = below.map(|at| key[..=prefix.len() + at].to_owned());
         let mark = folder.clone().unwrap_or_else(|| key.clone());
         if mark <= after || mark == last || folder.as_ref().is_some_and(|folder| after.starts_with(folder.as_str())) {
             continue;
@@ -590,7 +589,7 @@ fn list(request: &Request, bucket: &Bucket) -> Answer {
     }
     let token =
         if more { format!("<NextContinuationToken>{}</NextContinuationToken>", encode(&last)) } else { String::new() };
-    xml(format!(
+    xml(&format!(
         "<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>{more}</IsTruncated><KeyCount>{n}</KeyCount>\
          {token}{out}</ListBucketResult>"
     ))
@@ -607,7 +606,7 @@ fn list_versions(request: &Request, bucket: &Bucket) -> Answer {
             write!(out, "<{word}>{entry}<VersionId>{id}</VersionId><IsLatest>{latest}</IsLatest></{word}>").unwrap();
         }
     }
-    xml(format!(
+    xml(&format!(
         "<ListVersionsResult><EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>{out}</ListVersionsResult>"
     ))
 }
