@@ -52,6 +52,8 @@ def kills(rig: Rig) -> None:
         need(not rig.uploads(bucket), f"kill {number}: the next run left an unfinished upload: {rig.uploads(bucket)}")
         if number % 4 == 0:
             rig.unwrite("verify", manifest, "--registry", rig.registry, "--fast", expect=[0])
+        if (number + 1) % 20 == 0:
+            say(f"   {number + 1} kills, all objects whole")
     say(f"   {rounds} kills; objects changed: none {states['none']}, some {states['some']}, all {states['all']}; "
         f"{left} left an unfinished upload to the next run")
     if rounds >= 50:
