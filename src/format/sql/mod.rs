@@ -62,10 +62,12 @@ impl Layer for Sql {
     }
 
     fn stream(&'static self, input: &mut Input<'_>, cx: &mut Cx<'_>, out: &mut dyn Outlet) -> Result<Streamed> {
-        // What changes may be told of behind it: then the pass fails. A gate ends at the first row that changes.
+        // What changes may be told of behind it: then the pass fails. A gate ends at the first row that changes. Of rows alone nothing
+        // is told, unless their tables were told besides.
         let once = cx.once || cx.search.gate.is_some();
         let head = input.window(SNIFF)?;
-        if once || detect::is_data_only(head.get(..head.len().min(SNIFF)).unwrap_or_default()) {
+        let told = cx.search.detect.told().is_some();
+        if once || !told && detect::is_data_only(head.get(..head.len().min(SNIFF)).unwrap_or_default()) {
             return ruling::stream(self, input, cx, out);
         }
         Ok(Streamed::Twice(NAME))

@@ -212,6 +212,10 @@ impl Batch for Run<'_> {
 
     fn informed(&mut self, cx: &Cx<'_>) {
         self.binder.informed(&self.schema, cx.search.space);
+        // The block's own statement came before, when its foreign keys were of no use yet.
+        if let Some(target) = &self.target {
+            self.binder.aim(&self.schema, target);
+        }
         self.lines = 0;
     }
 
