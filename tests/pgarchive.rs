@@ -88,7 +88,7 @@ proptest! {
         if let Ok(got) = shelf.scrub("x.dump", &bytes, window, false) {
             // A name may have become another one: then `users` is no table of users, or `id` no column.
             let renamed = bytes.windows(13).filter(|w| *w == b" public.users").count() < 3 || !String::from_utf8_lossy(&bytes).contains("(id, email");
-            prop_assert!(got.records.1 == 1 || renamed, "byte {} as {}: {:?}", at, byte, got.records);
+            prop_assert!(got.records.1 == 1 || renamed || got.unsupported.is_some(), "byte {} as {}: {:?}", at, byte, (got.records, &got.unsupported));
         }
     }
 }
