@@ -2,7 +2,7 @@
 //!
 //! `toc.dat` is the table of contents, with a file for each entry with data: `3369.dat`, in a folder perhaps `3369.dat.gz`. Where it comes
 //! first, as `pg_dump` writes it, files are read as they come; where a file comes before it, the container is read again with what it
-//! says ([`Known`]). Large objects (`blob_16401.dat`) are members like others; `restore.sql` is a dump without rows.
+//! says (`Known`). Large objects (`blob_16401.dat`) are members like others; `restore.sql` is a dump without rows.
 //!
 //! Memory: the entries of each table of contents, together at most [`MOST`] bytes.
 

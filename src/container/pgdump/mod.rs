@@ -9,7 +9,7 @@
 //! Own code, since no library reads an archive forward within bounds, keeps what it does not touch, or tells where it stood. After
 //! `pg_backup_archiver.c` and `pg_backup_custom.c` of `PostgreSQL` 9.0 to 17.
 //!
-//! Memory: the texts of one entry ([`toc::TEXT`] each), and what must be known of entries with data until their block comes ([`MOST`]).
+//! Memory: the texts of one entry (`toc::TEXT` each), and what must be known of entries with data until their block comes ([`MOST`]).
 
 #[cfg(feature = "pgdump")]
 mod chunks;

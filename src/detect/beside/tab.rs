@@ -1,7 +1,7 @@
 //! Folders of `mysqldump --tab`: `TABLE.txt` has rows, and `TABLE.sql` beside it says of what columns.
 //!
 //! A `.txt` counts only if a file of that name defines that table, in `MySQL`'s words and without rows; both may be compressed. Those of the whole folder are read, for their foreign keys. Memory: the definitions of one folder, at most
-//! [`MAX_BYTES`] of them in at most [`MAX_FILES`] files; past that its tables are unknown, and so unsupported.
+//! `MAX_BYTES` of them in at most `MAX_FILES` files; past that its tables are unknown, and so unsupported.
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};

@@ -1,7 +1,7 @@
 //! Table definitions that a dump does not bring along: those of `--schema FILE`, and of the files beside `mysqldump --tab`'s rows.
 //!
 //! Read as a dump is read, with its rows passed over. Where the file does not say whose it is (`SQLite`'s `.schema`) it is read as the dump
-//! that it is for. Memory: the file, and what [`Schema`] keeps of it, once for each way to read it.
+//! that it is for. Memory: the file, and what `Schema` keeps of it, once for each way to read it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
