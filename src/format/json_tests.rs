@@ -1,5 +1,7 @@
 //! The scanner against `serde_json`: same verdict on a text, same scalars under the same names.
 
+use std::ops::Range;
+
 use proptest::prelude::*;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -114,7 +116,10 @@ proptest! {
     fn same_scalars_as_serde(text in json()) {
         let mut want = Vec::new();
         oracle(&text, &mut Vec::new(), &mut want);
-        let got = all(text.as_bytes());
+        // An array of bytes is read as a text as well, which serde knows nothing of.
+        let quoted = |at: usize| at > 0 && text.as_bytes()[at - 1] == b'"';
+        let bytes = |span: &Range<usize>| !quoted(span.start) && text.as_bytes()[span.clone()].contains(&b',');
+        let got: Vec<_> = all(text.as_bytes()).into_iter().filter(|f| !bytes(&f.span)).collect();
         let scalars: Vec<_> = got.iter().filter(|f| f.place != Place::JsonKey).map(|f| {
             let path: Vec<String> = f.path.iter().map(|p| String::from_utf8(p.to_vec()).unwrap()).collect();
             (path, String::from_utf8(f.text.to_vec()).unwrap())
