@@ -20,7 +20,7 @@ use jiff::Timestamp;
 
 use crate::blob::Blob;
 use crate::detect::beside::{Beside, Sum};
-use crate::detect::told::Told;
+use crate::detect::told;
 use crate::digest::{Sha256Of, sha256};
 use crate::edit::Patch;
 use crate::error::{Error, Kind, Result};
@@ -270,8 +270,12 @@ impl<'w> Work<'w> {
             None => (run.search, None),
         };
         let tables = run.tables.of(&object.place);
-        let told = Told { given: tables.as_deref(), rows: true };
-        let search = &if tables.is_some() { Search { detect: &told, ..*search } } else { Search { ..*search } };
+        told::with(search, tables.as_deref(), |search| self.judged(original, search, since))
+    }
+
+    /// As [`Self::read`], with the search that is right for it; `since`: the run that vouches for it.
+    fn judged(&self, original: &dyn Original, search: &Search<'_>, since: Option<String>) -> Result<Outcome> {
+        let (run, object) = (self.run, &self.task.object);
         let relative = object.relative.as_os_str().as_bytes();
         let mtime = time(original.identity().mtime());
         let hashed = !run.mode.is_dry();

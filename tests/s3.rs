@@ -298,6 +298,27 @@ fn verify_tells_what_was_changed_and_who_came_back() {
     assert!(ran.out.contains("survivor: s3://logs/b/other.log"), "{}", ran.out);
 }
 
+/// `TABLE.txt` is read by the columns of `TABLE.sql` beside it, as on disk: by the scrub, and by the audit.
+#[test]
+fn rows_find_their_definition_in_a_bucket() {
+    let (world, server) = filled();
+    let definition = "/*!40101 SET NAMES utf8mb4 */;\nCREATE TABLE `users` (`id` int NOT NULL, `name` text);\n";
+    let (before, after) = ("7\tb\n48213\ta\n", "7\tb\n");
+    server.put(B, "tab/users.sql", definition.as_bytes().to_vec());
+    server.put(B, "tab/users.txt", before.as_bytes().to_vec());
+    scrub(&world, &server, "s3://logs/tab/", &[]).expect(0);
+    assert_eq!(server.bytes(B, "tab/users.txt"), after.as_bytes());
+    run(&world, &server, &["verify", "m.jsonl", "--registry", REGISTRY]).expect(0);
+    // The same rows, let through for somebody else.
+    server.put(B, "tab/users.txt", before.as_bytes().to_vec());
+    world.put("nobody.jsonl", ALICE.replace("alice", "nobody").replace("48213", "99999"));
+    let none = ["scrub", "s3://logs/tab/", "--registry", "nobody.jsonl", "--in-place", "--manifest", "n.jsonl"];
+    run(&world, &server, &none).expect(0);
+    let ran = run(&world, &server, &["verify", "n.jsonl", "--registry", REGISTRY]);
+    ran.expect(1);
+    assert!(ran.out.contains("survivor: s3://logs/tab/users.txt"), "{}", ran.out);
+}
+
 /// What a kill between intent and line leaves is settled from what stands in the bucket.
 #[test]
 fn open_intents_are_settled() {

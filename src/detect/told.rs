@@ -7,7 +7,7 @@ use crate::format::sql;
 use crate::format::sql::ddl::Ddl;
 use crate::layer::bundle::Bundler;
 use crate::layer::coded::Codec;
-use crate::layer::{Detect, Fit, Hint, Layer};
+use crate::layer::{Detect, Fit, Hint, Layer, Search};
 
 /// [`TABLES`], and what was told besides.
 #[derive(Debug, Clone, Copy, Default)]
@@ -16,6 +16,15 @@ pub struct Told<'d> {
     pub given: Option<&'d Ddl>,
     /// The artifact is nothing but such rows, unless the command line says otherwise.
     pub rows: bool,
+}
+
+/// Does `work` with `search`, for which an artifact is nothing but rows of these tables, if there are any.
+pub fn with<T>(search: &Search<'_>, tables: Option<&Ddl>, work: impl FnOnce(&Search<'_>) -> T) -> T {
+    if tables.is_none() {
+        return work(search);
+    }
+    let told = Told { given: tables, rows: true };
+    work(&Search { detect: &told, ..*search })
 }
 
 impl Detect for Told<'_> {

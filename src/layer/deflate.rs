@@ -10,6 +10,7 @@ use flate2::{Compress, FlushCompress, Status};
 use miniz_oxide::inflate::stream::InflateState;
 use miniz_oxide::{DataFormat, MZFlush, MZStatus};
 
+use super::coded::{Encoder, Head};
 use crate::error::{Error, Kind, Result};
 
 /// Room that [`squeeze`] makes in its output before each step, bytes.
@@ -93,4 +94,45 @@ pub fn squeeze(deflate: &mut Compress, mut plain: &[u8], out: &mut Vec<u8>, flus
         }
     }
     Ok(())
+}
+
+/// Compresses one stream without a head of its own: raw, or in zlib's format.
+pub struct Deflated {
+    compress: Compress,
+    layer: &'static str,
+}
+
+impl Deflated {
+    /// By `compress`; errors name the layer `layer`.
+    pub fn new(compress: Compress, layer: &'static str) -> Self {
+        Self { compress, layer }
+    }
+}
+
+impl Encoder for Deflated {
+    fn begin(&mut self, _: &Head, _: &mut Vec<u8>) -> Result<()> {
+        Ok(())
+    }
+    fn write(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        squeeze(&mut self.compress, plain, out, FlushCompress::None).map_err(|error| error.layer(self.layer))
+    }
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<()> {
+        squeeze(&mut self.compress, &[], out, FlushCompress::Finish).map_err(|error| error.layer(self.layer))
+    }
+}
+
+/// Leaves bytes as they are.
+pub struct Stored;
+
+impl Encoder for Stored {
+    fn begin(&mut self, _: &Head, _: &mut Vec<u8>) -> Result<()> {
+        Ok(())
+    }
+    fn write(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        out.extend_from_slice(plain);
+        Ok(())
+    }
+    fn finish(&mut self, _: &mut Vec<u8>) -> Result<()> {
+        Ok(())
+    }
 }

@@ -19,7 +19,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::{Seen, read, remote};
 use crate::blob::FileBlob;
 use crate::detect::beside::tab::Tabs;
-use crate::detect::told::Told;
+use crate::detect::told;
 use crate::error::{Error, Kind, Result};
 use crate::judge::pseudonym::hex;
 use crate::layer::{Search, Tally};
@@ -342,13 +342,18 @@ pub fn judge(
 
 fn again(relative: &[u8], uri: &str, path: &Path, search: &Search<'_>, audit: &mut Audit) -> Result<()> {
     let tables = audit.tabs.of(&Disk::default(), path);
-    let told = Told { given: tables.as_deref(), rows: true };
-    let search = &if tables.is_some() { Search { detect: &told, ..*search } } else { Search { ..*search } };
-    let seen = FileBlob::open(path).map(|blob| blob.paced(audit.pace.as_ref()));
-    let seen = seen.and_then(|blob| read(&blob, search, relative, blob.modified(), &mut |_| {}));
+    let blob = FileBlob::open(path).map(|blob| blob.paced(audit.pace.as_ref()));
+    let seen = told::with(search, tables.as_deref(), |search| {
+        blob.and_then(|blob| read(&blob, search, relative, blob.modified(), &mut |_| {}))
+    });
+    survivors(seen, uri, audit)
+}
+
+/// Complains of whoever a search of a result has found, or of a result that could not be searched.
+pub(super) fn survivors(seen: Result<Seen>, uri: &str, audit: &mut Audit) -> Result<()> {
     match seen {
         Ok(seen) if !seen.found.is_empty() => {
-            let records = seen.tally.dropped + seen.tally.edited + seen.tally.names;
+            let records = (seen.tally.dropped + seen.tally.edited + seen.tally.names).max(1);
             audit.complain(Wrong::Survivor, uri, format!("somebody of the registry is left ({records} places)"));
         }
         Ok(Seen { tally: Tally { unsupported: Some((reason, _)), .. }, .. }) => {

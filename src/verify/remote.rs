@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use super::audit::{Audit, DRY, Mask, Wrong, fits, relative};
-use super::read;
+use super::audit::{Audit, DRY, Mask, Wrong, fits, relative, survivors};
+use super::{Seen, read};
 use crate::blob::Blob;
+use crate::detect::told;
 use crate::error::{Error, Kind, Result};
 use crate::judge::pseudonym::hex;
 use crate::layer::Search;
@@ -18,7 +19,7 @@ use crate::manifest::{Artifact, Digest, Identity, Intent, Run};
 use crate::store;
 use crate::store::Purpose;
 use crate::store::s3::{Entry, Opened, Place, S3};
-use crate::stores::Stores;
+use crate::stores::{Definitions, Stores};
 
 /// Objects that one masked name may mean; with more it cannot be told.
 const MAX_LIKE: usize = 1000;
@@ -75,9 +76,13 @@ pub(super) fn judge(
     // A dry run changed nothing: what it found is still there, and no survivor.
     let dry = line.status == crate::manifest::Status::WouldRewrite || DRY.contains(&run.mode.as_str());
     let search = search.filter(|_| !dry);
-    let seen = open(&entry, s3).and_then(|blob| look(&blob, &entry, run, line, search));
-    let (found, survivors) = match seen {
-        Ok(seen) => seen,
+    let tables = stores.as_ref().and_then(|stores| Definitions::new(stores).of(&store::Place::S3(entry.place.clone())));
+    let looked = open(&entry, s3).and_then(|blob| match search {
+        None => Ok((digest_of(&blob)?, None)),
+        Some(search) => told::with(search, tables.as_deref(), |search| look(&blob, &entry, run, line, search)),
+    });
+    let (found, seen) = match looked {
+        Ok(looked) => looked,
         Err(error) if error.kind() == Kind::Interrupted => return Err(error),
         Err(error) => {
             audit.complain(Wrong::Unreadable, uri, error.to_string());
@@ -91,22 +96,10 @@ pub(super) fn judge(
             return Ok(());
         }
     }
-    match survivors {
-        None => {}
-        Some(Ok(places)) => {
-            audit.searched += 1;
-            if places > 0 {
-                let what = format!("somebody of the registry is left ({places} places)");
-                audit.complain(Wrong::Survivor, uri, what);
-            }
-        }
-        Some(Err(error)) => audit.complain(Wrong::Unreadable, uri, error.to_string()),
-    }
-    Ok(())
+    let Some(seen) = seen else { return Ok(()) };
+    audit.searched += 1;
+    survivors(seen, uri, audit)
 }
-
-/// Places in which somebody is left, if it was searched.
-type Survivors = Option<Result<u64>>;
 
 /// The digest of an object, and what a search finds in it, in one reading where it can be read to its end.
 fn look(
@@ -114,9 +107,8 @@ fn look(
     entry: &Entry,
     run: &Run,
     line: &Artifact,
-    search: Option<&Search<'_>>,
-) -> Result<(Digest, Survivors)> {
-    let Some(search) = search else { return Ok((digest_of(blob)?, None)) };
+    search: &Search<'_>,
+) -> Result<(Digest, Option<Result<Seen>>)> {
     let (mut sha, mut bytes) = (Sha256::new(), 0);
     let path = PathBuf::from(format!("/{}", entry.place.key));
     let modified = Timestamp::from_nanosecond(entry.modified).ok();
@@ -125,15 +117,7 @@ fn look(
         bytes += piece.len() as u64;
     });
     let found = if bytes == blob.len() { Digest { bytes, sha256: hex(&sha.finalize()) } } else { digest_of(blob)? };
-    Ok((
-        found,
-        Some(match seen {
-            Ok(seen) if seen.found.is_empty() => Ok(0),
-            Ok(seen) => Ok((seen.tally.dropped + seen.tally.edited + seen.tally.names).max(1)),
-            Err(error) if error.kind() == Kind::Interrupted => return Err(error),
-            Err(error) => Err(error),
-        }),
-    ))
+    Ok((found, Some(seen)))
 }
 
 /// The object that `line` is about. Of several that a masked URI may mean: the one with its version, else with its digest; and each

@@ -2,7 +2,7 @@
 //!
 //! Each is a [`Codec`], so that a block is decoded, and encoded again, as any coded stream is.
 
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use flate2::{Compress, Compression, Decompress, FlushDecompress, Status};
 use miniz_oxide::inflate::stream::InflateState;
 use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
 
@@ -11,8 +11,8 @@ use super::toc::Packing;
 use crate::error::{Error, Kind, Result};
 use crate::input::{Input, Source};
 use crate::layer::Cx;
-use crate::layer::coded::{Codec, Encoder, Head, Heads, Need};
-use crate::layer::deflate::squeeze;
+use crate::layer::coded::{Codec, Encoder, Heads, Need};
+use crate::layer::deflate::{Deflated, Stored};
 
 /// Bytes that one read of a block brings.
 const READ: usize = 64 * 1024;
@@ -95,10 +95,10 @@ impl Codec for Coded {
 
     fn encoder<'a>(&self, level: Option<i32>, need: Need<'a>) -> Result<Box<dyn Encoder + 'a>> {
         match self {
-            Coded::Plain => Ok(Box::new(Same)),
+            Coded::Plain => Ok(Box::new(Stored)),
             Coded::Zlib(was) => {
                 let level = level.map_or(*was, |level| level.clamp(0, 9) as u32);
-                Ok(Box::new(Deflated(Compress::new(Compression::new(level), true))))
+                Ok(Box::new(Deflated::new(Compress::new(Compression::new(level), true), CUSTOM)))
             }
             Coded::Built(codec) => codec.encoder(level, need),
         }
@@ -172,36 +172,5 @@ impl Source for Inflated<'_> {
             }
         }
         Ok(0)
-    }
-}
-
-/// Compresses one zlib stream.
-struct Deflated(Compress);
-
-impl Encoder for Deflated {
-    fn begin(&mut self, _: &Head, _: &mut Vec<u8>) -> Result<()> {
-        Ok(())
-    }
-    fn write(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        squeeze(&mut self.0, plain, out, FlushCompress::None).map_err(|error| error.layer(CUSTOM))
-    }
-    fn finish(&mut self, out: &mut Vec<u8>) -> Result<()> {
-        squeeze(&mut self.0, &[], out, FlushCompress::Finish).map_err(|error| error.layer(CUSTOM))
-    }
-}
-
-/// Leaves bytes as they are.
-struct Same;
-
-impl Encoder for Same {
-    fn begin(&mut self, _: &Head, _: &mut Vec<u8>) -> Result<()> {
-        Ok(())
-    }
-    fn write(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        out.extend_from_slice(plain);
-        Ok(())
-    }
-    fn finish(&mut self, _: &mut Vec<u8>) -> Result<()> {
-        Ok(())
     }
 }

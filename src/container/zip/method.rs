@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use flate2::{Compress, Compression, FlushCompress};
+use flate2::{Compress, Compression};
 
 use super::NAME;
 use super::head::{self, Header};
@@ -14,7 +14,7 @@ use crate::input::{Input, Source};
 use crate::layer::Cx;
 use crate::layer::coded::{Codec, Encoder, Head, Heads, Need, Splice};
 use crate::layer::deflate::splice::{self, Frames, Member, Recut, Splicer};
-use crate::layer::deflate::{Inflate, squeeze};
+use crate::layer::deflate::{Deflated, Inflate, Stored};
 
 /// Bytes that one read of a payload brings.
 const READ: usize = 64 * 1024;
@@ -111,10 +111,10 @@ impl Codec for Coded {
 
     fn encoder<'a>(&self, level: Option<i32>, need: Need<'a>) -> Result<Box<dyn Encoder + 'a>> {
         match self {
-            Coded::Stored => Ok(Box::new(Same)),
+            Coded::Stored => Ok(Box::new(Stored)),
             Coded::Deflate(was) => {
                 let level = level.map_or(*was, |level| level.clamp(0, 9) as u32);
-                Ok(Box::new(Deflated(Compress::new(Compression::new(level), false))))
+                Ok(Box::new(Deflated::new(Compress::new(Compression::new(level), false), NAME)))
             }
             Coded::Built(codec) => codec.encoder(level, need),
         }
@@ -156,37 +156,6 @@ impl Source for Inflated<'_> {
             }
         }
         Ok(0)
-    }
-}
-
-/// Deflates one stream.
-struct Deflated(Compress);
-
-impl Encoder for Deflated {
-    fn begin(&mut self, _: &Head, _: &mut Vec<u8>) -> Result<()> {
-        Ok(())
-    }
-    fn write(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        squeeze(&mut self.0, plain, out, FlushCompress::None).map_err(|error| error.layer(NAME))
-    }
-    fn finish(&mut self, out: &mut Vec<u8>) -> Result<()> {
-        squeeze(&mut self.0, &[], out, FlushCompress::Finish).map_err(|error| error.layer(NAME))
-    }
-}
-
-/// Leaves bytes as they are.
-struct Same;
-
-impl Encoder for Same {
-    fn begin(&mut self, _: &Head, _: &mut Vec<u8>) -> Result<()> {
-        Ok(())
-    }
-    fn write(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        out.extend_from_slice(plain);
-        Ok(())
-    }
-    fn finish(&mut self, _: &mut Vec<u8>) -> Result<()> {
-        Ok(())
     }
 }
 

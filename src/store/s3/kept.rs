@@ -117,6 +117,34 @@ struct Grants {
     write_acp: Option<String>,
 }
 
+/// Sets all that is kept on a request of either kind: the SDK's builders have the same setters, and no trait for them.
+macro_rules! put_on {
+    ($kept:expr, $core:expr, $mark:expr, $request:expr) => {{
+        let key = $core.key($kept.is_keyed());
+        $request
+            .set_metadata(Some($kept.marked($mark)))
+            .set_content_type($kept.content_type.clone())
+            .set_content_encoding($kept.content_encoding.clone())
+            .set_content_disposition($kept.content_disposition.clone())
+            .set_content_language($kept.content_language.clone())
+            .set_cache_control($kept.cache_control.clone())
+            .set_website_redirect_location($kept.redirect.clone())
+            .set_storage_class($kept.class.clone())
+            .set_server_side_encryption($kept.encryption.clone())
+            .set_ssekms_key_id($kept.kms_key.clone())
+            .set_bucket_key_enabled($kept.bucket_key)
+            .set_tagging($kept.tags.clone())
+            .set_grant_full_control($kept.grants.full.clone())
+            .set_grant_read($kept.grants.read.clone())
+            .set_grant_read_acp($kept.grants.read_acp.clone())
+            .set_grant_write_acp($kept.grants.write_acp.clone())
+            .set_request_payer($core.payer.clone())
+            .set_sse_customer_algorithm(key.map(|_| sse::ALGORITHM.to_owned()))
+            .set_sse_customer_key(key.map(CustomerKey::base64))
+            .set_sse_customer_key_md5(key.map(CustomerKey::md5))
+    }};
+}
+
 impl Kept {
     /// All of it, as the service tells; a copy at another place gets the encryption and ACL that its bucket gives.
     pub(super) async fn of(core: &Core, head: &Head, in_place: bool) -> Result<Self, Fault> {
@@ -147,28 +175,7 @@ impl Kept {
 
     /// On a write in one request.
     pub(super) fn on_put(&self, core: &Core, mark: &str, request: PutObjectFluentBuilder) -> PutObjectFluentBuilder {
-        let key = core.key(self.is_keyed());
-        request
-            .set_metadata(Some(self.marked(mark)))
-            .set_content_type(self.content_type.clone())
-            .set_content_encoding(self.content_encoding.clone())
-            .set_content_disposition(self.content_disposition.clone())
-            .set_content_language(self.content_language.clone())
-            .set_cache_control(self.cache_control.clone())
-            .set_website_redirect_location(self.redirect.clone())
-            .set_storage_class(self.class.clone())
-            .set_server_side_encryption(self.encryption.clone())
-            .set_ssekms_key_id(self.kms_key.clone())
-            .set_bucket_key_enabled(self.bucket_key)
-            .set_tagging(self.tags.clone())
-            .set_grant_full_control(self.grants.full.clone())
-            .set_grant_read(self.grants.read.clone())
-            .set_grant_read_acp(self.grants.read_acp.clone())
-            .set_grant_write_acp(self.grants.write_acp.clone())
-            .set_request_payer(core.payer.clone())
-            .set_sse_customer_algorithm(key.map(|_| sse::ALGORITHM.to_owned()))
-            .set_sse_customer_key(key.map(CustomerKey::base64))
-            .set_sse_customer_key_md5(key.map(CustomerKey::md5))
+        put_on!(self, core, mark, request)
     }
 
     /// On a write in parts.
@@ -178,28 +185,7 @@ impl Kept {
         mark: &str,
         request: CreateMultipartUploadFluentBuilder,
     ) -> CreateMultipartUploadFluentBuilder {
-        let key = core.key(self.is_keyed());
-        request
-            .set_metadata(Some(self.marked(mark)))
-            .set_content_type(self.content_type.clone())
-            .set_content_encoding(self.content_encoding.clone())
-            .set_content_disposition(self.content_disposition.clone())
-            .set_content_language(self.content_language.clone())
-            .set_cache_control(self.cache_control.clone())
-            .set_website_redirect_location(self.redirect.clone())
-            .set_storage_class(self.class.clone())
-            .set_server_side_encryption(self.encryption.clone())
-            .set_ssekms_key_id(self.kms_key.clone())
-            .set_bucket_key_enabled(self.bucket_key)
-            .set_tagging(self.tags.clone())
-            .set_grant_full_control(self.grants.full.clone())
-            .set_grant_read(self.grants.read.clone())
-            .set_grant_read_acp(self.grants.read_acp.clone())
-            .set_grant_write_acp(self.grants.write_acp.clone())
-            .set_request_payer(core.payer.clone())
-            .set_sse_customer_algorithm(key.map(|_| sse::ALGORITHM.to_owned()))
-            .set_sse_customer_key(key.map(CustomerKey::base64))
-            .set_sse_customer_key_md5(key.map(CustomerKey::md5))
+        put_on!(self, core, mark, request)
     }
 
     /// `Expires`, which is set on the request itself: the SDK takes dates only.
