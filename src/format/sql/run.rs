@@ -89,11 +89,12 @@ impl<'r> Run<'r> {
         let dialect = given.filter(|_| told.kind == Kind::Unknown).map_or(told, |given| ddl::dialect(given.kind()));
         let earlier = cx.settled::<State>();
         let policy = cx.search.policy;
-        let schema = match (&earlier, given) {
+        let mut schema = match (&earlier, given) {
             (Some(state), _) => state.schema.clone(),
             (None, Some(given)) => Schema::with(given.schema(dialect.kind)),
             (None, None) => Schema::default(),
         };
+        schema.restart();
         let tally = &cx.tally;
         Self {
             policy,

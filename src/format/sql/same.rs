@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::schema::{Column, ForeignKey, Schema};
-use super::types::Class;
+use super::types::{Class, Fold};
 
 /// When two values of a key are one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,8 +12,8 @@ pub enum Same {
     Text,
     /// Zeros at the ends do not count: `1.00` is `1`, and so is `00001`.
     Number,
-    /// Nor does case, nor do blanks at the end.
-    Folded,
+    /// As the column's collation says.
+    Folded(Fold),
 }
 
 /// How the keys are compared: as the table compares its own that is referred to.
@@ -21,7 +21,10 @@ pub fn of(schema: &Schema, key: &ForeignKey, columns: &[Vec<u8>]) -> Vec<Same> {
     let known = |name: &Vec<u8>| schema.table(&key.to)?.columns.iter().find(|column| column.name == *name);
     let way = |column: &Column| match column.class {
         Class::Integer { .. } | Class::Number => Same::Number,
-        Class::Text(_) | Class::Unknown | Class::Label(_) if column.folds == Some(true) => Same::Folded,
+        Class::Text(_) | Class::Unknown | Class::Label(_) => match column.folds {
+            None | Some(Fold::Exact) => Same::Text,
+            Some(fold) => Same::Folded(fold),
+        },
         _ => Same::Text,
     };
     columns.iter().map(|name| known(name).map_or(Same::Text, way)).collect()
@@ -33,12 +36,16 @@ impl Same {
         match self {
             Same::Text => Cow::Borrowed(text),
             Same::Number => number(text),
-            Same::Folded => {
-                let text = String::from_utf8_lossy(text.trim_ascii_end()).to_lowercase();
-                Cow::Owned(text.into_bytes())
-            }
+            Same::Folded(Fold::Exact) => Cow::Borrowed(text),
+            Same::Folded(Fold::Ascii) => Cow::Owned(text.to_ascii_lowercase()),
+            Same::Folded(Fold::Cases { pads: true }) => lower(text.trim_ascii_end()),
+            Same::Folded(Fold::Cases { pads: false } | Fold::Lower) => lower(text),
         }
     }
+}
+
+fn lower(text: &[u8]) -> Cow<'_, [u8]> {
+    Cow::Owned(String::from_utf8_lossy(text).to_lowercase().into_bytes())
 }
 
 /// A decimal number without zeros that say nothing; anything else as it is.
@@ -58,7 +65,13 @@ fn number(text: &[u8]) -> Cow<'_, [u8]> {
 
 #[cfg(test)]
 mod tests {
-    use super::Same::{Folded, Number, Text};
+    use super::Fold;
+    use super::Same::{self, Folded, Number, Text};
+
+    const MYSQL: Same = Folded(Fold::Cases { pads: true });
+    const UNICODE_9: Same = Folded(Fold::Cases { pads: false });
+    const NOCASE: Same = Folded(Fold::Ascii);
+    const CITEXT: Same = Folded(Fold::Lower);
 
     #[test]
     fn spellings_of_a_value_are_one() {
@@ -68,8 +81,11 @@ mod tests {
             (Number, "-0.0", "0"),
             (Number, "-30.50", "-030.5"),
             (Number, ".5", "0.5"),
-            (Folded, "BOB ", "bob"),
-            (Folded, "\u{c9}A", "\u{e9}a"),
+            (MYSQL, "BOB ", "bob"),
+            (UNICODE_9, "BOB", "bob"),
+            (NOCASE, "BOB", "bob"),
+            (CITEXT, "\u{c9}A", "\u{e9}a"),
+            (MYSQL, "\u{c9}A", "\u{e9}a"),
         ] {
             assert_eq!(way.one(a.as_bytes()), way.one(b.as_bytes()), "{a} {b}");
         }
@@ -80,7 +96,11 @@ mod tests {
             (Number, "1e3", "13"),
             (Number, "", "0"),
             (Number, "-", "0"),
-            (Folded, " bob", "bob"),
+            (MYSQL, " bob", "bob"),
+            (UNICODE_9, "bob ", "bob"),
+            (NOCASE, "bob ", "bob"),
+            (NOCASE, "\u{c9}", "\u{e9}"),
+            (CITEXT, "bob ", "bob"),
             (Text, "BOB", "bob"),
             (Text, "1.0", "1"),
         ] {

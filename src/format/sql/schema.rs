@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::ddl;
 use super::lex::{self, Dialect, Kind, Part, Token};
-use super::types::{self, Class};
+use super::types::{self, Class, Fold};
 use super::walk::dotted;
 use crate::error::{Error, Result};
 
@@ -32,7 +32,7 @@ pub struct Column {
     /// Whether it is computed, and so may be missing in rows.
     pub generated: bool,
     /// Whether texts are equal that differ in case, or in blanks at their ends; `None`: as in the rest of the table.
-    pub folds: Option<bool>,
+    pub folds: Option<Fold>,
 }
 
 impl Column {
@@ -96,6 +96,8 @@ pub struct Schema {
     short: HashMap<Vec<u8>, Option<Key>>,
     /// Database that the statements are about.
     database: Vec<u8>,
+    /// Schema of `PostgreSQL` in which names without one are made, as old versions' dumps say before each (`SET search_path`).
+    path: Option<Vec<u8>>,
     /// What was told besides the dump.
     given: Option<Arc<Schema>>,
     bytes: usize,
@@ -163,7 +165,7 @@ impl Schema {
         if self.tables.contains_key(&full) {
             return full;
         }
-        let last = self.full(names.get(names.len().saturating_sub(1)..).unwrap_or_default(), dialect);
+        let last = [self.database.as_slice(), names.last().map(Vec::as_slice).unwrap_or_default()].join(&0);
         match self.short.get(&last) {
             // One of the two was written without its schema.
             Some(Some(key)) if names.len() == 1 || !Self::named(key).contains(&b'.') => Arc::clone(key),
@@ -175,8 +177,18 @@ impl Schema {
         match names {
             // What stands before a dot is a database there.
             [database, table] if dialect.kind == Kind::Mysql => [database.as_slice(), table].join(&0),
+            [table] if dialect.kind != Kind::Mysql && self.path.is_some() => {
+                let path = self.path.as_deref().unwrap_or_default();
+                [self.database.as_slice(), &[path, table].join(&b'.')].join(&0)
+            }
             _ => [self.database.as_slice(), &names.join(&b'.')].join(&0),
         }
+    }
+
+    /// To be at the dump's start again, in another reading of it.
+    pub fn restart(&mut self) {
+        self.database.clear();
+        self.path = None;
     }
 
     /// A key's name, without the database that a statement chose.
@@ -218,8 +230,13 @@ impl Schema {
     /// Turns to another database, if the statement says so.
     pub fn turn(&mut self, statement: &[u8], dialect: Dialect) -> bool {
         if let Some(rest) = statement.strip_prefix(b"\\connect") {
+            self.path = None;
             self.database = rest.trim_ascii().to_vec();
             self.adopt();
+            return true;
+        }
+        if let Some(path) = search_path(statement, dialect) {
+            self.path = path;
             return true;
         }
         let uses = statement.get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"USE "));
@@ -297,7 +314,7 @@ impl Schema {
                 self.item(&key, &mut table, read, item);
             }
             let told = read.parts.get(close..).unwrap_or_default();
-            let folds = read.dialect.kind == Kind::Mysql && !told.iter().any(|part| types::is_exact(part.raw));
+            let folds = Fold::of_table(told, read.dialect);
             for column in &mut table.columns {
                 column.folds.get_or_insert(folds);
             }
@@ -581,4 +598,20 @@ impl Reading<'_> {
         let items = self.items(open + 1, self.close(open)?);
         items.iter().map(|item| self.parts.get(item.start).map(|part| lex::name(part.raw, self.dialect))).collect()
     }
+}
+
+/// What `SET search_path = public, pg_catalog` says: the schema in which names are made, `Some(None)` if none that is known. `None`: the
+/// statement is another one.
+fn search_path(statement: &[u8], dialect: Dialect) -> Option<Option<Vec<u8>>> {
+    if dialect.kind == Kind::Mysql || !statement.get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"SET ")) {
+        return None;
+    }
+    let parts = lex::parts(statement, dialect, 5);
+    let at = if parts.get(1).is_some_and(|part| part.is("LOCAL") || part.is("SESSION")) { 2 } else { 1 };
+    if !parts.get(at).is_some_and(|part| part.is("SEARCH_PATH")) {
+        return None;
+    }
+    let first = parts.get(at + 2).filter(|part| matches!(part.token, Token::Word | Token::Name));
+    let name = first.map(|part| lex::name(part.raw, dialect));
+    Some(name.filter(|name| !name.starts_with(b"$") && name != b"pg_catalog"))
 }

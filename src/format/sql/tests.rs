@@ -5,7 +5,7 @@ use super::cells::{self, Decode, Escape, How, Out, Row};
 use super::lex::{Dialect, Kind};
 use super::rows::Target;
 use super::schema::{OnDelete, Schema};
-use super::types::Class;
+use super::types::{Class, Fold};
 use super::values::{Quick, quick};
 use super::walk::{Piece, Walk, What};
 use crate::error::Result;
@@ -187,7 +187,7 @@ fn names_lead_to_tables() {
     assert_eq!(schema.key(&[b"users"], MYSQL).as_ref(), b"b\0users");
     let folds = |name: &[u8]| -> Vec<_> {
         let table = schema.table(&schema.key(&[name], MYSQL)).unwrap();
-        table.columns.iter().map(|column| column.folds.unwrap()).collect()
+        table.columns.iter().map(|column| column.folds != Some(Fold::Exact)).collect()
     };
     assert_eq!((folds(b"users"), folds(b"e")), (vec![true, false], vec![false]));
     let mut schema = Schema::default();
@@ -196,8 +196,8 @@ fn names_lead_to_tables() {
     schema.read(b"CREATE TABLE n (\n);", POSTGRES).unwrap();
     let table = schema.table(&schema.key(&[b"t"], POSTGRES)).unwrap();
     let columns: Vec<_> = table.columns.iter().map(|c| (c.name.as_slice(), c.not_null, c.unique, c.folds)).collect();
-    let (no, yes) = (Some(false), Some(true));
-    let want: [(&[u8], bool, bool, Option<bool>); 3] =
+    let (no, yes) = (Some(Fold::Exact), Some(Fold::Lower));
+    let want: [(&[u8], bool, bool, Option<Fold>); 3] =
         [(b"exclude", false, false, no), (b"a", false, false, no), (b"c", false, false, yes)];
     assert_eq!(columns, want);
     assert!(!table.bare && schema.table(&schema.key(&[b"n"], POSTGRES)).unwrap().bare);

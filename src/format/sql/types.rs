@@ -75,18 +75,56 @@ pub fn class(rest: &[Part<'_>], dialect: Dialect, enums: &HashMap<Vec<u8>, Vec<u
     class
 }
 
-/// Whether texts of a column are equal that differ in case alone; `rest` is its definition behind the name. `None`: it does not say.
-pub fn folds(rest: &[Part<'_>], dialect: Dialect) -> Option<bool> {
+/// When two texts of a column are the same to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fold {
+    /// If their bytes are.
+    Exact,
+    /// `MySQL`: case does not count, nor, where the collation `pads`, do blanks at the end. (Nor do accents, in most: that is not followed.)
+    Cases {
+        /// All but those of Unicode 9 (`_0900_`), and `MariaDB`'s `_nopad_`.
+        pads: bool,
+    },
+    /// `NOCASE` of `SQLite`: letters of ASCII in both cases.
+    Ascii,
+    /// `citext`: case does not count.
+    Lower,
+}
+
+impl Fold {
+    /// Of a collation of `MySQL`.
+    fn of(collation: &[u8]) -> Self {
+        if is_exact(collation) { Self::Exact } else { Self::Cases { pads: !is_unpadded(collation) } }
+    }
+
+    /// Of `MySQL`'s words behind a table's columns, for those that say nothing of it.
+    pub fn of_table(told: &[Part<'_>], dialect: Dialect) -> Self {
+        if dialect.kind != Kind::Mysql || told.iter().any(|part| is_exact(part.raw)) {
+            return Self::Exact;
+        }
+        Self::Cases { pads: !told.iter().any(|part| is_unpadded(part.raw)) }
+    }
+}
+
+/// How texts of a column are compared; `rest` is its definition behind the name. `None`: it does not say.
+pub fn folds(rest: &[Part<'_>], dialect: Dialect) -> Option<Fold> {
     let collation = rest.windows(2).find_map(|pair| match pair {
         [a, b] if a.is("COLLATE") => Some(b),
         _ => None,
     });
     match dialect.kind {
-        Kind::Mysql => collation.map(|name| !is_exact(name.raw)),
-        Kind::Sqlite => Some(collation.is_some_and(|name| name.is("NOCASE"))),
+        Kind::Mysql => collation.map(|name| Fold::of(name.raw)),
+        Kind::Sqlite if collation.is_some_and(|name| name.is("NOCASE")) => Some(Fold::Ascii),
+        Kind::Sqlite => Some(Fold::Exact),
         // The type `citext`, with its schema or without.
-        _ => Some(rest.iter().take(3).any(|part| part.is("CITEXT"))),
+        _ if rest.iter().take(3).any(|part| part.is("CITEXT")) => Some(Fold::Lower),
+        _ => Some(Fold::Exact),
     }
+}
+
+fn is_unpadded(collation: &[u8]) -> bool {
+    let name = collation.to_ascii_lowercase();
+    [&b"_0900_"[..], b"_nopad_"].iter().any(|part| memchr::memmem::find(&name, part).is_some())
 }
 
 /// Whether a word is the name of a collation of `MySQL` for which case counts.
