@@ -211,6 +211,52 @@ fn foreign_keys_are_followed_over_blocks() {
     }
 }
 
+/// Two shops in two schemas, as `pg_dump` wrote them before 10.3: names stand without their schema.
+fn two_shops(lines_of_a: &str, users_of_a: &str) -> Vec<Entry> {
+    let mut entries = settings();
+    entries.truncate(2);
+    for (schema, n) in [("a \"b", 10), ("b", 20)] {
+        let (lines, users) = match schema {
+            "b" => ("1\tx\n", "1\tbob@example.net\n"),
+            _ => (lines_of_a, users_of_a),
+        };
+        let rows = |text: &str| format!("{text}\\.\n\n\n").into_bytes();
+        entries.extend([
+            Entry::ddl(n, "TABLE", "CREATE TABLE lines (buyer integer NOT NULL, t text);\n").within(schema),
+            Entry::ddl(n + 1, "TABLE", "CREATE TABLE users (id integer NOT NULL, email text);\n").within(schema),
+            Entry::rows(n + 2, "COPY lines (buyer, t) FROM stdin;\n", &rows(lines)).within(schema),
+            Entry::rows(n + 3, "COPY users (id, email) FROM stdin;\n", &rows(users)).within(schema),
+        ]);
+    }
+    for (schema, n) in [("a \"b", 30), ("b", 40)] {
+        entries.extend([
+            Entry::ddl(n, "CONSTRAINT", "ALTER TABLE ONLY users\n    ADD CONSTRAINT u PRIMARY KEY (id);\n")
+                .within(schema),
+            Entry::ddl(
+                n + 1,
+                "FK CONSTRAINT",
+                "ALTER TABLE ONLY lines\n    ADD CONSTRAINT f FOREIGN KEY (buyer) REFERENCES users(id);\n",
+            )
+            .within(schema),
+        ]);
+    }
+    entries
+}
+
+#[test]
+fn names_without_a_schema_are_those_of_their_entrys() {
+    let shelf = Shelf::new(ALICE, "");
+    let entries = two_shops("1\tx\n2\ty\n", "1\talice@example.com\n2\tbob@example.net\n");
+    let want = two_shops("2\ty\n", "2\tbob@example.net\n");
+    for minor in [12, 13] {
+        let how = How { minor, ..How::default() };
+        let got = shelf.scrub("x.dump", &pgdump::write(&entries, &how).0, 1 << 16, false).unwrap();
+        assert_eq!(pgdump::read(&got.bytes).entries, want);
+        let got = shelf.scrub("x.tar", &packed(&files(&entries, None)), 1 << 16, false).unwrap();
+        assert_eq!(got.records, (6, 2, 0));
+    }
+}
+
 /// An archive in a codec, and in a tar: its old bytes cannot be sought in, or stand elsewhere.
 #[test]
 fn archives_inside_of_others() {

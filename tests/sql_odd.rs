@@ -96,11 +96,101 @@ INSERT INTO `c` VALUES (1,{refers}),(2,'7');
         let want = dump.replace(&format!("({key},'alice@example.com'),"), "").replace(&format!("(1,{refers}),"), "");
         assert_eq!(scrubbed("", &dump), want);
     }
-    for (kind, key, refers) in
-        [("varchar(20) COLLATE utf8mb4_bin", "'Bob'", "'BOB'"), ("varchar(20)", "'01'", "'1'"), ("int", "30", "3")]
-    {
+    for (kind, key, refers) in [
+        ("varchar(20) COLLATE utf8mb4_bin", "'Bob'", "'BOB'"),
+        ("varchar(20) COLLATE utf8mb4_0900_ai_ci", "'Bob'", "'bob '"),
+        ("varchar(20) COLLATE utf8mb4_general_nopad_ci", "'Bob'", "'bob '"),
+        ("varchar(20)", "'01'", "'1'"),
+        ("int", "30", "3"),
+    ] {
         let dump = pair(kind, kind, key, refers);
         assert_eq!(scrubbed("", &dump), dump.replace(&format!("({key},'alice@example.com'),"), ""));
+    }
+    // Folded, however: neither blanks count there, nor, in SQLite, letters outside of ASCII.
+    let of_sqlite = |refers: &str| {
+        format!(
+            "{SQLITE}CREATE TABLE p(k TEXT PRIMARY KEY COLLATE NOCASE, e text);
+CREATE TABLE c(n int, k TEXT NOT NULL REFERENCES p(k));
+INSERT INTO p VALUES('B\u{e9}b','alice@example.com');
+INSERT INTO c VALUES(1,'{refers}');
+COMMIT;
+"
+        )
+    };
+    for (refers, goes) in [("b\u{e9}B", true), ("b\u{e9}b ", false), ("b\u{c9}b", false)] {
+        let mut want = of_sqlite(refers).replace("INSERT INTO p VALUES('B\u{e9}b','alice@example.com');\n", "");
+        if goes {
+            want = want.replace(&format!("INSERT INTO c VALUES(1,'{refers}');\n"), "");
+        }
+        assert_eq!(scrubbed("", &of_sqlite(refers)), want, "{refers}");
+    }
+    let of_citext = |refers: &str| {
+        format!(
+            "{POSTGRES}CREATE TABLE public.p (k public.citext NOT NULL, e text);
+CREATE TABLE public.c (n integer, k public.citext NOT NULL);
+COPY public.p (k, e) FROM stdin;
+B\u{e9}b\talice@example.com
+\\.
+COPY public.c (n, k) FROM stdin;
+1\t{refers}
+\\.
+ALTER TABLE ONLY public.p ADD CONSTRAINT p_pkey PRIMARY KEY (k);
+ALTER TABLE ONLY public.c ADD CONSTRAINT c_fkey FOREIGN KEY (k) REFERENCES public.p(k);
+"
+        )
+    };
+    for (refers, goes) in [("b\u{c9}B", true), ("b\u{e9}b ", false)] {
+        let mut want = of_citext(refers).replace("B\u{e9}b\talice@example.com\n", "");
+        if goes {
+            want = want.replace(&format!("1\t{refers}\n"), "");
+        }
+        assert_eq!(scrubbed("", &of_citext(refers)), want, "{refers}");
+    }
+}
+
+#[test]
+fn each_reading_begins_in_no_database() {
+    let tables = |n: u32, who: &str, lines: &str| {
+        format!(
+            "CREATE TABLE users (id int NOT NULL, email text, PRIMARY KEY (id));
+INSERT INTO users VALUES ({n},'{who}'),(9,'x');
+CREATE TABLE o (u int NOT NULL, FOREIGN KEY (u) REFERENCES users (id));
+INSERT INTO o VALUES {lines};
+"
+        )
+    };
+    let (hers, his) = (tables(1, "alice@example.com", "(1),(9)"), tables(1, "bob@example.net", "(1),(9)"));
+    let left = hers.replace("(1,'alice@example.com'),", "").replace("(1),", "");
+    for (head, turn) in [(MYSQL, "USE `b`;\n"), (POSTGRES, "\\connect b\n")] {
+        let dump = |one: &str, two: &str| format!("{head}{one}{turn}{two}");
+        assert_eq!(scrubbed("", &dump(&hers, &his)), dump(&left, &his));
+        assert_eq!(scrubbed("", &dump(&his, &hers)), dump(&his, &left));
+    }
+}
+
+/// As `pg_dump` wrote before 10.3.
+#[test]
+fn names_follow_the_search_path() {
+    let shop = |schema: &str, who: &str, lines: &str| {
+        format!(
+            "SET search_path = {schema}, pg_catalog;
+CREATE TABLE users (id integer NOT NULL, email text);
+CREATE TABLE o (u integer NOT NULL);
+COPY users (id, email) FROM stdin;
+{who}\\.
+COPY o (u) FROM stdin;
+{lines}\\.
+ALTER TABLE ONLY users ADD CONSTRAINT users_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY o ADD CONSTRAINT o_fkey FOREIGN KEY (u) REFERENCES users(id);
+"
+        )
+    };
+    let (hers, his) = ("1\talice@example.com\n9\tx\n", "1\tbob@example.net\n9\tx\n");
+    let (both, left) = ("1\n9\n", "9\n");
+    for (a, b) in [("public", "b"), ("\"a \"\"b\"", "public")] {
+        let dump = format!("{POSTGRES}{}{}", shop(a, hers, both), shop(b, his, both));
+        let want = format!("{POSTGRES}{}{}", shop(a, "9\tx\n", left), shop(b, his, both));
+        assert_eq!(scrubbed("", &dump), want);
     }
 }
 

@@ -21,6 +21,7 @@ pub struct Entry {
     pub kind: String,
     pub definition: String,
     pub copy: String,
+    pub schema: String,
     pub data: Data,
 }
 
@@ -34,6 +35,7 @@ impl Entry {
             kind: text(kind),
             definition: text(definition),
             copy: String::new(),
+            schema: text("public"),
             data: Data::None,
         }
     }
@@ -41,6 +43,11 @@ impl Entry {
     /// The rows of a table.
     pub fn rows(id: u32, copy: &str, rows: &[u8]) -> Self {
         Self { copy: copy.to_owned(), data: Data::Rows(rows.to_vec()), ..Self::ddl(id, "TABLE DATA", "") }
+    }
+
+    /// In another schema than `public`.
+    pub fn within(self, schema: &str) -> Self {
+        Self { schema: schema.to_owned(), ..self }
     }
 
     /// Large objects.
@@ -114,7 +121,7 @@ pub fn entry(entry: &Entry, how: &How) -> Vec<u8> {
         out.extend(text(value));
     }
     out.extend(int(if entry.data == Data::None { 2 } else { 3 }));
-    for value in [&entry.definition, "", &entry.copy, "public", ""] {
+    for value in [&entry.definition, "", &entry.copy, &entry.schema, ""] {
         out.extend(text(value));
     }
     if how.minor >= 14 {
@@ -297,7 +304,8 @@ pub fn read(bytes: &[u8]) -> Archive {
             let definition = c.text().unwrap_or_default();
             c.text();
             let copy = c.text().unwrap_or_default();
-            for _ in 0..if minor >= 14 { 3 } else { 2 } {
+            let schema = c.text().unwrap_or_default();
+            for _ in 0..if minor >= 14 { 2 } else { 1 } {
                 c.text();
             }
             if minor >= 16 {
@@ -309,7 +317,7 @@ pub fn read(bytes: &[u8]) -> Archive {
             let flag = c.take(1)[0];
             let place = u64::from_le_bytes(*c.take(8).first_chunk().unwrap()) as usize;
             let data = if has { Data::Rows(Vec::new()) } else { Data::None };
-            entries.push((Entry { id, tag, kind, definition, copy, data }, (flag == 2).then_some(place)));
+            entries.push((Entry { id, tag, kind, definition, copy, schema, data }, (flag == 2).then_some(place)));
         }
         entries
     };

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::chunks::Chunks;
 use super::coded::Coded;
-use super::script::Script;
+use super::script::{Lead, Script};
 use super::toc::{self, Bytes, Entry, Form, Head, Packing, Place, cut};
 use super::{CUSTOM, MOST, Pgdump};
 use crate::error::{Error, Result};
@@ -98,7 +98,8 @@ impl Bytes for Noted<'_, '_> {
 
 /// An entry whose block is to come, or came.
 struct Data {
-    copy: Vec<u8>,
+    /// Until it comes.
+    lead: Option<Lead>,
     place: Place,
     done: bool,
     /// Where its block is.
@@ -130,12 +131,13 @@ impl Walk<'_> {
             if !entry.data {
                 continue;
             }
-            bytes += entry.copy.len() + ENTRY;
+            let lead = self.script.lead(&entry)?;
+            bytes += lead.len() + ENTRY;
             if bytes > MOST {
                 return Err(Error::limit(format!("statements of a pg_dump archive's entries ({MOST} bytes)")));
             }
             cx.need(bytes as u64)?;
-            let data = Data { copy: entry.copy, place, done: place == Place::None, begun: None };
+            let data = Data { lead: Some(lead), place, done: place == Place::None, begun: None };
             if self.waiting.insert(entry.id, data).is_some() {
                 return Err(Error::damaged(CUSTOM, at, "two entries of one number"));
             }
@@ -195,19 +197,18 @@ impl Walk<'_> {
             return Err(Error::damaged(CUSTOM, at, "a block is not where its entry says"));
         }
         (data.done, data.begun) = (true, Some(at));
-        let copy = std::mem::take(&mut data.copy);
-        match kind {
-            ROWS => self.rows(&copy, input, cx)?,
-            LARGE_OBJECTS => while self.object(input, cx)? {},
+        match (kind, data.lead.take()) {
+            (ROWS, Some(lead)) => self.rows(&lead, input, cx)?,
+            (LARGE_OBJECTS, _) => while self.object(input, cx)? {},
             _ => return Err(Error::damaged(CUSTOM, at, "a block of an unknown kind")),
         }
         Ok(true)
     }
 
-    fn rows(&mut self, copy: &[u8], input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<()> {
+    fn rows(&mut self, lead: &Lead, input: &mut Input<'_>, cx: &mut Cx<'_>) -> Result<()> {
         let at = input.offset();
         let source = decoded(&self.head, self.coded, input, cx)?;
-        let (len, own) = self.script.rows(copy, source, cx)?;
+        let (len, own) = self.script.rows(lead, source, cx)?;
         if own.is_empty() {
             return Ok(());
         }

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::script::Script;
+use super::script::{Lead, Script};
 use super::toc::{Bytes, Entry, Form, Head};
 use super::{CUSTOM, MOST};
 use crate::error::{Error, Kind, Result};
@@ -71,8 +71,8 @@ struct Contents {
 struct Dump<'s> {
     contents: Arc<Contents>,
     script: Script<'s>,
-    /// Files that are to come, and came: each with the statement of its rows.
-    files: BTreeMap<Vec<u8>, (Vec<u8>, bool)>,
+    /// Files that are to come, and came: each with what stands before its rows.
+    files: BTreeMap<Vec<u8>, (Lead, bool)>,
 }
 
 struct Files<'s> {
@@ -105,7 +105,7 @@ impl<'s> Files<'s> {
             script.entry(entry, cx)?;
             // Large objects have a list of theirs, whatever file is said.
             let rows = entry.data && !file.is_empty() && entry.kind != b"BLOBS";
-            if rows && files.insert(file.clone(), (entry.copy.clone(), false)).is_some() {
+            if rows && files.insert(file.clone(), (script.lead(entry)?, false)).is_some() {
                 return Err(Error::new(Kind::Damaged, "two entries of one file").layer(CUSTOM));
             }
         }
@@ -231,11 +231,11 @@ fn nothing(cx: &Cx<'_>) -> Found {
 fn rows<'s>(dump: &RefCell<Dump<'s>>, file: &[u8], input: &mut Input<'_>, cx: &mut Cx<'s>) -> Result<Found> {
     let mut dump = dump.borrow_mut();
     let Dump { script, files, .. } = &mut *dump;
-    let Some((copy, done)) = files.get_mut(file).filter(|(_, done)| !done) else {
+    let Some((lead, done)) = files.get_mut(file).filter(|(_, done)| !done) else {
         return Err(Error::new(Kind::Damaged, "two files of one entry").layer(CUSTOM));
     };
     *done = true;
-    let (_, own) = script.rows(copy, All(input), cx)?;
+    let (_, own) = script.rows(lead, All(input), cx)?;
     Ok(Found { layer: &raw::RAW, own, parts: Vec::new() })
 }
 

@@ -1,6 +1,9 @@
 //! What `pg_restore` would make of an archive, as one stream for the layer of SQL dumps: each entry's DDL behind a comment with its names,
 //! and then block by block the rows.
 //!
+//! Before `pg_dump` 10.3 (archives 1.12 and older) names stand without their schema, and `pg_restore` says before each entry which it is
+//! (`_selectOutputSchema`); so is it here, unless the archive itself has an entry that sets the path.
+//!
 //! The stream is not what lies anywhere; edits of it are handed out block by block. An entry and a block must end where a
 //! statement does, so that none reaches into the next one and takes rows for something else.
 
@@ -32,6 +35,22 @@ pub struct Script<'s> {
     at: u64,
     /// Where in the artifact the stream begins: what is learnt of it belongs there.
     place: (usize, usize),
+    /// An entry says where names are looked for, and names have their schema.
+    qualified: bool,
+}
+
+/// What stands before the rows of a block.
+pub struct Lead {
+    text: Vec<u8>,
+    /// It is a `COPY`; else the rows are statements themselves.
+    copy: bool,
+}
+
+impl Lead {
+    /// Bytes that it takes.
+    pub fn len(&self) -> usize {
+        self.text.len()
+    }
 }
 
 impl<'s> Script<'s> {
@@ -44,7 +63,7 @@ impl<'s> Script<'s> {
         let sheet = Sheet::shared(Rc::clone(&edits));
         let batch = cx.at_place(place, |cx| sql.open(BEGIN, false, cx, sheet))?;
         let batch = batch.ok_or_else(|| Error::unsupported("no record format").layer(CUSTOM))?;
-        let mut script = Self { batch, edits, at: 0, place };
+        let mut script = Self { batch, edits, at: 0, place, qualified: false };
         script.text(BEGIN, cx)?;
         Ok(script)
     }
@@ -65,6 +84,7 @@ impl<'s> Script<'s> {
         for name in [&entry.tag, &entry.kind, &entry.schema].into_iter().chain(&entry.names).chain([&entry.drop]) {
             line(name, &mut text);
         }
+        self.qualified |= entry.kind == b"SEARCHPATH";
         let statements = !entry.kind.ends_with(b" METADATA");
         if !statements {
             line(&entry.definition, &mut text);
@@ -75,6 +95,7 @@ impl<'s> Script<'s> {
             cx.need(8 * (text.len() + entry.definition.len()) as u64)?;
         }
         if statements {
+            text.extend_from_slice(&self.path(entry));
             text.extend_from_slice(&entry.definition);
             text.push(b'\n');
         }
@@ -89,15 +110,32 @@ impl<'s> Script<'s> {
         self.text(&text, cx)
     }
 
-    /// The rows of a block behind `copy`, their statement, if they have one. Returns their length and what changes in them.
-    pub fn rows(&mut self, copy: &[u8], source: impl Source, cx: &mut Cx<'_>) -> Result<(u64, EditList)> {
-        if !copy.is_empty() {
-            if !copy.starts_with(b"COPY ") || !copy.trim_ascii_end().ends_with(b" FROM stdin;") {
-                return Err(Error::new(Kind::Damaged, "the statement of a block of rows is no COPY").layer(CUSTOM));
-            }
-            let text = [copy, if copy.ends_with(b"\n") { b"" } else { b"\n" }].concat();
-            self.text(&text, cx)?;
+    /// What stands before the entry's rows.
+    pub fn lead(&self, entry: &Entry) -> Result<Lead> {
+        let (mut text, statement) = (self.path(entry), &entry.copy);
+        let copy = !statement.is_empty();
+        if copy && !(statement.starts_with(b"COPY ") && statement.trim_ascii_end().ends_with(b" FROM stdin;")) {
+            return Err(Error::new(Kind::Damaged, "the statement of a block of rows is no COPY").layer(CUSTOM));
         }
+        text.extend_from_slice(statement);
+        if copy && !statement.ends_with(b"\n") {
+            text.push(b'\n');
+        }
+        Ok(Lead { text, copy })
+    }
+
+    /// Says in which schema the entry's names are, if they do not.
+    fn path(&self, entry: &Entry) -> Vec<u8> {
+        if self.qualified || entry.schema.is_empty() {
+            return Vec::new();
+        }
+        let schema = entry.schema.iter().flat_map(|byte| if *byte == b'"' { vec![b'"'; 2] } else { vec![*byte] });
+        b"SET search_path = \"".iter().copied().chain(schema).chain(*b"\", pg_catalog;\n").collect()
+    }
+
+    /// The rows of a block behind what leads to them. Returns their length and what changes in them.
+    pub fn rows(&mut self, lead: &Lead, source: impl Source, cx: &mut Cx<'_>) -> Result<(u64, EditList)> {
+        self.text(&lead.text, cx)?;
         self.batch.informed(cx);
         let tail = Tail::default();
         let size = cx.search.limits.window;
@@ -107,7 +145,7 @@ impl<'s> Script<'s> {
         }
         let len = below.offset();
         drop(below);
-        if !copy.is_empty() && !tail.is_marked() {
+        if lead.copy && !tail.is_marked() {
             return Err(Error::new(Kind::Damaged, "a block of rows ends without its end mark").layer(CUSTOM));
         }
         let mut own = cx.edits();
