@@ -10,7 +10,7 @@ mod echo;
 mod ends;
 
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -102,8 +102,10 @@ impl Pipe<'_> {
         (cx.second, cx.most, cx.once) = (searching(run), Some(most), stream.no_spool);
         let mut spout = Spout::new(sink, echo, &decided);
         let mut input = Input::new(&mut tape, run.search.limits.window);
-        let streamed = cx.stream(&mut input, &mut spout);
+        // What was being written counts after a panic, too.
+        let streamed = catch_unwind(AssertUnwindSafe(|| cx.stream(&mut input, &mut spout)));
         self.dump.set(cx.tally.layers == [sql::NAME]);
+        let streamed = streamed.unwrap_or_else(|panic| resume_unwind(panic));
         if let Streamed::Twice(layer) = streamed? {
             drop(input);
             drop((cx, spout));

@@ -249,7 +249,9 @@ impl<'w> Work<'w> {
 
     /// What an earlier manifest says of this version of the artifact.
     fn known(&self, found: &store::Identity) -> Option<Known<'_>> {
-        self.run.since?.known(&identity(found, self.run.search.mask), self.uri, &self.run.search.mask)
+        // Of rows by themselves it does not say by which tables they were read.
+        let since = self.run.since.filter(|_| self.run.tables.of(&self.task.object.place).is_none())?;
+        since.known(&identity(found, self.run.search.mask), self.uri, &self.run.search.mask)
     }
 
     /// Whether an earlier manifest vouches for this version of a checksum file, too.

@@ -127,7 +127,12 @@ fn the_schema_is_a_file_of_the_run() {
     // Without it the audit cannot read what the run read: that is said, and no word of being clean.
     let ran = world.verify(&[]);
     assert!(ran.expect(3).out.contains("unsupported: no schema for users"), "{}", ran.out);
+    assert!(ran.err.contains("its --schema had the SHA-256"), "{}", ran.err);
     world.verify(&["--schema", "src/schema.sql"]).expect(0);
+    // Nor can it by one that says something else of the same columns.
+    world.put("other.sql", MYSQL.replace("48213", "1").replace("`email`", "`mail`"));
+    let ran = world.verify(&["--schema", "other.sql"]);
+    assert!(ran.expect(3).out.contains("unsupported: no schema for users"), "{}", ran.out);
     // It can be told by variable and config file; a run with another one vouches for nothing.
     let again = |world: &World, more: &[&str]| {
         let ran = world.scrub(&[&["--since", "m.jsonl"], more].concat());
@@ -231,6 +236,25 @@ fn rows_find_their_definition_beside_them() {
     world.put("src/tab/users.sql", "gone\n");
     let ran = world.run(&["verify", "m.jsonl", "--registry", "erased.jsonl", "--quiet"]);
     assert_eq!(ran.code, 1, "{}", ran.err);
+}
+
+/// What was read as a text is vouched for by nobody once it is known to be rows; nor are rows, whose tables may be others today.
+#[test]
+fn no_night_vouches_for_rows_by_themselves() {
+    let world = World::new(ALICE);
+    world.put("src/users.txt", "7\tb\tc\td\n48213\ta\tb\tc\n");
+    assert_eq!(world.scrub(&[]).expect(0).status("users.txt"), "clean");
+    assert_eq!(world.scrub(&["--since", "m.jsonl"]).expect(0).status("users.txt"), "unchanged");
+    world.put("src/users.sql", definition(USERS));
+    assert_eq!(world.scrub(&["--since", "m.jsonl"]).expect(0).status("users.txt"), "rewritten");
+    assert_eq!(world.scrub(&["--since", "m.jsonl"]).expect(0).status("users.txt"), "clean");
+    world.put("src/users.sql", definition("CREATE TABLE `users` (`a` int, `b` text, `user_id` text, `d` text);"));
+    world.put(
+        "erased.jsonl",
+        format!("{ALICE}{{\"subject\":\"sub_02\",\"identifiers\":[{{\"type\":\"user_id\",\"value\":\"c\"}}]}}\n"),
+    );
+    assert_eq!(world.scrub(&["--since", "m.jsonl"]).expect(0).status("users.txt"), "rewritten");
+    assert_eq!(world.get("src/users.txt"), b"");
 }
 
 #[test]

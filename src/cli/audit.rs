@@ -136,7 +136,7 @@ impl Eyes {
             }
             None => policy_file::of_run_line(&run.policy)?,
         };
-        eyes.schema = typed.dumps.read()?;
+        eyes.schema = schema(typed, run)?;
         let mut options = build::registry_options(&typed.read, audit::time(&run.as_of)?)?;
         options.as_of_seq = Some(run.registry.seq);
         // Age is judged as of today, not as of the run.
@@ -189,6 +189,19 @@ impl Eyes {
         };
         judge(Some(&search), &mask)
     }
+}
+
+/// The tables that the run was told of. By those of another file its artifacts are not judged: a manifest may have runs of many
+/// nights, and the tables that one of them had may be gone.
+fn schema(typed: &Verify, run: &Run) -> Result<Option<Ddl>> {
+    let Some(sha256) = &run.schema_sha256 else { return Ok(None) };
+    let given = typed.dumps.read()?.filter(|given| given.sha256() == sha256);
+    if given.is_none() {
+        let what =
+            format!("unwrite: run {}: its --schema had the SHA-256 {sha256}; without it, dumps that", run.run_id);
+        say(&format!("{what} need it cannot be read"));
+    }
+    Ok(given)
 }
 
 /// Closes the intents that a crash left open, if the manifest can be written. `current`: what the last lines were judged with.

@@ -42,7 +42,9 @@ pub trait Batch {
 
     /// What was dealt with so far is all that the stream says of itself besides its records: what comes is records, in blocks, and this is
     /// the start of one. Called by containers that know what a stream by itself learns at its end.
-    fn informed(&mut self, _cx: &Cx<'_>) {}
+    fn informed(&mut self, _cx: &Cx<'_>) -> Result<()> {
+        Ok(())
+    }
 
     /// A batch is over: what was said of it so far may go on its way.
     fn flush(&mut self) -> Result<()>;

@@ -21,15 +21,15 @@ const PIPE_BUF: usize = 4096;
 /// Longest wait before a signal's flag is looked at.
 const WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
 
-/// Longest wait for a reader after a failure.
-const LAST: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+/// Longest wait for a reader after a failure: a client that makes an index reads nothing meanwhile.
+const LAST: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
 
 /// Where a filter writes.
 pub trait Sink {
     /// Writes all of `bytes`; on return none of them is held here.
     fn write(&mut self, bytes: &[u8]) -> Result<()>;
 
-    /// Writes `bytes` after a failure, if that is possible: at most `PIPE_BUF` of them, signal or not, and without a long wait.
+    /// Writes `bytes` after a failure, if that is possible: at most `PIPE_BUF` of them, signal or not, within a minute.
     fn last(&mut self, bytes: &[u8]) {
         let _late = self.write(bytes);
     }

@@ -136,7 +136,7 @@ impl<'s> Script<'s> {
     /// The rows of a block behind what leads to them. Returns their length and what changes in them.
     pub fn rows(&mut self, lead: &Lead, source: impl Source, cx: &mut Cx<'_>) -> Result<(u64, EditList)> {
         self.text(&lead.text, cx)?;
-        self.batch.informed(cx);
+        self.batch.informed(cx)?;
         let tail = Tail::default();
         let size = cx.search.limits.window;
         let mut below = Input::new(Watched { source, budget: cx.budget(), tail: &tail }, size);

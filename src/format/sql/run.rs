@@ -211,13 +211,15 @@ impl Batch for Run<'_> {
         Ok(done)
     }
 
-    fn informed(&mut self, cx: &Cx<'_>) {
+    fn informed(&mut self, cx: &Cx<'_>) -> Result<()> {
+        cx.memory().need(MEMORY)?;
         self.binder.informed(&self.schema, cx.search.space);
         // The block's own statement came before, when its foreign keys were of no use yet.
         if let Some(target) = &self.target {
             self.binder.aim(&self.schema, target);
         }
         self.lines = 0;
+        Ok(())
     }
 
     fn flush(&mut self) -> Result<()> {

@@ -5,6 +5,7 @@
 
 use super::super::cells::{How, Row};
 use super::super::ddl;
+use super::super::facts::MEMORY;
 use super::super::lex::Kind;
 use super::super::rows::Target;
 use super::super::schema::{Column, Schema};
@@ -36,6 +37,7 @@ impl<'r> Run<'r> {
         let known = !columns.is_empty();
         let target = Target { key, name, columns, rule, line: Some(How::Tab), dialect };
         if !run.sheet.leaves() {
+            cx.memory().need(MEMORY)?;
             run.binder.informed(&run.schema, cx.search.space);
         }
         run.binder.aim(&run.schema, &target);
