@@ -8,7 +8,7 @@ use crate::blob::Blob;
 use crate::codec;
 use crate::error::{Kind, Result};
 use crate::filter::{self, Stream};
-use crate::input::BlobSource;
+use crate::input::{BlobSource, Source};
 use crate::job::{Mode, Verify};
 use crate::layer::Search;
 use crate::layer::coded::{CodecLayer, Head};
@@ -16,7 +16,7 @@ use crate::manifest::Status;
 use crate::manifest::writer::{FIRST_PREV, Writer};
 use crate::progress::Silent;
 use crate::scrub::sums::Ledger;
-use crate::scrub::{Blast, Run};
+use crate::scrub::{Blast, Outcome, Run};
 use crate::store::disk::Disk;
 use crate::store::stdio::Sink;
 use crate::stores::{Definitions, Stores};
@@ -63,16 +63,13 @@ impl Sink for Taken {
     }
 }
 
-/// Whether the filter comes to the same as `seen`, what find saw, and `result`, what lift made of it if something changed.
-/// `looks`: what the stream is may depend on records that go; then the echo refuses the result, as it does here.
-pub(super) fn agrees(
-    search: &Search<'_>,
-    second: &Search<'_>,
-    data: &dyn Blob,
-    name: &[u8],
-    seen: Option<(&Seen, &[u8])>,
-    (size, looks): (usize, bool),
-) {
+/// What the filter makes of one stream, which is searched and, behind it, searched again.
+fn filtered(
+    stream: &Stream<'_>,
+    source: &mut dyn Source,
+    sink: &mut dyn Sink,
+    (search, second): (&Search<'_>, &Search<'_>),
+) -> Outcome {
     let manifest = Mutex::new(Writer::new(None, FIRST_PREV.to_owned(), false, search.space));
     let stores = Stores::new(Disk::default(), None);
     let run = Run {
@@ -92,10 +89,23 @@ pub(super) fn agrees(
         manifest: &manifest,
         progress: &Silent,
     };
+    filter::filter(stream, source, sink, None, &run)
+}
+
+/// Whether the filter comes to the same as `seen`, what find saw, and `result`, what lift made of it if something changed.
+/// `looks`: what the stream is may depend on records that go; then the echo refuses the result, as it does here.
+pub(super) fn agrees(
+    search: &Search<'_>,
+    second: &Search<'_>,
+    data: &dyn Blob,
+    name: &[u8],
+    seen: Option<(&Seen, &[u8])>,
+    (size, looks): (usize, bool),
+) {
     let stream = Stream { name, mtime: None, max_dropped: None, no_spool: false };
     let mut source = Drip { inner: BlobSource::new(data), size };
     let mut sink = Taken(Vec::new());
-    let outcome = filter::filter(&stream, &mut source, &mut sink, None, &run);
+    let outcome = filtered(&stream, &mut source, &mut sink, (search, second));
     let (status, reason) = (outcome.line.status, outcome.line.reason.unwrap_or_default());
     let through = matches!(status, Status::Copied | Status::Rewritten);
     let Some((seen, result)) = seen else {
@@ -122,4 +132,76 @@ pub(super) fn agrees(
     let records = outcome.line.records.unwrap_or_default();
     let tally = &seen.tally;
     assert_eq!([records.read, records.dropped, records.edited], [tally.read, tally.dropped, tally.edited]);
+}
+
+#[cfg(test)]
+mod broken_tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::super::scanners::{LITERAL, NEEDLES};
+    use super::*;
+    use crate::blob::TempSpace;
+    use crate::detect::TABLES;
+    use crate::format::sql::SPOIL;
+    use crate::judge::Judge;
+    use crate::layer::LargeSlot;
+    use crate::limits::Limits;
+    use crate::policy::Policy;
+    use crate::pool::Alone;
+
+    /// Takes one piece; the next one ends in a panic.
+    #[derive(Default)]
+    struct Broken {
+        pieces: usize,
+        last: Option<Vec<u8>>,
+    }
+
+    impl Sink for Broken {
+        fn write(&mut self, _: &[u8]) -> Result<()> {
+            self.pieces += 1;
+            assert!(self.pieces < 2, "on purpose");
+            Ok(())
+        }
+        fn last(&mut self, bytes: &[u8]) {
+            self.last = Some(bytes.to_vec());
+        }
+    }
+
+    #[test]
+    fn a_panic_leaves_no_dump_that_looks_whole() {
+        let (policy, stop) = (Policy::default(), AtomicBool::new(false));
+        let (judge, large) = (Judge::new(&NEEDLES, &policy.fields, None), LargeSlot::new(128 << 20, 1));
+        let space = TempSpace::new(std::env::temp_dir(), 64 << 20);
+        let limits = Limits { window: 256, ..Limits::default() };
+        let search = Search {
+            engine: &*LITERAL,
+            needles: &NEEDLES,
+            judge: &judge,
+            policy: &policy,
+            mask: &|name| name.to_vec(),
+            detect: &TABLES,
+            limits: &limits,
+            space: &space,
+            large: &large,
+            crew: &Alone,
+            second: false,
+            format: None,
+            codec: None,
+            levels: &[],
+            interrupted: &stop,
+            gate: None,
+        };
+        let rows = |head: &str| [head.to_owned(), "1\tx\n".repeat(1 << 16)].concat().into_bytes();
+        for (text, spoiled) in [
+            (rows("--\n-- PostgreSQL database dump\n--\nSET x = 1;\nCOPY t (a, b) FROM stdin;\n"), true),
+            (rows("a log\n"), false),
+        ] {
+            let stream = Stream { name: b"x", mtime: None, max_dropped: None, no_spool: false };
+            let (mut source, mut sink) = (Drip { inner: BlobSource::new(&text), size: 1000 }, Broken::default());
+            let outcome = filtered(&stream, &mut source, &mut sink, (&search, &search));
+            assert_eq!(outcome.line.status, Status::Failed);
+            assert_eq!((sink.pieces, sink.last.is_some()), (2, spoiled));
+            assert!(sink.last.is_none_or(|last| last == SPOIL));
+        }
+    }
 }
