@@ -79,9 +79,13 @@ impl Fleet<'_> {
             if found == Preconditions::Ignored && !s3.takes_unconditional() {
                 let what =
                     "a bucket's server ignores the condition of a write (If-Match): what others write could be lost";
-                return Err(
-                    Error::usage(what).help("where nobody else writes, --allow-unconditional-writes accepts it")
-                );
+                let help = match self.job.mode {
+                    Mode::InPlace | Mode::Output(_) => {
+                        "where nobody else writes, --allow-unconditional-writes accepts it"
+                    }
+                    _ => "write the manifest on a disk",
+                };
+                return Err(Error::usage(what).help(help));
             }
             if found == Preconditions::Unknown {
                 notes.push("whether a bucket's server heeds the condition of a write could not be tried".to_owned());

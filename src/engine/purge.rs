@@ -86,9 +86,7 @@ impl Fleet<'_> {
             if self.given.interrupted.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            let append = |line: Purge| {
-                writer::append_durably(run.manifest, &Line::Purge(line))
-            };
+            let append = |line: Purge| writer::append_durably(run.manifest, &Line::Purge(line));
             let begun = Purge { uri: uri.clone(), done: false, deleted: None, left: None, reason: None };
             append(begun)?;
             let done = match place {

@@ -84,9 +84,7 @@ impl Opened {
     /// Cuts off what stands behind `end`: a torn line, as a crash leaves it in a file. No write of ours leaves one in an object.
     pub fn cut(&self, end: u64) -> Result<()> {
         match self {
-            Self::File(file) => {
-                file.set_len(end).map_err(|e| Error::io("cutting a torn line off the manifest", &e))
-            }
+            Self::File(file) => file.set_len(end).map_err(|e| Error::io("cutting a torn line off the manifest", &e)),
             Self::Object(..) => Err(Error::usage("the manifest does not end with a whole line")
                 .help("it is not as it was written; name another one with --manifest")),
         }
@@ -191,7 +189,7 @@ impl Journal for InBucket {
     fn sync(&self) -> Result<()> {
         let wanted = lock(&self.pending).taken;
         let mut text = lock(&self.text);
-        let (lines, upto) = {
+        let (lines, upto, first) = {
             let mut pending = lock(&self.pending);
             if let Some(error) = &pending.failed {
                 return Err(error.clone());
@@ -199,11 +197,13 @@ impl Journal for InBucket {
             if pending.sent >= wanted {
                 return Ok(());
             }
-            (std::mem::replace(&mut pending.lines, Spool::new(&self.space)), pending.taken)
+            (std::mem::replace(&mut pending.lines, Spool::new(&self.space)), pending.taken, pending.sent == 0)
         };
         let done = text.append(lines).map_err(|error| match error.kind() {
             Kind::Locked => another(),
             Kind::Interrupted => error,
+            // The run line: nothing has been touched.
+            _ if first => Error::usage(format!("cannot write the manifest: {error}")),
             kind => Error::new(kind, format!("writing the manifest: {error}")),
         });
         let mut pending = lock(&self.pending);
@@ -220,9 +220,11 @@ impl Journal for InBucket {
 
 impl Drop for InBucket {
     fn drop(&mut self) {
-        let rest = lock(&self.pending);
-        let rest = rest.failed.is_none() && !rest.lines.is_empty();
-        if rest {
+        let is_left = {
+            let pending = lock(&self.pending);
+            pending.failed.is_none() && !pending.lines.is_empty()
+        };
+        if is_left {
             // A run that ends by an error: its last lines are no worse off than in a crash.
             let _ = self.sync();
         }

@@ -16,7 +16,8 @@ use super::read::{self, Soon};
 use super::tuning::Tuning;
 use super::write::{ObjectDraft, Origin, Target, changed};
 use super::{
-    Entry, Lent, Names, Opened, Options, Place, Preconditions, Purged, Swept, Text, kept, probe, small, uploads, versions,
+    Entry, Lent, Names, Opened, Options, Place, Preconditions, Purged, Swept, Text, kept, probe, small, uploads,
+    versions,
 };
 use crate::blob::Spool;
 use crate::error::{Error, Kind, Result};

@@ -108,14 +108,7 @@ impl<'o> ObjectDraft<'o> {
     }
 
     /// The next version of a text that was read or written before: what of it is kept besides its bytes is known.
-    pub(super) fn grown(
-        store: &S3,
-        origin: Origin<'o>,
-        place: &Place,
-        rule: Rule,
-        kept: Kept,
-        layout: Layout,
-    ) -> Self {
+    pub(super) fn grown(store: &S3, origin: Origin<'o>, place: &Place, rule: Rule, kept: Kept, layout: Layout) -> Self {
         let (len, mark) = (layout.len(), ulid::Ulid::new().to_string());
         Self {
             store: store.clone(),

@@ -112,7 +112,15 @@ fn writes(len: usize, plan: impl Fn(usize) -> Fault + Send + Sync + 'static) -> 
 
 #[test]
 fn a_text_is_whole_after_any_fault() {
-    let kinds = [Fault::SlowDown, Fault::Internal, Fault::Reset, Fault::Lost, Fault::Cut(3), Fault::Precondition, Fault::Status(403)];
+    let kinds = [
+        Fault::SlowDown,
+        Fault::Internal,
+        Fault::Reset,
+        Fault::Lost,
+        Fault::Cut(3),
+        Fault::Precondition,
+        Fault::Status(403),
+    ];
     for len in [0, 20_000] {
         let requests = writes(len, |_| Fault::None);
         assert!(requests > 6);
