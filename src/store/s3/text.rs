@@ -9,6 +9,7 @@
 //! meanwhile does not take the text for one that a crash left. It is a courtesy; what protects the text is the condition.
 //! Memory: twice [`super::Tuning::put`], or the parts under way.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::client::S3;
@@ -124,14 +125,17 @@ impl Text {
         } else {
             Vec::new()
         };
-        let layout = Layout::grown(was, tail, &self.store.lent.space)?;
-        let opened = self.entry.as_ref().map(|entry| Opened::new(&self.store, entry));
+        // What a run that is broken off has done is to be told: no signal ends these waits.
+        let mut store = self.store.clone();
+        store.lent.interrupted = Arc::default();
+        let layout = Layout::grown(was, tail, &store.lent.space)?;
+        let opened = self.entry.as_ref().map(|entry| Opened::new(&store, entry));
         let rule = self.entry.as_ref().map_or(Rule::New, |entry| Rule::Replace(entry.etag.clone()));
         let origin = match &opened {
             Some(opened) if !self.is_short(was) => Origin::Object(opened),
             _ => Origin::Other(&self.held),
         };
-        let draft = ObjectDraft::grown(&self.store, origin, &self.place, rule, self.kept.clone(), layout);
+        let draft = ObjectDraft::grown(&store, origin, &self.place, rule, self.kept.clone(), layout);
         let committed = Box::new(draft).commit().map_err(meanwhile)?;
         let Identity::Object(ObjectId { etag, version, size, modified }) = committed.identity else {
             return Err(Error::new(Kind::Io, "not in a bucket"));

@@ -182,6 +182,26 @@ fn of_two_writers_the_second_is_refused_and_nothing_is_lost() {
     }
 }
 
+/// What a run has done before a signal came is still told.
+#[test]
+fn a_signal_does_not_end_a_write() {
+    for len in [0, 3_000, 20_000] {
+        let rig = rig();
+        if len > 0 {
+            rig.memory.put(BUCKET, KEY, &bytes(len));
+        }
+        let (mut text, _) = open(&rig.store).unwrap();
+        rig.store.lent.interrupted.store(true, Ordering::Relaxed);
+        rig.server.plan(|_| {
+            std::thread::sleep(Duration::from_millis(120));
+            Fault::None
+        });
+        text.append(spool(b"last")).unwrap();
+        assert!(there(&rig) == [&bytes(len)[..], b"last"].concat());
+        assert_eq!(open(&rig.store).unwrap_err().kind(), Kind::Interrupted);
+    }
+}
+
 /// Who wrote an unfinished text may still write it: this process lives, another may, and one that is silent for long does not.
 #[test]
 fn a_text_that_is_being_written_is_told() {
