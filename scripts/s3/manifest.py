@@ -9,7 +9,7 @@ from rig import MIB, Rig, case, gz, harness, lines, need, say, without
 
 SMALL = lines(300, [3, 200])
 # Files whose lines make a manifest that is longer than one request may carry.
-FILES = 14_000
+FILES = 20_000
 
 
 def fetched(rig: Rig, bucket: str, key: str, whole: bool = True) -> pathlib.Path:

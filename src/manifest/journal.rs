@@ -56,6 +56,8 @@ impl Opened {
         match text {
             Ok(text) => Ok(Self::Object(Box::new(text), Arc::new(spool))),
             Err(error) if error.kind() == Kind::Interrupted => Err(error),
+            // Between the look and the reading.
+            Err(error) if error.kind() == Kind::Skipped => Err(another()),
             Err(error) => Err(Error::usage(format!("cannot open the manifest: {error}"))),
         }
     }

@@ -309,17 +309,24 @@ fn of_two_runs_with_one_manifest_one_ends() {
 fn its_rights_are_those_of_the_example() {
     let (world, server) = filled();
     server.state.lock().unwrap().bucket(B).versioned = true;
-    let first = format!("sha256:{}", "0".repeat(64));
-    let long = format!(
-        r#"{{"kind":"purge","uri":"s3://x/y","done":true,"deleted":0,"left":0,"reason":"{}","prev":"{first}"}}"#,
-        "x".repeat(9 << 20)
-    );
     scrub(&world, &server, &[]).expect(3);
-    server.put(B, KEY, long + "\n");
+    let (mut prev, mut long) = (format!("sha256:{}", "0".repeat(64)), String::new());
+    let name = "long".repeat(16 << 10);
+    while long.len() < 9 << 20 {
+        let line =
+            format!(r#"{{"kind":"purge","uri":"s3://x/{name}","done":true,"deleted":0,"left":0,"prev":"{prev}"}}"#);
+        prev = manifest::sha256(line.as_bytes());
+        long = long + &line + "\n";
+    }
+    server.put(B, KEY, long);
     server.forget();
     server.put(B, "a/app.log", dirty());
     scrub(&world, &server, &["--purge-versions"]).expect(0);
-    assert_eq!(kinds(&lines(&server)[1..]).split(' ').next(), Some("run"));
+    let kinds = kinds(&lines(&server));
+    assert!(
+        kinds.contains("purge run ") && kinds.contains(" intent ") && kinds.ends_with(" purge purge summary"),
+        "{kinds}"
+    );
     let log = server.state.lock().unwrap().log.clone();
     let about = log.iter().filter_map(|line| line.split_once(' ')).filter(|(_, key)| key.starts_with("audit/"));
     let asked: BTreeSet<String> = about.map(|(operation, _)| operation.to_owned()).collect();
