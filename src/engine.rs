@@ -18,7 +18,6 @@ mod turns;
 mod unclean;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs::File;
 use std::io::BufReader;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -36,6 +35,7 @@ use crate::judge::Judge;
 use crate::judge::pseudonym::Key;
 use crate::layer::{LargeSlot, Search};
 use crate::limits::{LIST_BATCH, Limits, VERIFY_WINDOW};
+use crate::manifest::journal::Opened;
 use crate::manifest::writer::{self, Writer};
 use crate::manifest::{Artifact, Line, RegistryLine, Run as RunLine, SCHEMA, Status, settle, shown};
 use crate::matcher::literal::Literal;
@@ -260,6 +260,8 @@ impl Fleet<'_> {
             let mut manifest = manifest.lock().unwrap_or_else(PoisonError::into_inner);
             let root = manifest.root()?;
             manifest.append(&Line::Summary(summary(&report, root)), true)?;
+        } else if let Err(error) = manifest.lock().unwrap_or_else(PoisonError::into_inner).sync() {
+            report.notes.push(format!("the manifest lacks its last lines: {error}"));
         }
         drop(locks);
         Ok(report)
@@ -307,20 +309,18 @@ impl Fleet<'_> {
         let mut writer = match &path {
             None => Writer::new(None, writer::FIRST_PREV.to_owned(), job.json, self.space),
             Some(path) => {
-                let file = writer::open(path)?;
+                let opened = Opened::open(path, self.stores.buckets(), self.space)?;
                 own.add(path);
-                self.continue_manifest(file)?
+                self.continue_manifest(opened)?
             }
         };
-        let shown = |path: PathBuf| crate::judge::shown(&(self.search.mask)(path.as_os_str().as_bytes()));
-        report.manifest = path.map(shown);
+        report.manifest = path.map(|path| self.shown(&path));
         writer.append(&Line::Run(Box::new(line)), true)?;
         Ok(writer)
     }
 
-    fn continue_manifest(&self, file: File) -> Result<Writer> {
-        let copy = file.try_clone().map_err(|e| Error::io("opening the manifest", &e))?;
-        let mut reader = crate::manifest::reader::Reader::new(BufReader::new(copy));
+    fn continue_manifest(&self, opened: Opened) -> Result<Writer> {
+        let mut reader = crate::manifest::reader::Reader::new(BufReader::new(opened.text()?));
         let mut open = settle::Open::default();
         let tampered = |error: Error| {
             Error::usage(format!("the manifest cannot be continued: {error}")).help("name another file with --manifest")
@@ -328,10 +328,12 @@ impl Fleet<'_> {
         while let Some(read) = reader.next().map_err(tampered)? {
             open.follow(&read.line);
         }
+        opened.claim(open.running)?;
         if reader.torn {
-            file.set_len(reader.end).map_err(|e| Error::io("cutting a torn line off the manifest", &e))?;
+            opened.cut(reader.end)?;
         }
-        let mut writer = Writer::new(Some(file), reader.prev().to_owned(), self.job.json, self.space);
+        let prev = reader.prev().to_owned();
+        let mut writer = Writer::new(Some(opened.journal(self.space)), prev, self.job.json, self.space);
         for intent in open.intents() {
             let names = |name: &[u8]| (self.search.mask)(name);
             if let Some(line) = settle::close(intent, verify::audit::stands(intent, &names, self.stores)) {

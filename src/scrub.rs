@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
@@ -28,7 +28,7 @@ use crate::job::{Mode, Verify};
 use crate::judge::pseudonym::hex;
 use crate::layer::cx::NameHits;
 use crate::layer::{BlobPass, Cx, Search, Tally};
-use crate::manifest::writer::Writer;
+use crate::manifest::writer::{self, Writer};
 use crate::manifest::{
     Artifact, Digest, FileIdentity, Identity, Intent, Line, Member, ObjectIdentity, Records, Status, VERSIONS,
     VERSIONS_UNKNOWN,
@@ -407,8 +407,7 @@ impl<'w> Work<'w> {
             after: after.clone(),
         };
         if changes {
-            let mut manifest = run.manifest.lock().unwrap_or_else(PoisonError::into_inner);
-            manifest.append(&Line::Intent(intent), true)?;
+            writer::append_durably(run.manifest, &Line::Intent(intent))?;
         }
         let committed = if changes { self.with_sums(original, draft, line)? } else { draft.commit()? };
         line.status = if changes { Status::Rewritten } else { Status::Copied };

@@ -93,7 +93,7 @@ fn called() -> BTreeSet<String> {
 }
 
 /// Rows of the table of operations: name, actions.
-fn documented() -> Vec<(String, BTreeSet<String>)> {
+pub fn documented() -> Vec<(String, BTreeSet<String>)> {
     let text = std::fs::read_to_string(home().join("docs/s3.md")).unwrap();
     let (_, table) = text.split_once("<!-- operations -->\n").unwrap();
     let quoted = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
@@ -104,6 +104,28 @@ fn documented() -> Vec<(String, BTreeSet<String>)> {
         (cells[1][0].clone(), cells[2].iter().chain(more).cloned().collect())
     })
     .collect()
+}
+
+/// What the example policy grants, and on what.
+fn policy() -> Vec<(String, Vec<String>)> {
+    let text = std::fs::read_to_string(home().join("docs/examples/s3-policy.json")).unwrap();
+    let policy: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let words = |value: &serde_json::Value| match value.as_array() {
+        Some(all) => all.iter().map(|word| word.as_str().unwrap().to_owned()).collect(),
+        None => vec![value.as_str().unwrap().to_owned()],
+    };
+    let statements = policy["Statement"].as_array().unwrap().iter();
+    statements
+        .flat_map(|statement| {
+            words(&statement["Action"]).into_iter().map(|action| (action, words(&statement["Resource"])))
+        })
+        .collect()
+}
+
+/// Actions that the example grants on manifests: on their keys, and on the bucket.
+pub fn granted_on_manifests() -> BTreeSet<String> {
+    let is = |resource: &String| resource.contains("/manifests/") || !resource.ends_with('*');
+    policy().into_iter().filter(|(_, resources)| resources.iter().any(is)).map(|(action, _)| action).collect()
 }
 
 #[test]
@@ -118,18 +140,13 @@ fn the_table_has_the_operations_that_are_called() {
 
 #[test]
 fn the_example_policy_grants_what_the_table_asks_for() {
-    let text = std::fs::read_to_string(home().join("docs/examples/s3-policy.json")).unwrap();
-    let policy: serde_json::Value = serde_json::from_str(&text).unwrap();
     let mut granted = BTreeSet::new();
-    for statement in policy["Statement"].as_array().unwrap() {
-        let resource = statement["Resource"].as_str().unwrap();
-        let action = &statement["Action"];
-        let actions: Vec<_> = action.as_array().map_or_else(|| vec![action], |actions| actions.iter().collect());
-        for action in actions.into_iter().map(|action| action.as_str().unwrap()) {
-            // Actions on the bucket itself have its bare ARN, those on objects have a key behind it (Service Authorization Reference).
+    for (action, resources) in policy() {
+        // Actions on the bucket itself have its bare ARN, those on objects have a key behind it (Service Authorization Reference).
+        for resource in resources {
             assert_eq!(action.contains("Bucket"), !resource.ends_with('*'), "{action} on {resource}");
-            assert!(granted.insert(action.to_owned()), "{action} twice");
         }
+        assert!(granted.insert(action.clone()), "{action} twice");
     }
     let wanted: BTreeSet<_> = documented().into_iter().flat_map(|(_, actions)| actions).collect();
     assert_eq!(granted, wanted);

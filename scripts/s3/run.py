@@ -9,7 +9,7 @@ import rig  # noqa: E402
 from rig import CASES, Rig, harness, say  # noqa: E402
 
 # Each enters its cases; the order is that of the run.
-import same, keys, keep, mirror, quiet, kills, races, versions, cost, operations  # noqa: E401, E402, F401
+import same, keys, keep, mirror, quiet, kills, races, versions, cost, manifest, operations  # noqa: E401, E402, F401
 
 
 def main() -> int:

@@ -1,23 +1,26 @@
 //! `verify`: the manifest, the artifacts, and with a registry the people.
 
 use std::fmt::Write;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::args::Verify;
 use super::build::{self, Config};
 use super::reading::Reading;
-use super::{Exit, print, process, s3, say};
-use crate::blob::TempSpace;
+use super::{Exit, print, process, say};
+use crate::blob::{Played, Spool, TempSpace};
 use crate::config::policy_file;
 use crate::detect::told::Told;
 use crate::engine;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::format::sql::ddl::Ddl;
 use crate::judge::Judge;
 use crate::layer::{LargeSlot, Search};
 use crate::limits::{Limits, VERIFY_WINDOW};
-use crate::manifest::writer::{self, Writer};
+use crate::manifest::journal::Opened;
+use crate::manifest::writer::Writer;
 use crate::manifest::{Run, settle, shown};
 use crate::matcher::literal::Literal;
 use crate::matcher::mask::Masker;
@@ -26,7 +29,7 @@ use crate::matcher::{Engine, Plan};
 use crate::policy::Policy;
 use crate::registry::Registry;
 use crate::store::disk::Disk;
-use crate::store::s3::{S3, SCHEME};
+use crate::store::s3::{Place, S3, SCHEME};
 use crate::stores::Stores;
 use crate::verify::audit::{self, Audit};
 
@@ -37,17 +40,17 @@ pub fn verify(typed: &Verify, config: Config) -> Result<Exit> {
     let pace = engine::pace(build::bwlimit(&typed.bounds.manners)?, &process::stop());
     let space = TempSpace::paced(temp, limits.max_temp, Arc::clone(&pace));
     drop(config);
-    s3::on_disk("MANIFEST", Some(&typed.manifest_file))?;
     let mut found = Audit::default();
     let remote = Remote::new(typed, &space)?;
+    let manifest = || remote.text();
     found.stores = Some(Stores::new(Disk::paced(Arc::clone(&pace)), remote.s3.clone()));
     let stores = found.stores.clone().unwrap_or_else(|| Stores::new(Disk::default(), None));
     found.pace = Some(pace);
-    let index = audit::index(&typed.manifest_file, &space, &mut found)?;
+    let index = audit::index(&manifest, &space, &mut found)?;
     // Lines are grouped by run: one registry and engine at a time.
     let mut current: Option<Eyes> = None;
     let mut new_since: Vec<String> = Vec::new();
-    audit::each(&typed.manifest_file, &index, &mut |run, line| {
+    audit::each(&manifest, &index, &mut |run, line| {
         if current.as_ref().is_none_or(|eyes| eyes.run_id != run.run_id) {
             // The old one goes first: two registries at a time would be twice the memory.
             current = None;
@@ -77,20 +80,49 @@ struct Remote {
     s3: Option<S3>,
     reading: Reading,
     space: Arc<TempSpace>,
+    manifest: Text,
+}
+
+/// The manifest, where it is read.
+enum Text {
+    File(PathBuf),
+    /// Of a bucket, as it was fetched.
+    Fetched(Arc<Spool>),
 }
 
 impl Remote {
     fn new(typed: &Verify, space: &Arc<TempSpace>) -> Result<Self> {
+        let manifest = typed.manifest_file.as_path();
         let named = [&typed.registry, &typed.policy].into_iter().flatten().map(PathBuf::as_path);
         // Of the artifacts only the manifest knows where they lie.
-        let listed = audit::is_remote(&typed.manifest_file).then_some(Path::new(SCHEME));
+        let place = Place::parse(manifest.as_os_str().as_bytes());
+        let listed = (place.is_some() || audit::is_remote(&|| audit::text(manifest))).then_some(Path::new(SCHEME));
         let run_id = ulid::Ulid::new().to_string();
         let s3 = typed.read.reach.store(named.chain(listed), &run_id, space, |_| {})?;
+        let manifest = match (place.transpose()?, &s3) {
+            (Some(place), Some(s3)) => {
+                let mut spool = Spool::new(space);
+                s3.download(&place, &mut spool).map_err(|error| match error.kind() {
+                    Kind::Interrupted => error,
+                    _ => Error::usage(format!("cannot open the manifest: {error}")),
+                })?;
+                Text::Fetched(Arc::new(spool))
+            }
+            _ => Text::File(manifest.to_owned()),
+        };
         let mut reading = Reading::new(&typed.bounds, &typed.say)?;
         if let Some(registry) = &typed.registry {
             reading = reading.fetch(registry, s3.as_ref(), space)?;
         }
-        Ok(Self { s3, reading, space: Arc::clone(space) })
+        Ok(Self { s3, reading, space: Arc::clone(space), manifest })
+    }
+
+    /// The manifest, from its start.
+    fn text(&self) -> Result<Box<dyn Read>> {
+        match &self.manifest {
+            Text::File(path) => audit::text(path),
+            Text::Fetched(spool) => Ok(Box::new(Played::new(Arc::clone(spool)))),
+        }
     }
 }
 
@@ -207,8 +239,9 @@ fn schema(typed: &Verify, run: &Run) -> Result<Option<Ddl>> {
 /// Closes the intents that a crash left open, if the manifest can be written. `current`: what the last lines were judged with.
 fn settle_open(typed: &Verify, current: Option<Eyes>, limits: &Limits, remote: &Remote, stores: &Stores) -> Result<()> {
     let space = &remote.space;
-    let file = match writer::open(&typed.manifest_file) {
-        Ok(file) => file,
+    let opened = Opened::open(&typed.manifest_file, remote.s3.as_ref(), space);
+    let opened = match opened.and_then(|opened| opened.claim(true).map(|()| opened)) {
+        Ok(opened) => opened,
         Err(error) => {
             say(&format!("unwrite: open intents are not settled: {error}"));
             return Ok(());
@@ -216,7 +249,7 @@ fn settle_open(typed: &Verify, current: Option<Eyes>, limits: &Limits, remote: &
     };
     // Another run may have settled them and gone on since: what counts is what stands there under the lock.
     let mut now = Audit::default();
-    let index = audit::index(&typed.manifest_file, space, &mut now)?;
+    let index = audit::index(&|| opened.text(), space, &mut now)?;
     let (Some(run), false) = (index.run.as_deref(), now.tampered()) else { return Ok(()) };
     let eyes = match current.filter(|eyes| eyes.run_id == run.run_id) {
         Some(eyes) => eyes,
@@ -232,12 +265,16 @@ fn settle_open(typed: &Verify, current: Option<Eyes>, limits: &Limits, remote: &
     }
     let (prev, end) = now.end;
     if now.torn {
-        file.set_len(end).map_err(|e| Error::io("cutting a torn line off the manifest", &e))?;
+        opened.cut(end)?;
     }
-    let mut writer = Writer::new(Some(file), prev, false, space);
+    let mut writer = Writer::new(Some(opened.journal(space)), prev, false, space);
     let count = closed.len();
     for line in closed {
         writer.artifact(line)?;
+    }
+    if let Err(error) = writer.sync() {
+        say(&format!("unwrite: open intents are not settled: {error}"));
+        return Ok(());
     }
     say(&format!("unwrite: {count} open intents settled"));
     Ok(())

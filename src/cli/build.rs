@@ -188,7 +188,6 @@ pub fn cores() -> usize {
 /// A job with what `scan` and `scrub` share.
 pub fn job(walk: &Walk, say: &Say, mode: Mode) -> Result<Job> {
     check_names(walk.format.as_deref(), walk.codec.as_deref())?;
-    s3::on_disk("--manifest", say.manifest.as_deref())?;
     if walk.depth.all_versions && !mode.is_dry() {
         return Err(Error::usage("--all-versions is for scan and gate: what was replaced cannot be rewritten")
             .help("see --purge-versions"));

@@ -132,8 +132,8 @@ fn named<'p>(job: &'p Job, who: &'p Who, registry: &'p Path) -> impl Iterator<It
         _ => None,
     };
     let sources = job.sources.iter().map(PathBuf::as_path);
-    let since = job.since.iter().map(PathBuf::as_path);
-    sources.chain(since).chain(output).chain(who.policy.as_deref()).chain([registry])
+    let manifests = job.since.iter().chain(&job.manifest).map(PathBuf::as_path);
+    sources.chain(manifests).chain(output).chain(who.policy.as_deref()).chain([registry])
 }
 
 fn exit(report: &Report, job: &Job) -> Exit {

@@ -1,6 +1,7 @@
 //! What a run asks and clears before it touches anything: what killed runs left, and what buckets promise.
 
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use super::{Fleet, Report};
 use crate::error::{Error, Kind, Result};
@@ -36,13 +37,26 @@ impl Fleet<'_> {
         }
     }
 
-    /// Places in buckets below which this run writes.
+    /// A path as people are told it: masked, and what is in a bucket by its URI.
+    pub(super) fn shown(&self, path: &Path) -> String {
+        match Place::parse(path.as_os_str().as_bytes()) {
+            Some(_) => (self.uri)(path),
+            None => crate::judge::shown(&(self.search.mask)(path.as_os_str().as_bytes())),
+        }
+    }
+
+    /// Places in buckets below which this run writes: no two of them one below the other.
     fn written(&self, sources: &Sources, dest: Option<&Dest>) -> Vec<Place> {
-        match self.job.mode {
+        let mut places: Vec<Place> = match self.job.mode {
             Mode::InPlace => sources.s3.iter().map(|source| source.place().clone()).collect(),
             Mode::Output(_) => dest.and_then(Dest::place).into_iter().cloned().collect(),
             _ => Vec::new(),
-        }
+        };
+        let manifest = self.job.manifest.as_ref().and_then(|path| Place::parse(path.as_os_str().as_bytes())?.ok());
+        places.extend(manifest);
+        places.sort_unstable();
+        places.dedup_by(|next, one| next.bucket == one.bucket && next.key.starts_with(&one.key));
+        places
     }
 
     /// Notes on the run line whether the servers of the buckets that are written to refuse a write whose condition does not hold.
@@ -55,7 +69,6 @@ impl Fleet<'_> {
         notes: &mut Vec<String>,
     ) -> Result<()> {
         let mut places = self.written(sources, dest);
-        places.sort_unstable();
         places.dedup_by(|one, two| one.bucket == two.bucket);
         for place in places {
             let s3 = self.stores.s3()?;
@@ -66,9 +79,13 @@ impl Fleet<'_> {
             if found == Preconditions::Ignored && !s3.takes_unconditional() {
                 let what =
                     "a bucket's server ignores the condition of a write (If-Match): what others write could be lost";
-                return Err(
-                    Error::usage(what).help("where nobody else writes, --allow-unconditional-writes accepts it")
-                );
+                let help = match self.job.mode {
+                    Mode::InPlace | Mode::Output(_) => {
+                        "where nobody else writes, --allow-unconditional-writes accepts it"
+                    }
+                    _ => "write the manifest on a disk",
+                };
+                return Err(Error::usage(what).help(help));
             }
             if found == Preconditions::Unknown {
                 notes.push("whether a bucket's server heeds the condition of a write could not be tried".to_owned());

@@ -1,5 +1,7 @@
 //! The second night of a run: which manifests it relies on, before anything is touched.
 
+use std::path::Path;
+
 use super::Fleet;
 use crate::error::Result;
 use crate::manifest::Run as RunLine;
@@ -16,12 +18,21 @@ impl Fleet<'_> {
         let (job, given) = (self.job, self.given);
         let Some(at) = given.registry_at.filter(|_| !job.since.is_empty()) else { return Ok((None, None)) };
         let by_path = given.policy.rules.iter().any(|r| !(r.files.is_empty() && r.accept_unsupported.is_empty()));
-        let mut since = Since::read(&job.since, line, by_path, &|name| (self.search.mask)(name), &|path| {
+        let mut paths = Vec::new();
+        for path in &job.since {
+            paths.extend((!self.is_own_and_new(path)?).then(|| path.clone()));
+        }
+        let mut since = Since::read(&paths, line, by_path, &|name| (self.search.mask)(name), &|path| {
             self.stores.text(path, self.space)
         })?;
         let fresh = since.compare(&given.registry.needles, at)?;
         notes.append(&mut since.notes);
         line.since = std::mem::take(&mut since.said);
         Ok((Some(since), fresh))
+    }
+
+    /// Whether `path` is the manifest that this run writes, and there is none yet: the first night.
+    pub(super) fn is_own_and_new(&self, path: &Path) -> Result<bool> {
+        Ok(self.job.manifest.as_deref() == Some(path) && !self.stores.exists(path)?)
     }
 }

@@ -8,12 +8,12 @@
 
 use std::collections::BTreeSet;
 use std::io::BufReader;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use super::{Books, Fleet};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::reader::Reader;
+use crate::manifest::writer;
 use crate::manifest::{Line, Purge, VERSIONS};
 use crate::scrub::{self, Outcome, Task};
 use crate::store::s3::{Place, Purged};
@@ -50,9 +50,11 @@ impl Fleet<'_> {
         if !self.job.purge_versions {
             return Ok(Vec::new());
         }
-        // A manifest that is not there yet owes nothing; those of `--since` were read before.
-        let own = self.job.manifest.iter().filter(|path| path.exists());
-        for path in self.job.since.iter().chain(own) {
+        // A manifest that is not there yet owes nothing.
+        for path in self.job.since.iter().chain(&self.job.manifest) {
+            if self.is_own_and_new(path)? {
+                continue;
+            }
             let mut reader = Reader::new(BufReader::new(self.stores.text(path, self.space)?));
             let bad = |error: Error| Error::usage(format!("--purge-versions: a manifest: {error}"));
             while let Some(read) = reader.next().map_err(bad)? {
@@ -84,10 +86,7 @@ impl Fleet<'_> {
             if self.given.interrupted.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            let append = |line: Purge| {
-                let mut manifest = run.manifest.lock().unwrap_or_else(PoisonError::into_inner);
-                manifest.append(&Line::Purge(line), true)
-            };
+            let append = |line: Purge| writer::append_durably(run.manifest, &Line::Purge(line));
             let begun = Purge { uri: uri.clone(), done: false, deleted: None, left: None, reason: None };
             append(begun)?;
             let done = match place {

@@ -1,10 +1,11 @@
 //! The verification manifest: JSON Lines that an auditor can check with `sha256sum` and `jq`.
 //!
-//! This file holds the lines as types; [`writer`] chains and stores them, [`root`] makes the summary's digest, [`reader`] reads
+//! This file holds the lines as types; [`writer`] chains them, [`journal`] stores them on disk or in a bucket, [`root`] makes the summary's digest, [`reader`] reads
 //! and checks a manifest, [`settle`] closes the intents that a crash left open, [`shown`] masks the policy of a run line. Every line carries the SHA-256 of the line before
 //! it (`prev`, without the line end; the first: 64 zeros). Nothing here knows a value of the registry: subjects appear by
 //! reference and URIs arrive masked. The schema is `docs/manifest.schema.json`.
 
+pub mod journal;
 pub mod reader;
 pub mod root;
 pub mod settle;

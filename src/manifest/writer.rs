@@ -1,17 +1,14 @@
-//! Writes a manifest: appends lines, chains them, makes intents durable.
+//! Writes a manifest: chains lines and hands them to a journal, which makes intents durable.
 //!
-//! The file is locked while it is written; an existing one is continued after its chain was checked. A torn last line, which only
-//! a crash of ours leaves, is cut off before. Lines are whole or not there: each is one write.
+//! An existing manifest is continued after its chain was checked. Lines are whole or not there: each is one write of the journal.
 
-use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::journal::Journal;
 use super::root::Root;
 use super::{Artifact, Line};
 use crate::blob::TempSpace;
@@ -21,15 +18,15 @@ use crate::judge::pseudonym::hex;
 /// What `prev` is on the first line.
 pub const FIRST_PREV: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
-/// A manifest being written, to a file, to standard output (`--json`), to both or to none.
+/// A manifest being written, to a journal, to standard output (`--json`), to both or to none.
 pub struct Writer {
-    file: Option<File>,
+    journal: Option<Arc<dyn Journal>>,
     echo: bool,
     prev: String,
     root: Root,
     space: Arc<TempSpace>,
     /// A write failed: what came after it would chain to a line that is not there.
-    failed: bool,
+    failed: Option<Error>,
 }
 
 #[derive(Serialize)]
@@ -40,24 +37,24 @@ struct Chained<'l> {
 }
 
 impl Writer {
-    /// Lines go to `file` (opened by [`open`], at its end; `prev` is the digest of its last line) and, with `echo`, to stdout.
-    pub fn new(file: Option<File>, prev: String, echo: bool, space: &Arc<TempSpace>) -> Self {
-        Self { file, echo, prev, root: Root::new(space), space: Arc::clone(space), failed: false }
+    /// Lines go to `journal` (`prev` is the digest of the last one there) and, with `echo`, to stdout.
+    pub fn new(journal: Option<Arc<dyn Journal>>, prev: String, echo: bool, space: &Arc<TempSpace>) -> Self {
+        Self { journal, echo, prev, root: Root::new(space), space: Arc::clone(space), failed: None }
     }
 
-    /// Appends a line. `durable`: on return it is on the disk.
+    /// Appends a line. `durable`: on return it is on the disk, or in the bucket.
     ///
-    /// After a failure nothing more is written; a torn line is cut off again where the disk lets us.
+    /// After a failure nothing more is written, and the failure is told again.
     pub fn append(&mut self, line: &Line, durable: bool) -> Result<()> {
-        if self.failed {
-            return Err(Error::new(Kind::Io, "the manifest could not be written"));
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
         }
-        let written = self.write(line, durable);
-        self.failed = written.is_err();
+        let written = self.write(line).and_then(|()| if durable { self.sync() } else { Ok(()) });
+        self.failed = written.as_ref().err().cloned();
         written
     }
 
-    fn write(&mut self, line: &Line, durable: bool) -> Result<()> {
+    fn write(&mut self, line: &Line) -> Result<()> {
         if let Line::Run(_) = line {
             self.root = Root::new(&self.space);
         }
@@ -68,20 +65,10 @@ impl Writer {
             .map_err(|_| Error::new(Kind::Io, "a manifest line cannot be written as JSON"))?;
         let prev = digest(text.as_bytes());
         text.push('\n');
-        if let Some(file) = &mut self.file {
-            let before = file.metadata().map_err(|e| Error::io("reading the manifest's metadata", &e))?.len();
-            if let Err(error) = file.write_all(text.as_bytes()) {
-                // If this fails too the next run cuts the torn line off.
-                let _torn = file.set_len(before);
-                return Err(Error::io("writing the manifest", &error));
-            }
-            self.prev = prev;
-            if durable {
-                file.sync_data().map_err(|e| Error::io("syncing the manifest", &e))?;
-            }
-        } else {
-            self.prev = prev;
+        if let Some(journal) = &self.journal {
+            journal.append(text.as_bytes())?;
         }
+        self.prev = prev;
         if self.echo {
             let mut out = io::stdout().lock();
             out.write_all(text.as_bytes())
@@ -89,6 +76,11 @@ impl Writer {
                 .map_err(|e| Error::io("writing to stdout", &e))?;
         }
         Ok(())
+    }
+
+    /// Makes all lines so far durable.
+    pub fn sync(&mut self) -> Result<()> {
+        self.journal.as_ref().map_or(Ok(()), |journal| journal.sync())
     }
 
     /// Appends an artifact line.
@@ -107,39 +99,13 @@ pub fn digest(line: &[u8]) -> String {
     format!("sha256:{}", hex(&Sha256::digest(line)))
 }
 
-/// Opens the manifest at `path` for appending, creates it 0600 if it is not there, and locks it. The file is not read here.
-///
-/// The name of a new one is durable on return: a durable intent in a file without a name would be none.
-pub fn open(path: &Path) -> Result<File> {
-    let mut options = File::options();
-    options.read(true).append(true).mode(0o600);
-    let (file, new) = match options.clone().create_new(true).open(path) {
-        Ok(file) => (Ok(file), true),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => (options.create(true).open(path), false),
-        Err(error) => (Err(error), false),
+/// Appends a line to a manifest that is shared, and waits until it is durable: not under its lock, so that others can append, and wait
+/// for the same write.
+pub fn append_durably(manifest: &Mutex<Writer>, line: &Line) -> Result<()> {
+    let journal = {
+        let mut manifest = manifest.lock().unwrap_or_else(PoisonError::into_inner);
+        manifest.append(line, false)?;
+        manifest.journal.clone()
     };
-    let file = file.map_err(|e| Error::new(Kind::Usage, format!("cannot open the manifest: {}", e.kind())))?;
-    if new {
-        sync_folder(path)?;
-    }
-    let kind = file.metadata().map_err(|e| Error::io("reading the manifest's metadata", &e))?.file_type();
-    if !kind.is_file() {
-        return Err(Error::usage("the manifest is not a regular file"));
-    }
-    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::new(Kind::Locked, "another run writes this manifest")),
-        Err(error) => Err(Error::io("locking the manifest", &error.into())),
-    }
-}
-
-/// Makes the name `path` durable. A folder that cannot be opened (search permission only) or synced at all is let be.
-fn sync_folder(path: &Path) -> Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    match File::open(folder).map(|folder| folder.sync_all()) {
-        Ok(Err(error)) if error.kind() != io::ErrorKind::InvalidInput => {
-            Err(Error::io("syncing the manifest's folder", &error))
-        }
-        _ => Ok(()),
-    }
+    journal.map_or(Ok(()), |journal| journal.sync())
 }

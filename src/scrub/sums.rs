@@ -33,6 +33,7 @@ use crate::error::{Error, Kind, Result};
 use crate::job::Verify;
 use crate::judge::pseudonym::hex;
 use crate::layer::{BlobPass, pass};
+use crate::manifest::writer;
 use crate::manifest::{Artifact, Digest, Identity, Intent, Line, Status};
 use crate::span::Span;
 use crate::store::{self, Object, Original, Place, Purpose, To};
@@ -233,7 +234,7 @@ fn rewrite(
         before: before.clone(),
         after: after.clone(),
     };
-    run.manifest.lock().unwrap_or_else(PoisonError::into_inner).append(&Line::Intent(intent), true)?;
+    writer::append_durably(run.manifest, &Line::Intent(intent))?;
     let committed = draft.commit()?;
     let entry = ledger.entry(sum.path.clone()).or_default();
     if entry.now.is_none() {
@@ -330,7 +331,7 @@ fn write(task: &Task, target: &Place, uri: &str, changes: &[Change], run: &Run<'
         before: before.clone(),
         after: after.clone(),
     };
-    run.manifest.lock().unwrap_or_else(PoisonError::into_inner).append(&Line::Intent(intent), true)?;
+    writer::append_durably(run.manifest, &Line::Intent(intent))?;
     let committed = draft.commit()?;
     (line.before, line.after) = (Some(before), Some(after));
     line.identity = Some(identity(&committed.identity, run.search.mask));

@@ -71,6 +71,14 @@ impl Stores {
         }
     }
 
+    /// Whether there is a file, or an object, of that name.
+    pub fn exists(&self, path: &Path) -> Result<bool> {
+        match s3::Place::parse(path.as_os_str().as_bytes()) {
+            Some(place) => Ok(self.s3()?.look(&place?)?.is_some()),
+            None => Ok(path.exists()),
+        }
+    }
+
     /// The text of a regular file, or of an object, from its start: a manifest. An object is fetched into temporary space first.
     pub fn text(&self, path: &Path, space: &Arc<TempSpace>) -> Result<Box<dyn Read>> {
         if let Some(place) = s3::Place::parse(path.as_os_str().as_bytes()) {

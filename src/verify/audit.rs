@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
@@ -152,11 +152,20 @@ impl Index {
     }
 }
 
+/// Opens the manifest, from its start.
+pub type Text<'t> = dyn Fn() -> Result<Box<dyn Read>> + 't;
+
+/// The text of the manifest in a file.
+pub fn text(path: &Path) -> Result<Box<dyn Read>> {
+    let file = File::open(path).map_err(|e| Error::usage(format!("cannot open the manifest: {}", e.kind())))?;
+    Ok(Box::new(file))
+}
+
 /// Whether a line of the manifest names an object in a bucket. A manifest that cannot be read has none.
-pub fn is_remote(path: &Path) -> bool {
-    use std::io::{BufRead, Read};
-    let Ok(file) = File::open(path) else { return false };
-    let mut input = BufReader::with_capacity(1 << 16, file);
+pub fn is_remote(text: &Text<'_>) -> bool {
+    use std::io::BufRead;
+    let Ok(text) = text() else { return false };
+    let mut input = BufReader::with_capacity(1 << 16, text);
     let mut line = Vec::new();
     while matches!(input.by_ref().take(1 << 20).read_until(b'\n', &mut line), Ok(n) if n > 0) {
         let has = |key: &str| memchr::memmem::find(&line, format!("\"{key}\":\"{SCHEME}").as_bytes()).is_some();
@@ -169,8 +178,8 @@ pub fn is_remote(path: &Path) -> bool {
 }
 
 /// Checks the manifest by itself. Tampering ends the reading; what was read before stands.
-pub fn index(path: &Path, space: &std::sync::Arc<crate::blob::TempSpace>, audit: &mut Audit) -> Result<Index> {
-    let mut reader = open(path)?;
+pub fn index(text: &Text<'_>, space: &Arc<crate::blob::TempSpace>, audit: &mut Audit) -> Result<Index> {
+    let mut reader = Reader::new(BufReader::new(text()?));
     let mut found = Index { last: HashMap::new(), runs: Vec::new(), run: None };
     let (mut root, mut intents, mut sums) = (Root::new(space), settle::Open::default(), Sums::default());
     loop {
@@ -256,15 +265,10 @@ impl Sums {
     }
 }
 
-fn open(path: &Path) -> Result<Reader<BufReader<File>>> {
-    let file = File::open(path).map_err(|e| Error::usage(format!("cannot open the manifest: {}", e.kind())))?;
-    Ok(Reader::new(BufReader::new(file)))
-}
-
 /// Second reading: calls `judge` with each line of the last run that listed its URI, unless superseded, and that run. Lines are
 /// grouped by run. It ends at tampering, as the first reading did.
-pub fn each(path: &Path, index: &Index, judge: &mut dyn FnMut(&Run, &Artifact) -> Result<()>) -> Result<()> {
-    let mut reader = open(path)?;
+pub fn each(text: &Text<'_>, index: &Index, judge: &mut dyn FnMut(&Run, &Artifact) -> Result<()>) -> Result<()> {
+    let mut reader = Reader::new(BufReader::new(text()?));
     let (mut run, mut number) = (None, 0);
     loop {
         let read = match reader.next() {

@@ -50,6 +50,11 @@ pub struct State {
     pub log: Vec<String>,
 }
 
+/// A hook's answer: the connection ends, and nothing was done.
+pub const HANG_UP: (u16, &str) = (1, "");
+/// A hook's answer: what was asked for is done, and the connection ends without a word.
+pub const DO_AND_HANG_UP: (u16, &str) = (2, "");
+
 /// Is told of each request before it is answered; a status and code are the answer instead.
 pub type Hook = Box<dyn FnMut(&str, &str, &mut State) -> Option<(u16, &'static str)> + Send>;
 
@@ -286,6 +291,11 @@ fn serve(stream: TcpStream, state: &Mutex<State>, hook: &Mutex<Option<Hook>>) {
             state.log.push(format!("{operation} {}", request.key));
             let said = hook.lock().unwrap().as_mut().and_then(|hook| hook(operation, &request.key, &mut state));
             match said {
+                Some(HANG_UP) => return,
+                Some(DO_AND_HANG_UP) => {
+                    answer(operation, &request, &mut state);
+                    return;
+                }
                 Some((status, code)) => refusal(status, code),
                 None => answer(operation, &request, &mut state),
             }

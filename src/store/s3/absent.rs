@@ -16,6 +16,27 @@ pub struct S3(Infallible);
 #[derive(Debug)]
 pub struct Opened(Infallible);
 
+/// A text in a bucket: none.
+#[derive(Debug)]
+pub struct Text(Infallible);
+
+impl Text {
+    /// Reads all of it, as it was looked at, to the end of `into`.
+    pub fn read(&mut self, _: &mut Spool) -> Result<()> {
+        match self.0 {}
+    }
+
+    /// Whether somebody else may be about to write more.
+    pub fn is_busy(&self) -> bool {
+        match self.0 {}
+    }
+
+    /// Writes `tail` behind it; on return it is durable.
+    pub fn append(&mut self, _: Spool) -> Result<()> {
+        match self.0 {}
+    }
+}
+
 /// A listing: none.
 pub type Entries = std::iter::Empty<Result<Entry>>;
 
@@ -76,6 +97,11 @@ impl S3 {
 
     /// Writes a small object in one request; `if_match`: only over the version with this ETag, `Some("")`: only if there is none.
     pub fn put_small(&self, _: &Place, _: &[u8], _: Option<&str>) -> Result<Entry> {
+        match self.0 {}
+    }
+
+    /// A text to be continued at `place`, or begun.
+    pub fn text(&self, _: &Place) -> Result<Text> {
         match self.0 {}
     }
 

@@ -16,7 +16,8 @@ use super::read::{self, Soon};
 use super::tuning::Tuning;
 use super::write::{ObjectDraft, Origin, Target, changed};
 use super::{
-    Entry, Lent, Names, Opened, Options, Place, Preconditions, Purged, Swept, kept, probe, small, uploads, versions,
+    Entry, Lent, Names, Opened, Options, Place, Preconditions, Purged, Swept, Text, kept, probe, small, uploads,
+    versions,
 };
 use crate::blob::Spool;
 use crate::error::{Error, Kind, Result};
@@ -149,9 +150,14 @@ impl S3 {
         self.wait(small::put(&self.core, place, bytes, if_match))
     }
 
+    /// A text to be continued at `place`, or begun.
+    pub fn text(&self, place: &Place) -> Result<Text> {
+        Text::open(self, place)
+    }
+
     /// Whether the bucket of `place`, where this run writes, enforces preconditions; asked once a run. Leaves nothing there.
     pub fn probe(&self, place: &Place) -> Result<Preconditions> {
-        self.core.remember(place);
+        self.core.writes_at(place);
         self.wait(async { Ok(probe::preconditions(&self.core, &place.bucket).await) })
     }
 

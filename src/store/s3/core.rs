@@ -177,6 +177,12 @@ impl Core {
         folders.entry(place.bucket.clone()).or_insert_with(|| folder.to_owned());
     }
 
+    /// Notes where in its bucket this run writes: there it may, wherever it reads.
+    pub(super) fn writes_at(&self, place: &Place) {
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner).remove(&place.bucket);
+        self.remember(place);
+    }
+
     /// The folder (empty, or with its `/`) of this bucket in which this run works.
     pub(super) fn folder(&self, bucket: &str) -> String {
         self.folders.lock().unwrap_or_else(PoisonError::into_inner).get(bucket).cloned().unwrap_or_default()

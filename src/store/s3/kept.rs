@@ -30,7 +30,12 @@ pub(super) struct Head {
 impl Head {
     /// The mark of the write that made it.
     pub(super) fn mark(&self) -> Option<&str> {
-        self.output.metadata()?.get(MARK).map(String::as_str)
+        self.metadata(MARK)
+    }
+
+    /// User metadata of that name.
+    pub(super) fn metadata(&self, name: &str) -> Option<&str> {
+        self.output.metadata()?.get(name).map(String::as_str)
     }
 }
 
@@ -87,7 +92,7 @@ async fn look(
 }
 
 /// What the successor gets. The default: what the bucket gives by itself.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Kept {
     metadata: HashMap<String, String>,
     content_type: Option<String>,
@@ -109,7 +114,7 @@ pub(super) struct Kept {
 }
 
 /// The ACL as headers of a write carry it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Grants {
     full: Option<String>,
     read: Option<String>,
@@ -171,6 +176,16 @@ impl Kept {
             is_plain: !by_customer,
             grants: if in_place { grants(core, &head.entry).await? } else { Grants::default() },
         })
+    }
+
+    /// Of a new object of that media type.
+    pub(super) fn typed(content_type: &str) -> Self {
+        Self { content_type: Some(content_type.to_owned()), ..Self::default() }
+    }
+
+    /// With that user metadata.
+    pub(super) fn set(&mut self, name: &str, value: &str) {
+        self.metadata.insert(name.to_owned(), value.to_owned());
     }
 
     /// On a write in one request.

@@ -67,6 +67,18 @@ impl Layout {
         Ok(Self { index, new, len, kept, last: AtomicU64::new(0) })
     }
 
+    /// An original of `base_len` bytes with `tail` behind it.
+    pub(crate) fn grown(base_len: u64, tail: Spool, space: &Arc<TempSpace>) -> Result<Self> {
+        let mut index = Spool::new(space);
+        let kept = (base_len > 0).then_some((0, 0));
+        for (start, from) in kept.into_iter().chain([(base_len, NEW)]) {
+            index.append(&u64::to_le_bytes(start))?;
+            index.append(&u64::to_le_bytes(from))?;
+        }
+        let len = base_len + tail.len();
+        Ok(Self { index, new: tail, len, kept: base_len, last: AtomicU64::new(0) })
+    }
+
     /// Length of the new object, bytes.
     pub(crate) fn len(&self) -> u64 {
         self.len

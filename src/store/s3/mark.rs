@@ -33,6 +33,17 @@ pub(super) fn living() -> Vec<String> {
     pids.filter_map(|pid| Some(tag(&content(pid, started(pid)?)))).collect()
 }
 
+/// The name of this process: its machine and its mark.
+pub(super) fn process() -> String {
+    format!("{}-{}", length(), tag(&own()))
+}
+
+/// Whether the process of that name lives; `None`: it is not one of this machine.
+pub(super) fn lives(process: &str) -> Option<bool> {
+    let (machine, mark) = process.split_once('-')?;
+    (machine == length().to_string()).then(|| living().iter().any(|living| living == mark))
+}
+
 /// MD5 in hex.
 fn tag(content: &[u8]) -> String {
     let digits = Md5::digest(content).into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
@@ -69,5 +80,8 @@ mod tests {
         assert!(LENGTHS.contains(&(own().len() as u64)) && own().len() as u64 == length());
         assert!(living().contains(&tag(&own())));
         assert!(!living().contains(&tag(&content(std::process::id(), 1))));
+        assert_eq!(lives(&process()), Some(true));
+        assert_eq!(lives(&format!("{}-{}", length(), tag(b"another"))), Some(false));
+        assert_eq!((lives(&format!("1-{}", tag(&own()))), lives("no mark")), (None, None));
     }
 }

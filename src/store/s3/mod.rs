@@ -5,7 +5,7 @@
 //!
 //! `client` is the blocking front; `core` knows endpoint, credentials and turns; `list`, `read`, `small` read; `write` drafts by
 //! the plan of `parts` over the bytes of `layout`, `commit` puts the draft in the object's place, `probe` knows whether the
-//! bucket keeps its promise about that; `versions` and `uploads` clean up. `fault` lists every operation that is ever called.
+//! bucket keeps its promise about that; `text` is an object that grows; `versions` and `uploads` clean up. `fault` lists every operation that is ever called.
 
 mod types;
 
@@ -45,6 +45,8 @@ mod sse;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "s3")]
+mod text;
+#[cfg(feature = "s3")]
 mod tuning;
 #[cfg(feature = "s3")]
 mod uploads;
@@ -54,7 +56,7 @@ mod versions;
 mod write;
 
 #[cfg(not(feature = "s3"))]
-pub use absent::{Entries, Opened, S3};
+pub use absent::{Entries, Opened, S3, Text};
 #[cfg(feature = "s3")]
 pub use client::S3;
 #[cfg(feature = "s3")]
@@ -63,6 +65,8 @@ pub use fault::Op;
 pub use list::Entries;
 #[cfg(feature = "s3")]
 pub use read::Opened;
+#[cfg(feature = "s3")]
+pub use text::Text;
 #[cfg(feature = "s3")]
 pub use tuning::Tuning;
 pub use types::{Addressing, Entry, Lent, Names, Options, Place, Preconditions, Purged, SCHEME, SseKey, Swept};

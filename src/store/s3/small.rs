@@ -38,7 +38,7 @@ fn there(store: &S3, place: &Place) -> Result<Entry> {
     store.look(place)?.ok_or_else(|| Error::usage("there is no such object"))
 }
 
-fn pour(opened: &Opened, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+pub(super) fn pour(opened: &Opened, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
     let (mut at, mut buf) = (0, vec![0; WINDOW]);
     while at < opened.len() {
         let n = match opened.read_at(at, &mut buf) {

@@ -107,6 +107,24 @@ impl<'o> ObjectDraft<'o> {
         Ok(Self { store: store.clone(), origin, place, rule, kept, layout: None, there, replicated, mark, len, tap })
     }
 
+    /// The next version of a text that was read or written before: what of it is kept besides its bytes is known.
+    pub(super) fn grown(store: &S3, origin: Origin<'o>, place: &Place, rule: Rule, kept: Kept, layout: Layout) -> Self {
+        let (len, mark) = (layout.len(), ulid::Ulid::new().to_string());
+        Self {
+            store: store.clone(),
+            origin,
+            place: place.clone(),
+            rule,
+            kept,
+            layout: Some(layout),
+            there: None,
+            replicated: false,
+            mark,
+            len,
+            tap: Mutex::default(),
+        }
+    }
+
     /// The original's bytes.
     pub(super) fn base(&self) -> &dyn Blob {
         match &self.origin {

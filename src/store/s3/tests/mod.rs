@@ -5,6 +5,7 @@ mod memory;
 mod model;
 mod reading;
 mod server;
+mod text;
 mod versions;
 mod writing;
 
