@@ -123,7 +123,8 @@ impl Disk {
 
     /// As [`Self::open`], of a folder that is one artifact; `None` if a folder is not what lies there.
     pub fn open_packed(&self, object: &Object, purpose: Purpose) -> Result<Option<Packed>> {
-        let is_folder = object.path().is_some_and(|path| std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir()));
+        let is_folder =
+            object.path().is_some_and(|path| std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir()));
         is_folder.then(|| Packed::open(object, purpose, self)).transpose()
     }
 }

@@ -66,7 +66,8 @@ impl<'o> FolderDraft<'o> {
             return Err(Error::new(Kind::Io, format!("no space: {len} bytes wanted, {free} free")));
         }
         let name = names::fresh(Stage::Part)?;
-        retry_on_intr(|| rustix::fs::mkdirat(&parent, &name, Mode::RWXU)).map_err(|e| errno("creating the draft", e))?;
+        retry_on_intr(|| rustix::fs::mkdirat(&parent, &name, Mode::RWXU))
+            .map_err(|e| errno("creating the draft", e))?;
         let folder = open_folder(&above.join(&name)).and_then(|folder| {
             // The sweep wants an exclusive lock. Where there are no locks, sweeps remove nothing.
             let _ = retry_on_intr(|| rustix::fs::flock(&folder, FlockOperation::NonBlockingLockShared));
@@ -112,9 +113,8 @@ impl<'o> FolderDraft<'o> {
     /// The new files, with the folder's own identity as it is now.
     pub(super) fn fresh(&mut self) -> Result<&View> {
         let folder = copy(&self.folder)?;
-        let view = View::of(folder, &self.base.pace)?.filter(|now| {
-            self.view.as_ref().is_some_and(|then| then.members == now.members)
-        });
+        let view = View::of(folder, &self.base.pace)?
+            .filter(|now| self.view.as_ref().is_some_and(|then| then.members == now.members));
         let view = view.ok_or_else(|| Error::new(Kind::Io, "the draft was changed by somebody"))?;
         Ok(self.view.insert(view))
     }
@@ -143,7 +143,8 @@ impl Draft for FolderDraft<'_> {
         patch.play(|piece| split.take(piece))?;
         let (kept, notes) = split.finish()?;
         let wrong = || Error::new(Kind::Verify, "the draft has not the length that was foretold");
-        let view = View::of(copy(&self.folder)?, &self.base.pace)?.filter(|view| view.len() == self.len).ok_or_else(wrong)?;
+        let view =
+            View::of(copy(&self.folder)?, &self.base.pace)?.filter(|view| view.len() == self.len).ok_or_else(wrong)?;
         let (read, sha256): (Result<()>, _) = sha256(&*self.base.crew, self.len, |sha| {
             let (mut at, mut buf) = (0, vec![0; WINDOW]);
             while at < view.len() {

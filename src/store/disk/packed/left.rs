@@ -12,8 +12,8 @@ use std::path::Path;
 use rustix::fs::{AtFlags, Dir, FileType, Mode};
 use rustix::io::{Errno, retry_on_intr};
 
-use super::view::{folder_id, open};
 use super::open_folder;
+use super::view::{folder_id, open};
 use crate::error::Result;
 use crate::store::disk::folder::{Folder, errno, identity};
 use crate::store::disk::lease::{self, Taken};

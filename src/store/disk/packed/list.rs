@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::view::View;
 use super::{IS_READ, free, open_folder};
+use crate::store::disk::Filter;
 use crate::store::disk::list::Own;
 use crate::store::disk::source::{Kind, Source};
-use crate::store::disk::Filter;
 use crate::store::{Identity, Object, Place};
 
 /// What a folder is.

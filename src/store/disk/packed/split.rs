@@ -67,7 +67,17 @@ impl<'a> Split<'a> {
     /// Into the empty folder `to`.
     pub(super) fn new(from: &'a Packed, to: &'a File, in_place: bool) -> Self {
         let by_kernel = from.means.copy_range;
-        Self { from, to, in_place, state: State::Header, header: Vec::new(), done: 0, kept: 0, by_kernel, notes: Vec::new() }
+        Self {
+            from,
+            to,
+            in_place,
+            state: State::Header,
+            header: Vec::new(),
+            done: 0,
+            kept: 0,
+            by_kernel,
+            notes: Vec::new(),
+        }
     }
 
     /// The next piece.

@@ -164,7 +164,8 @@ pub(super) fn remains() -> Error {
 }
 
 fn no_exchange() -> Error {
-    Error::unsupported(format!("{NAME}: two names cannot be exchanged here")).help("scrub it into a mirror with --output")
+    Error::unsupported(format!("{NAME}: two names cannot be exchanged here"))
+        .help("scrub it into a mirror with --output")
 }
 
 /// Nothing may be removed without a loss.
