@@ -161,6 +161,12 @@ impl<'f> Watch<'f> {
         if let Some(beside) = self.judge(path, depth) {
             return Some(Beside::Refused(beside.reason()));
         }
+        // A sum of its tar, perhaps: `dump.sha256` is no list, and `dump` no file.
+        let (name, above) = (path.file_name()?, path.parent().unwrap_or(Path::new("")));
+        let stands = |end: &&str| self.folders.has(above, &[name, OsStr::new(end)].join(OsStr::new("")), false);
+        if let Some(sidecar) = sums::SIDECARS.iter().find(|sidecar| sidecar.spellings.iter().any(stands)) {
+            return Some(Beside::Refused(sidecar.reason));
+        }
         self.go(path);
         let own = self.looks.last_mut()?;
         let own = own.listed.insert(list(self.folders, &own.path));
