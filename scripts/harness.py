@@ -154,6 +154,29 @@ def tar_bytes(files: Dict[str, bytes], format: int = tarfile.GNU_FORMAT, mtime: 
     return buffer.getvalue()
 
 
+def dump_folder() -> Dict[str, bytes]:
+    """The files of a folder that `pg_dump -Fd` wrote, in which alice@example.com is named."""
+    packed = (PROJECT / "fixtures/archives/packed15-directory.tar").read_bytes()
+    return {os.path.basename(entry.name): data for entry, data in tar_members(packed) if entry.isfile()}
+
+
+def check_whole(found: Dict[str, str], old: Dict[str, str], new: Dict[str, str], where: str) -> int:
+    """Fails unless each artifact has all its old digests or all its new ones; how many have the new.
+
+    The files of a folder whose name ends in `.dir` are one artifact, any other file is one by itself."""
+    whole: Dict[str, List[str]] = {}
+    for name in old:
+        folder = os.path.dirname(name)
+        whole.setdefault(folder if folder.endswith(".dir") else name, []).append(name)
+    changed = 0
+    for artifact, files in whole.items():
+        states = [[digests.get(name, "missing") for name in files] for digests in (found, old, new)]
+        if states[0] not in states[1:]:
+            fail(f"{where}: {artifact} is neither the old artifact nor the new one")
+        changed += states[0] == states[2]
+    return changed
+
+
 def tar_members(data: bytes) -> List[Tuple[tarfile.TarInfo, bytes]]:
     """Every member of a tar in order, by Python's tarfile."""
     with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:

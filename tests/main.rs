@@ -23,6 +23,7 @@ mod mirror;
 mod naive;
 mod operation;
 mod pgarchive;
+mod pgfolder;
 mod policy;
 mod readme;
 mod records;

@@ -172,7 +172,7 @@ fn damage_is_told() {
 }
 
 /// Parents behind their children, over blocks: a chain of three, a column that becomes NULL.
-fn shop() -> Vec<Entry> {
+pub fn shop() -> Vec<Entry> {
     let mut entries = settings();
     entries.extend([
         Entry::ddl(10, "TABLE", "CREATE TABLE public.a_lines (order_id integer NOT NULL, t text);\n"),
@@ -191,7 +191,7 @@ fn shop() -> Vec<Entry> {
     entries
 }
 
-fn shop_after() -> Vec<Entry> {
+pub fn shop_after() -> Vec<Entry> {
     let mut want = shop();
     want[7].data = Data::Rows(b"2\ty\n\\.\n\n\n".to_vec());
     want[8].data = Data::Rows(b"2\t7\n\\.\n\n\n".to_vec());
@@ -353,7 +353,7 @@ fn a_filter_spools_an_archive_and_a_gate_stops_one() {
 }
 
 /// The files of an archive: `toc.dat`, and one for each entry with data.
-fn files(entries: &[Entry], codec: Option<&str>) -> Vec<(String, Vec<u8>)> {
+pub fn files(entries: &[Entry], codec: Option<&str>) -> Vec<(String, Vec<u8>)> {
     let how = How::default();
     let mut contents = pgdump::head(&how, 3, entries.len());
     let mut files = Vec::new();
@@ -457,21 +457,6 @@ fn files_of_an_archive_that_do_not_belong_together() {
         (users("a/"), users("b/")),
         (b"7\tbob@example.net\n\\.\n\n\n".to_vec(), b"7\tbob@example.net\n\\.\n\n\n".to_vec())
     );
-}
-
-#[test]
-fn a_folder_of_an_archive_is_refused_by_name() {
-    let world = World::new(ALICE);
-    for (name, bytes) in files(&shop(), Some("gz")) {
-        world.put(format!("src/dump/{name}"), bytes);
-    }
-    let before = world.tree("src");
-    let ran = world.scrub(&[]);
-    ran.expect(3);
-    for name in ["toc.dat", "20.dat.gz", "23.dat.gz"] {
-        assert_eq!(ran.status(name), "unsupported: pg_dump directory");
-    }
-    assert_eq!(world.tree("src"), before);
 }
 
 /// What `pg_dump` 15 and 17 wrote, against what SQL made of the same database, by our reader and by `pg_restore`.

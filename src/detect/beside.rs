@@ -99,6 +99,12 @@ struct Look {
     listed: Option<Listed>,
 }
 
+impl Look {
+    fn has_lists(&self) -> bool {
+        self.listed.as_ref().is_some_and(|listed| !listed.lists.is_empty())
+    }
+}
+
 #[derive(Default)]
 struct Listed {
     /// A database of sorted tables.
@@ -147,6 +153,32 @@ impl<'f> Watch<'f> {
             (true, true) => Some(Beside::Signed("checksum beside it (CloudTrail digest)")),
             (true, false) => None,
         }
+    }
+
+    /// As [`Self::judge`], of a folder that is one artifact. A checksum of it, or of one of its files, is not written along with it, so
+    /// that it is refused by the name of that.
+    pub fn judge_folder(&mut self, path: &Path, depth: usize) -> Option<Beside> {
+        if let Some(beside) = self.judge(path, depth) {
+            return Some(Beside::Refused(beside.reason()));
+        }
+        // A sum of its tar, perhaps: `dump.sha256` is no list, and `dump` no file.
+        let (name, above) = (path.file_name()?, path.parent().unwrap_or(Path::new("")));
+        let stands = |end: &&str| self.folders.has(above, &[name, OsStr::new(end)].join(OsStr::new("")), false);
+        if let Some(sidecar) = sums::SIDECARS.iter().find(|sidecar| sidecar.spellings.iter().any(stands)) {
+            return Some(Beside::Refused(sidecar.reason));
+        }
+        self.go(path);
+        let own = self.looks.last_mut()?;
+        let own = own.listed.insert(list(self.folders, &own.path));
+        if own.sidecars.is_empty() && own.lists.is_empty() && !self.looks.iter().any(Look::has_lists) {
+            return None;
+        }
+        let mut summed = None;
+        self.folders.each(path, &mut |name| {
+            summed = self.sums(name, 0).first().map(|sum| sum.reason);
+            summed.is_none()
+        });
+        summed.map(Beside::Refused)
     }
 
     /// The files that hold a checksum of `name`, which lies `up` folders above the last one; `above` counts from there, too.

@@ -18,9 +18,12 @@ impl Fleet<'_> {
         match (&self.job.mode, dest) {
             (Mode::InPlace, _) => {
                 folders.extend(sources.disk.iter().map(|source| (source.folder().to_owned(), !source.is_file())));
+                folders.extend(sources.beside_packed());
             }
             (Mode::Output(_), Some(dest)) => {
                 folders.extend(dest.folder().map(|(folder, deep)| (folder.to_owned(), deep)));
+                let above = dest.folder().and_then(|(folder, _)| folder.parent()).filter(|_| sources.is_one_packed());
+                folders.extend(above.map(|above| (above.to_owned(), false)));
             }
             _ => {}
         }

@@ -265,6 +265,10 @@ pub enum To<'p> {
 pub trait Original: Blob {
     /// The version that is read.
     fn identity(&self) -> Identity;
+    /// What it is, where its bytes are the tar of something that is no tar.
+    fn form(&self) -> Option<&'static str> {
+        None
+    }
     /// Fails with [`Kind::Skipped`] (`changed`, `vanished`, `open for writing`) if it is no longer the version that was
     /// opened, or somebody waits to write it.
     fn check(&self) -> Result<()>;

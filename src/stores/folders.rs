@@ -38,7 +38,11 @@ impl<'f> Watches<'f> {
     /// What stands beside `object`.
     pub fn judge(&mut self, object: &Object) -> Option<Beside> {
         match &object.place {
-            Place::Path(path) => self.disk.judge(path, object.relative.components().count()),
+            Place::Path(path) => {
+                let depth = object.relative.components().count();
+                let is_folder = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir());
+                if is_folder { self.disk.judge_folder(path, depth) } else { self.disk.judge(path, depth) }
+            }
             Place::S3(place) => {
                 let depth = object.relative.as_os_str().as_bytes().split(|b| *b == b'/').count();
                 self.s3.as_mut()?.judge(&path_of(place), depth)

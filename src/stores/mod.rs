@@ -124,7 +124,10 @@ impl Stores {
                 }
                 Inner::S3(s3.open(&entry, purpose)?)
             }
-            None => Inner::Disk(self.disk.open(object, purpose)?),
+            None => match self.disk.open_packed(object, purpose)? {
+                Some(folder) => Inner::Packed(Box::new(folder)),
+                None => Inner::Disk(self.disk.open(object, purpose)?),
+            },
         };
         Ok(Opened { stores: self, inner })
     }
@@ -156,6 +159,7 @@ pub struct Opened<'s> {
 #[derive(Debug)]
 enum Inner {
     Disk(disk::Opened),
+    Packed(Box<disk::Packed>),
     S3(s3::Opened),
 }
 
@@ -163,6 +167,7 @@ impl Opened<'_> {
     fn original(&self) -> &dyn Original {
         match &self.inner {
             Inner::Disk(file) => file,
+            Inner::Packed(folder) => &**folder,
             Inner::S3(object) => object,
         }
     }
@@ -172,6 +177,7 @@ impl Blob for Opened<'_> {
     fn len(&self) -> u64 {
         match &self.inner {
             Inner::Disk(file) => file.len(),
+            Inner::Packed(folder) => folder.len(),
             Inner::S3(object) => object.len(),
         }
     }
@@ -179,6 +185,7 @@ impl Blob for Opened<'_> {
     fn read_at(&self, at: u64, buf: &mut [u8]) -> std::io::Result<usize> {
         match &self.inner {
             Inner::Disk(file) => file.read_at(at, buf),
+            Inner::Packed(folder) => folder.read_at(at, buf),
             Inner::S3(object) => object.read_at(at, buf),
         }
     }
@@ -187,6 +194,10 @@ impl Blob for Opened<'_> {
 impl Original for Opened<'_> {
     fn identity(&self) -> Identity {
         self.original().identity()
+    }
+
+    fn form(&self) -> Option<&'static str> {
+        self.original().form()
     }
 
     fn check(&self) -> Result<()> {

@@ -54,6 +54,17 @@ impl Sources {
         self.len() == 0
     }
 
+    /// The folders beside SOURCEs that are folders and one artifact, each not to be swept deep: their drafts lie there.
+    pub fn beside_packed(&self) -> impl Iterator<Item = (PathBuf, bool)> {
+        let packed = self.disk.iter().filter(|source| source.is_packed());
+        packed.filter_map(|source| Some((source.above()?.to_owned(), false)))
+    }
+
+    /// Whether there is one SOURCE, and it is a folder that is one artifact: its mirror is DEST itself, and its draft beside that.
+    pub fn is_one_packed(&self) -> bool {
+        self.len() == 1 && self.disk.iter().all(disk::Source::is_packed)
+    }
+
     /// Files and folders, as they are shown.
     pub fn places(&self) -> impl Iterator<Item = PathBuf> {
         let disk = self.disk.iter().map(|source| source.place().to_owned());

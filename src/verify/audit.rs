@@ -17,7 +17,6 @@ use jiff::Timestamp;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{Seen, read, remote};
-use crate::blob::FileBlob;
 use crate::detect::beside::tab::Tabs;
 use crate::detect::told;
 use crate::error::{Error, Kind, Result};
@@ -29,7 +28,7 @@ use crate::manifest::settle::{self, Stands};
 use crate::manifest::{Artifact, Digest, Identity, Intent, Line, Run, Status, Summary, SummaryRecords};
 use crate::pace::Pace;
 use crate::store;
-use crate::store::disk::Disk;
+use crate::store::disk::{Disk, Whole};
 use crate::store::s3::SCHEME;
 use crate::stores::Stores;
 
@@ -346,7 +345,7 @@ pub fn judge(
 
 fn again(relative: &[u8], uri: &str, path: &Path, search: &Search<'_>, audit: &mut Audit) -> Result<()> {
     let tables = audit.tabs.of(&Disk::default(), path);
-    let blob = FileBlob::open(path).map(|blob| blob.paced(audit.pace.as_ref()));
+    let blob = Whole::open(path, audit.pace.as_ref());
     let seen = told::with(search, tables.as_deref(), |search| {
         blob.and_then(|blob| read(&blob, search, relative, blob.modified(), &mut |_| {}))
     });
@@ -412,9 +411,9 @@ pub fn stands(intent: &Intent, mask: &Mask<'_>, stores: &Stores) -> Stands {
     }
 }
 
-/// SHA-256 and length of the file at `path`.
+/// SHA-256 and length of what is at `path`.
 fn digest(path: &Path, pace: Option<&Arc<dyn Pace>>) -> Result<Digest> {
-    let blob = FileBlob::open(path)?.paced(pace);
+    let blob = Whole::open(path, pace)?;
     Ok(Digest { bytes: crate::blob::Blob::len(&blob), sha256: hex(&store::digest(&blob)?) })
 }
 
@@ -438,7 +437,7 @@ fn mine(
     audit: &mut Audit,
 ) -> Option<(PathBuf, PathBuf)> {
     // A link below a SOURCE is no artifact; one that was itself named as SOURCE is followed.
-    let follow = line.output.is_none() && run.sources.contains(&line.uri);
+    let follow = line.output.is_none() && run.sources.iter().any(|source| source.trim_end_matches('/') == line.uri);
     let followed = |path: &Path| if follow { real(path) } else { path.to_owned() };
     let mut place = Place::of(line.output.as_ref().unwrap_or(&line.uri), mask);
     if !place.masked {

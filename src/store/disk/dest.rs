@@ -75,6 +75,12 @@ impl Dest {
         if self.is_file {
             return Ok(self.root.clone());
         }
+        let source = self.sources.get(object.source);
+        if source.is_some_and(|source| !source.is_file() && object.path() == Some(&source.canonical)) {
+            // A folder that is one artifact, and SOURCE itself: it is what a folder's files would be, at DEST.
+            let target = self.below(&self.way(object.source, Path::new("")))?;
+            return Ok(target.components().collect());
+        }
         self.below(&self.way(object.source, &object.relative))
     }
 

@@ -93,7 +93,8 @@ pub(super) fn errno(doing: &'static str, error: Errno) -> Error {
     io_error(doing, &error.into())
 }
 
-fn identity(stat: &Stat) -> FileId {
+/// The identity that `stat` tells.
+pub(super) fn identity(stat: &Stat) -> FileId {
     FileId {
         dev: stat.st_dev,
         ino: stat.st_ino,

@@ -1,7 +1,7 @@
 //! Listing: every artifact below the SOURCEs, one after another, in a stable order.
 //!
 //! Within a folder names are sorted by their bytes; a folder's files stand where its name stands. Nothing is opened. What a
-//! killed run left (drafts) is no artifact and not listed. Of the names of one inode the first is the object, the others
+//! killed run left (drafts) is no artifact and not listed. A folder that is one artifact ([`packed`]) is listed as a file is. Of the names of one inode the first is the object, the others
 //! follow as [`Listed::SameInode`]; the same file reached by two SOURCEs likewise. That two names are one inode is true
 //! only while the first still has it: a commit frees inode numbers, which new files get, so the first is looked at again.
 //!
@@ -13,12 +13,13 @@ use std::fmt;
 use std::fs::{FileType, Metadata, symlink_metadata};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
 use super::filter::Filter;
 use super::names;
+use super::packed::{self, Seen};
 use super::source::{Kind, Source};
 use crate::error::{self, Error};
 use crate::store::{FileId, Identity, Listed, Object, Pass, Place, io_error, retry};
@@ -38,7 +39,7 @@ impl Own {
         }
     }
 
-    fn has(&self, identity: &FileId) -> bool {
+    pub(super) fn has(&self, identity: &FileId) -> bool {
         self.0.contains(&(identity.dev, identity.ino))
     }
 }
@@ -87,19 +88,24 @@ impl<'a> Listing<'a> {
 
     /// An entry of a walk: `None` if it is not to be listed.
     fn entry(&mut self, source: &Source, entry: &DirEntry) -> Option<Listed> {
-        if entry.depth() == 0 {
-            return None; // The SOURCE itself.
-        }
         let way = entry.path().strip_prefix(&source.root).unwrap_or(entry.path());
-        if entry.file_type().is_dir() {
+        if entry.depth() == 0 {
+            return self.folder(source, &source.canonical, Path::new(""), source.root.clone());
+        }
+        let left_over = names::stage(entry.file_name()).is_some();
+        if entry.file_type().is_dir() && !left_over {
             let is_out = self.filter.excludes(way)
                 || matches!(&source.kind, Kind::Glob(pattern) if !pattern.may_match_below(way));
             if is_out {
                 self.walk.as_mut()?.skip_current_dir();
+                return None;
             }
-            return None;
+            return self.folder(source, entry.path(), way, shown(source, way));
         }
-        if names::stage(entry.file_name()).is_some() {
+        if left_over {
+            if entry.file_type().is_dir() {
+                self.walk.as_mut()?.skip_current_dir();
+            }
             // A glob asks for names; what was left over is told where a whole folder is read.
             let told = matches!(source.kind, Kind::Folder) && !self.filter.excludes(way);
             return told.then(|| Listed::Skipped { shown: shown(source, way), why: Pass::LeftOver });
@@ -115,6 +121,21 @@ impl<'a> Listing<'a> {
             Ok(meta) => self.judge(entry.path(), &shown, way, &meta),
             Err(error) => Some(failed(&shown, &error)),
         }
+    }
+
+    /// What to say of a folder: nothing, unless it is one artifact, which is not walked.
+    fn folder(&mut self, source: &Source, path: &Path, way: &Path, shown: PathBuf) -> Option<Listed> {
+        let object = match packed::see((self.at, source), path, way, shown, (self.filter, self.own)) {
+            Seen::Folder => return None,
+            Seen::Unwanted => None,
+            Seen::One(object) => Some(object),
+        };
+        self.walk.as_mut()?.skip_current_dir();
+        let object = object?;
+        Some(match self.listed_before(&object, &source.canonical.join(way)) {
+            Some(first) => Listed::SameInode { object, first: Box::new(first) },
+            None => Listed::Object(object),
+        })
     }
 
     /// What to say of a file that the globs want.
@@ -140,7 +161,9 @@ impl<'a> Listing<'a> {
             class: None,
             old_version: false,
         };
-        if let Some(first) = self.listed_before(&object) {
+        let source = self.sources.get(self.at)?;
+        let path = if source.is_file() { source.canonical.clone() } else { source.canonical.join(way) };
+        if let Some(first) = self.listed_before(&object, &path) {
             return Some(Listed::SameInode { object, first: Box::new(first) });
         }
         Some(match self.first_of(&object) {
@@ -149,18 +172,16 @@ impl<'a> Listing<'a> {
         })
     }
 
-    /// The object by which an earlier SOURCE listed this same name.
-    fn listed_before(&self, object: &Object) -> Option<Object> {
-        let source = self.sources.get(self.at)?;
-        let path = if source.is_file() { source.canonical.clone() } else { source.canonical.join(&object.relative) };
+    /// The object by which an earlier SOURCE listed this same name: `path`, without links.
+    fn listed_before(&self, object: &Object, path: &Path) -> Option<Object> {
         self.sources.iter().take(self.at).enumerate().find_map(|(at, earlier)| {
-            let way = earlier.way_to(&path)?;
+            let way = earlier.way_to(path)?;
             let relative = if earlier.is_file() { Path::new(earlier.root.file_name()?) } else { way };
             if !self.filter.wants(relative) {
                 return None;
             }
             let (path, shown) = if earlier.is_file() {
-                (path.clone(), earlier.root.clone())
+                (path.to_owned(), earlier.root.clone())
             } else {
                 (earlier.root.join(way), shown(earlier, way))
             };
@@ -237,7 +258,7 @@ fn still_named(object: &Object, key: (u64, u64)) -> bool {
 }
 
 /// SOURCE as given and the way below it; a glob without a folder has none to show.
-fn shown(source: &Source, way: &Path) -> std::path::PathBuf {
+fn shown(source: &Source, way: &Path) -> PathBuf {
     let is_bare = matches!(source.kind, Kind::Glob(_)) && source.root.as_os_str() == ".";
     if is_bare { way.to_owned() } else { source.root.join(way) }
 }

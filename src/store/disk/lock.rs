@@ -26,10 +26,10 @@ pub struct RootLock {
 }
 
 impl RootLock {
-    /// Locks the folders of `sources`, each once. A file SOURCE has none: the lock on the file does.
+    /// Locks the folders of `sources`, each once. A SOURCE that is one artifact has none: the lock on that does.
     pub fn take(sources: &[Source], exclusive: bool) -> Result<Self> {
         let (mut held, mut notes, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
-        for source in sources.iter().filter(|source| !source.is_file()) {
+        for source in sources.iter().filter(|source| !source.is_file() && !source.is_packed()) {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
             let fd = retry_on_intr(|| rustix::fs::open(source.folder(), flags, Mode::empty()))
                 .map_err(|e| errno("opening a SOURCE", e))?;

@@ -116,7 +116,8 @@ fn same(folder: &Folder, name: &OsStr, wanted: &Applied) -> Result<Option<FileId
     if Some(digest(&blob)?) == wanted.sha256 { Ok(Some(there)) } else { Err(refused()) }
 }
 
-fn refused() -> Error {
+/// A target with other bytes.
+pub(super) fn refused() -> Error {
     Error::new(Kind::Io, "the target exists with other bytes").help("see --overwrite")
 }
 

@@ -2,7 +2,8 @@
 //!
 //! `source` and `list` find what a command line means, `filter` what of it is wanted, `open` reads and locks, `draft`
 //! writes, `swap` and `mirror` commit (their module texts hold the order of steps and what a crash leaves), `dest` knows where
-//! a mirrored file goes, `sweep` removes what a killed run left, `lock` keeps two runs off one folder. Linux only.
+//! a mirrored file goes, `sweep` removes what a killed run left, `lock` keeps two runs off one folder; `packed` does all of that for
+//! folders that are one artifact. Linux only.
 //!
 //! It reads no content but to copy and hash it, and starts no thread.
 
@@ -18,6 +19,7 @@ mod meta;
 mod mirror;
 mod names;
 mod open;
+mod packed;
 mod source;
 mod swap;
 mod sweep;
@@ -32,6 +34,7 @@ pub use list::{Listing, Own};
 pub use lock::RootLock;
 pub use mirror::link;
 pub use open::Opened;
+pub use packed::{NAME as PACKED, Packed, Whole};
 pub use source::Source;
 pub use sweep::{Swept, sweep};
 
@@ -85,9 +88,13 @@ impl Disk {
         Self { crew, ..self }
     }
 
-    /// What `object` is now, without opening it; `None` if it is gone or no regular file.
+    /// What `object` is now, without opening it; `None` if it is gone or nothing to be read.
     pub fn look(&self, object: &Object) -> Option<Identity> {
-        let meta = std::fs::symlink_metadata(object.path()?).ok().filter(std::fs::Metadata::is_file)?;
+        let meta = std::fs::symlink_metadata(object.path()?).ok()?;
+        if meta.is_dir() {
+            return packed::look(object.path()?);
+        }
+        let meta = Some(meta).filter(std::fs::Metadata::is_file)?;
         Some(Identity::File(FileId::of(&meta)))
     }
 
@@ -112,5 +119,12 @@ impl Disk {
     /// writing`), locked, or the operating system's.
     pub fn open(&self, object: &Object, purpose: Purpose) -> Result<Opened> {
         Opened::open(object, purpose, self)
+    }
+
+    /// As [`Self::open`], of a folder that is one artifact; `None` if a folder is not what lies there.
+    pub fn open_packed(&self, object: &Object, purpose: Purpose) -> Result<Option<Packed>> {
+        let is_folder =
+            object.path().is_some_and(|path| std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir()));
+        is_folder.then(|| Packed::open(object, purpose, self)).transpose()
     }
 }

@@ -29,7 +29,7 @@ use crate::pool::Crew;
 use crate::store::{Draft, FileId, Identity, Note, Object, Original, Purpose, To, io_error, retry};
 
 /// Times that a file is opened anew because its name was given to another between open and lock.
-const ATTEMPTS: usize = 3;
+pub(super) const ATTEMPTS: usize = 3;
 
 /// An artifact on disk, opened. `Debug` shows no path.
 pub struct Opened {
@@ -272,7 +272,7 @@ pub(super) fn lock(file: &File, exclusive: bool) -> Result<bool> {
 }
 
 /// A file that may not be replaced fails before any work is done on it.
-fn refuse_fixed(file: &File) -> Result<()> {
+pub(super) fn refuse_fixed(file: &File) -> Result<()> {
     let fixed = StatxAttributes::IMMUTABLE | StatxAttributes::APPEND;
     match retry_on_intr(|| rustix::fs::statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::empty())) {
         Ok(stat) if stat.stx_attributes.intersects(fixed) => {

@@ -13,6 +13,7 @@ use std::path::{Component, Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
 
+use super::packed;
 use crate::error::{Error, Result};
 use crate::store::{io_error, retry};
 
@@ -104,6 +105,11 @@ impl Source {
         }
     }
 
+    /// The folder in which it really lies; none for the root of all.
+    pub fn above(&self) -> Option<&Path> {
+        self.canonical.parent()
+    }
+
     /// The file, or the folder below which the artifacts' ways are counted, as given.
     pub fn place(&self) -> &Path {
         &self.root
@@ -112,6 +118,11 @@ impl Source {
     /// Whether it is one file.
     pub fn is_file(&self) -> bool {
         matches!(self.kind, Kind::File)
+    }
+
+    /// Whether it is a folder that is one artifact, as it lies now.
+    pub fn is_packed(&self) -> bool {
+        matches!(self.kind, Kind::Folder) && packed::is_one(&self.canonical)
     }
 
     /// Its last name, under which it stands in a mirror of several SOURCEs.

@@ -1,4 +1,4 @@
-//! Removing what a killed run left: drafts, known by their names.
+//! Removing what a killed run left: drafts, known by their names. Those that are folders are [`packed`]'s.
 //!
 //! A left-over is removed if it is a regular file with a draft's name, owned by whoever runs this (or by anybody, for root), and
 //! nobody holds a lock on it: a live draft is locked. It is then one of: an unfinished draft (`.part`), a whole new file
@@ -20,6 +20,7 @@ use walkdir::WalkDir;
 use super::lease::{self, Taken};
 use super::names::{self, Stage};
 use super::open::{lock, open_regular};
+use super::packed;
 use super::writers::{self, Look};
 use crate::store::{FileId, retry};
 
@@ -34,8 +35,8 @@ pub struct Swept {
     pub failed: Vec<PathBuf>,
 }
 
-/// What is to be done with one.
-enum Fate {
+/// What was done with one.
+pub(super) enum Fate {
     Removed,
     /// Held by a live run, or gone.
     Alive,
@@ -49,18 +50,35 @@ pub fn sweep(folder: &Path, deep: bool) -> Swept {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let mut swept = Swept::default();
     let walk = WalkDir::new(folder).min_depth(1).max_depth(if deep { usize::MAX } else { 1 });
-    for entry in walk.into_iter().flatten().filter(|entry| entry.file_type().is_file()) {
+    let mut walk = walk.into_iter();
+    while let Some(entry) = walk.next() {
+        let Ok(entry) = entry else { continue };
         let Some(stage) = names::stage(entry.file_name()) else {
             continue;
         };
-        match remove(entry.path(), stage) {
-            Fate::Removed => swept.removed += 1,
-            Fate::Alive => {}
-            Fate::Written => swept.written.push(entry.into_path()),
-            Fate::Failed => swept.failed.push(entry.into_path()),
+        let kind = entry.file_type();
+        if kind.is_dir() && deep {
+            walk.skip_current_dir();
         }
+        match entry.path() {
+            path if kind.is_dir() => packed::remove_left(path, stage),
+            path if kind.is_file() => remove(path, stage),
+            _ => continue,
+        }
+        .enter(entry.path(), &mut swept);
     }
     swept
+}
+
+impl Fate {
+    fn enter(self, path: &Path, swept: &mut Swept) {
+        match self {
+            Fate::Removed => swept.removed += 1,
+            Fate::Alive => {}
+            Fate::Written => swept.written.push(path.to_owned()),
+            Fate::Failed => swept.failed.push(path.to_owned()),
+        }
+    }
 }
 
 fn remove(path: &Path, stage: Stage) -> Fate {

@@ -20,6 +20,11 @@ pub(super) enum Look {
 
 /// Looks for a descriptor of any process that is open for writing on this inode.
 pub(super) fn look(dev: u64, ino: u64) -> Look {
+    any(&|d, i| (d, i) == (dev, ino))
+}
+
+/// As [`look`], on any inode of which `is_one` (device, inode) says so.
+pub(super) fn any(is_one: &dyn Fn(u64, u64) -> bool) -> Look {
     let Ok(processes) = fs::read_dir("/proc") else {
         return Look::Unknown;
     };
@@ -32,7 +37,7 @@ pub(super) fn look(dev: u64, ino: u64) -> Look {
         match fs::read_dir(process.join("fd")) {
             Ok(fds) => {
                 for fd in fds.flatten() {
-                    let same = fs::metadata(fd.path()).is_ok_and(|m| (m.dev(), m.ino()) == (dev, ino));
+                    let same = fs::metadata(fd.path()).is_ok_and(|m| is_one(m.dev(), m.ino()));
                     if same && is_writer(&process.join("fdinfo").join(fd.file_name())) {
                         return Look::Some;
                     }
