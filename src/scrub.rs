@@ -5,6 +5,7 @@
 //! `intent` is durable, the `intent` before the swap, the swap before the `artifact` line.
 
 mod blast;
+mod form;
 pub mod sums;
 
 use std::cell::Cell;
@@ -298,9 +299,7 @@ impl<'w> Work<'w> {
         test_panic(original);
         let mut line = Artifact::new(self.uri.to_owned(), Status::Clean, None);
         self.describe(&seen.tally, search, &mut line);
-        if let Some(form) = original.form() {
-            as_form(form, &mut line);
-        }
+        form::tell(original.form(), &mut line);
         line.since = since;
         line.notes = original.notes().iter().map(|note| note.text().to_owned()).collect();
         line.notes.extend(masked(&seen.tally));
@@ -491,14 +490,6 @@ impl<'w> Work<'w> {
         }
         Ok(pass.finish())
     }
-}
-
-/// Names what is shown as a tar and is none.
-fn as_form(form: &'static str, line: &mut Artifact) {
-    // The tar, and what it is the tar of.
-    let shown = |name: &String| name == "tar" || name.starts_with("pg_dump ");
-    let first = line.layers.iter().take_while(|name| shown(name)).count().min(2);
-    line.layers.splice(..first, [form.to_owned()]);
 }
 
 /// The way to a mirror's `target`.

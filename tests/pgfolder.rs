@@ -131,6 +131,9 @@ fn a_source_of_its_own() {
         let run = |more: &[&str]| {
             world.run(&[&["scrub", given, "--registry", REGISTRY, "--manifest", "m.jsonl"], more].concat())
         };
+        // Its left-overs lie beside it.
+        let left = "x/.unwrite-0123456789abcdef0123456789abcdef.part/toc.dat";
+        world.put(left.replace("x/", ""), "");
         let ran = run(&["--in-place"]);
         ran.expect(0);
         let uris: Vec<&str> = ran.of("rewritten");
@@ -139,6 +142,14 @@ fn a_source_of_its_own() {
         assert!(std::fs::symlink_metadata(world.path("link")).unwrap().is_symlink());
         world.verify(&[]).expect(0);
         assert_eq!(run(&["--in-place", "--since", "m.jsonl"]).expect(0).of("unchanged"), [shown]);
+        world.put(left, "");
+        std::fs::create_dir(world.path("x/empty")).unwrap();
+        run(&["--output", "x/new"]).expect(0);
+        assert_eq!(
+            (names(&world, "x"), found(&world, "x/new").len()),
+            (vec!["empty".to_owned(), "new".to_owned()], before.len())
+        );
+        std::fs::remove_dir_all(world.path("x")).unwrap();
         assert_eq!(names(&world, "."), ["erased.jsonl", "link", "m.jsonl", "shop.dir", "src"]);
     }
 }

@@ -90,7 +90,7 @@ impl<'a> Listing<'a> {
     fn entry(&mut self, source: &Source, entry: &DirEntry) -> Option<Listed> {
         let way = entry.path().strip_prefix(&source.root).unwrap_or(entry.path());
         if entry.depth() == 0 {
-            return self.folder(source, &source.canonical, Path::new(""), source.root.clone());
+            return self.folder(source, &source.canonical, Path::new(""), &source.root);
         }
         let left_over = names::stage(entry.file_name()).is_some();
         if entry.file_type().is_dir() && !left_over {
@@ -100,7 +100,7 @@ impl<'a> Listing<'a> {
                 self.walk.as_mut()?.skip_current_dir();
                 return None;
             }
-            return self.folder(source, entry.path(), way, shown(source, way));
+            return self.folder(source, entry.path(), way, &shown(source, way));
         }
         if left_over {
             if entry.file_type().is_dir() {
@@ -124,11 +124,11 @@ impl<'a> Listing<'a> {
     }
 
     /// What to say of a folder: nothing, unless it is one artifact, which is not walked.
-    fn folder(&mut self, source: &Source, path: &Path, way: &Path, shown: PathBuf) -> Option<Listed> {
+    fn folder(&mut self, source: &Source, path: &Path, way: &Path, shown: &Path) -> Option<Listed> {
         let object = match packed::see((self.at, source), path, way, shown, (self.filter, self.own)) {
             Seen::Folder => return None,
             Seen::Unwanted => None,
-            Seen::One(object) => Some(object),
+            Seen::One(object) => Some(*object),
         };
         self.walk.as_mut()?.skip_current_dir();
         let object = object?;

@@ -68,12 +68,7 @@ impl<'o> FolderDraft<'o> {
         let name = names::fresh(Stage::Part)?;
         retry_on_intr(|| rustix::fs::mkdirat(&parent, &name, Mode::RWXU))
             .map_err(|e| errno("creating the draft", e))?;
-        let folder = open_folder(&above.join(&name)).and_then(|folder| {
-            // The sweep wants an exclusive lock. Where there are no locks, sweeps remove nothing.
-            let _ = retry_on_intr(|| rustix::fs::flock(&folder, FlockOperation::NonBlockingLockShared));
-            Ok(folder)
-        });
-        let folder = match folder {
+        let folder = match open_folder(&above.join(&name)) {
             Ok(folder) => folder,
             Err(error) => {
                 // It is empty; a failure is the sweep's.
@@ -81,6 +76,8 @@ impl<'o> FolderDraft<'o> {
                 return Err(error);
             }
         };
+        // The sweep wants an exclusive lock. Where there are no locks, sweeps remove nothing.
+        let _ = retry_on_intr(|| rustix::fs::flock(&folder, FlockOperation::NonBlockingLockShared));
         let (name, view, applied, notes) = (Some(name), None, None, Vec::new());
         Ok(Self { base, parent, target, overwrite, name, folder, view, applied, notes, len })
     }

@@ -19,7 +19,7 @@ pub(in crate::store::disk) enum Seen {
     /// One artifact, which nobody asked for.
     Unwanted,
     /// One artifact.
-    One(Object),
+    One(Box<Object>),
 }
 
 /// Looks at the folder at `path`, that lies the `way` below SOURCE number `at` (none, if it is the SOURCE).
@@ -27,7 +27,7 @@ pub(in crate::store::disk) fn see(
     (at, source): (usize, &Source),
     path: &Path,
     way: &Path,
-    shown: PathBuf,
+    shown: &Path,
     (filter, own): (&Filter, &Own),
 ) -> Seen {
     let is_source = way.as_os_str().is_empty();
@@ -52,7 +52,7 @@ pub(in crate::store::disk) fn see(
     if !ways().any(|way| filter.wants(&way)) || !filter.is_old_enough(identity.mtime) {
         return Seen::Unwanted;
     }
-    Seen::One(Object {
+    Seen::One(Box::new(Object {
         source: at,
         place: Place::Path(path.to_owned()),
         shown: shown.components().collect(),
@@ -62,5 +62,5 @@ pub(in crate::store::disk) fn see(
         archived: false,
         class: None,
         old_version: false,
-    })
+    }))
 }

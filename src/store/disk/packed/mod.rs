@@ -82,7 +82,7 @@ impl Packed {
         let meta = retry(|| folder.metadata()).map_err(|e| io_error("looking at the folder", &e))?;
         let view = View::of(folder, &disk.pace)?.ok_or_else(changed)?;
         if let Purpose::Replace { break_hardlinks } = purpose {
-            if view.members.iter().any(|member| member.links > 1) && !break_hardlinks {
+            if view.members.iter().any(|member| member.is_linked) && !break_hardlinks {
                 return Err(Error::new(Kind::Skipped, "hard links"));
             }
             refuse_fixed(&view.folder)?;

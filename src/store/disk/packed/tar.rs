@@ -31,7 +31,10 @@ pub(super) fn header(name: &[u8], size: u64) -> Block {
         block.iter_mut().skip(at).zip(bytes).for_each(|(to, from)| *to = *from);
     };
     put(0, name);
-    put(100, b"0000600\00000000\00000000\0");
+    // Mode, owner, group.
+    put(100, b"0000600");
+    put(108, b"0000000");
+    put(116, b"0000000");
     if size >> 33 == 0 {
         put(SIZE.start, format!("{size:011o}\0").as_bytes());
     } else {

@@ -22,6 +22,8 @@ const REPLACE: Purpose = Purpose::Replace { break_hardlinks: false };
 const TOC: &[u8] = b"PGDMP\x01\x0e\x00\x04\x08\x03 and so on";
 const DRAFT: &str = ".unwrite-0123456789abcdef0123456789abcdef.draft";
 
+/// What happens to a folder.
+type Step<'s> = &'s dyn Fn(&Path);
 type Files = BTreeMap<String, Vec<u8>>;
 
 /// What most tests begin with.
@@ -227,7 +229,7 @@ fn an_identity_changes_with_every_file_and_name() {
 #[test]
 fn what_changed_since_it_was_opened_is_not_replaced() {
     let append = |path: PathBuf| fs::OpenOptions::new().append(true).open(path).unwrap();
-    let steps: [(&str, &dyn Fn(&Path)); 8] = [
+    let steps: [(&str, Step<'_>); 8] = [
         ("changed", &|path| append(path.join("3369.dat")).write_all(b"4\n").unwrap()),
         ("changed", &|path| fs::write(path.join("9.dat"), b"").unwrap()),
         ("changed", &|path| fs::remove_file(path.join("4.dat")).unwrap()),
@@ -265,6 +267,10 @@ fn writers_links_and_fixed_folders_are_seen_at_the_opening() {
         let noted = held.as_ref().unwrap().notes();
         assert_eq!(noted.iter().any(|note| matches!(note, Note::NoLease | Note::WritersUnknown)), !disk.means.lease);
         assert_eq!(open(REPLACE).unwrap_err().kind(), Kind::Locked);
+        let target = crate::store::s3::Place { bucket: "b".to_owned(), key: "k".to_owned() };
+        let to = To::Object { target: &target, overwrite: true };
+        let error = held.as_ref().unwrap().draft(to, 1024).err().unwrap();
+        assert_eq!((error.kind(), error.reason().as_str()), (Kind::Unsupported, "pg_dump directory in a bucket"));
         drop(held);
         fs::hard_link(path.join("5.dat"), dir.path().join("other")).unwrap();
         assert_eq!(open(REPLACE).unwrap_err().reason(), "hard links");
@@ -533,7 +539,7 @@ fn folders_that_are_one_and_others() {
 
 #[test]
 fn what_makes_a_folder_one_like_others() {
-    let tests: [(&str, &dyn Fn(&Path)); 8] = [
+    let tests: [(&str, Step<'_>); 8] = [
         ("a subfolder", &|path| fs::create_dir(path.join("sub")).unwrap()),
         ("a link", &|path| symlink("4.dat", path.join("6.dat")).unwrap()),
         ("a name that tar writes otherwise", &|path| fs::write(path.join("x".repeat(100)), b"").unwrap()),
@@ -541,7 +547,7 @@ fn what_makes_a_folder_one_like_others() {
         ("a draft", &|path| fs::write(path.join(DRAFT), b"").unwrap()),
         ("no contents", &|path| fs::remove_file(path.join("toc.dat")).unwrap()),
         ("contents of a custom archive", &|path| {
-            fs::write(path.join("toc.dat"), b"PGDMP\x01\x0e\x00\x04\x08\x01").unwrap()
+            fs::write(path.join("toc.dat"), b"PGDMP\x01\x0e\x00\x04\x08\x01").unwrap();
         }),
         ("contents that are none", &|path| fs::write(path.join("toc.dat"), b"PGDMP\x01").unwrap()),
     ];
@@ -550,7 +556,7 @@ fn what_makes_a_folder_one_like_others() {
         assert!(is_one(&path));
         step(&path);
         assert!(!is_one(&path), "{what}");
-        assert_eq!(list(&[&path], &Filter::default(), &Own::default()).len() > 1, true, "{what}");
+        assert!(list(&[&path], &Filter::default(), &Own::default()).len() > 1, "{what}");
         assert!(Whole::open(&path, None).is_err());
     }
 }

@@ -35,7 +35,8 @@ const OPEN: usize = 4;
 pub(super) struct Member {
     pub(super) name: OsString,
     pub(super) id: FileId,
-    pub(super) links: u64,
+    /// It has more names than this one.
+    pub(super) is_linked: bool,
     /// Offset of its header in the tar.
     at: u64,
 }
@@ -210,7 +211,7 @@ fn members(folder: &File) -> Result<Option<Vec<Member>>> {
         if !FileType::from_raw_mode(stat.st_mode).is_file() {
             return Ok(None);
         }
-        found.push(Member { name, id: identity(&stat), links: u64::from(stat.st_nlink), at: 0 });
+        found.push(Member { name, id: identity(&stat), is_linked: stat.st_nlink > 1, at: 0 });
     }
     found.sort_unstable_by(|one, two| (one.name != CONTENTS, &one.name).cmp(&(two.name != CONTENTS, &two.name)));
     let mut at = 0;
