@@ -58,9 +58,6 @@ impl Source for BlobSource<'_> {
     }
 }
 
-/// Bytes of the first read: most streams of a bucket or an archive are short, and a window that is wiped for them costs more than they do.
-const FIRST_READ: usize = 32 << 10;
-
 /// One stream, read forward through a window.
 pub struct Input<'a> {
     source: Box<dyn Source + 'a>,
@@ -71,8 +68,6 @@ pub struct Input<'a> {
     offset: u64,
     eof: bool,
     read_size: usize,
-    /// Bytes of the next read: doubles with each, up to `read_size`.
-    step: usize,
     blob: Option<&'a dyn Blob>,
 }
 
@@ -86,7 +81,6 @@ impl<'a> Input<'a> {
             offset: 0,
             eof: false,
             read_size: read_size.max(1),
-            step: FIRST_READ.min(read_size).max(1),
             blob: None,
         }
     }
@@ -153,8 +147,7 @@ impl<'a> Input<'a> {
             self.head = 0;
         }
         let from = self.buf.len();
-        self.buf.resize(from + self.step, 0);
-        self.step = self.step.saturating_mul(2).min(self.read_size);
+        self.buf.resize(from + self.read_size, 0);
         let got = self.source.read(self.buf.get_mut(from..).unwrap_or_default());
         self.buf.truncate(from + *got.as_ref().unwrap_or(&0));
         self.eof = got? == 0;

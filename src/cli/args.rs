@@ -211,7 +211,7 @@ pub struct Scrub {
 /// `verify`.
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// The manifest: a file or s3://bucket/key.
+    /// The manifest: a file or `s3://bucket/key`.
     #[arg(value_name = "MANIFEST")]
     pub manifest_file: PathBuf,
     /// The registry: search the artifacts again for everybody who was in force at the run's time.
@@ -377,7 +377,7 @@ pub struct Monitoring {
 /// What is said, and where.
 #[derive(Debug, Args)]
 pub struct Say {
-    /// Write the manifest here, or continue it: a file or s3://bucket/key (scrub's default: `./unwrite-<run_id>.manifest.jsonl`).
+    /// Write the manifest here, or continue it: a file or `s3://bucket/key` (scrub's default: `./unwrite-<run_id>.manifest.jsonl`).
     #[arg(short, long, value_name = "M", env = "UNWRITE_MANIFEST")]
     pub manifest: Option<PathBuf>,
     /// Print the manifest's lines on stdout instead of a table.

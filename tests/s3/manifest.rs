@@ -310,27 +310,30 @@ fn its_rights_are_those_of_the_example() {
     let (world, server) = filled();
     server.state.lock().unwrap().bucket(B).versioned = true;
     scrub(&world, &server, &[]).expect(3);
-    let (mut prev, mut long) = (format!("sha256:{}", "0".repeat(64)), String::new());
+    let (mut prev, mut text) = (format!("sha256:{}", "0".repeat(64)), String::new());
     let name = "long".repeat(16 << 10);
-    while long.len() < 9 << 20 {
+    while text.len() < 9 << 20 {
         let line =
             format!(r#"{{"kind":"purge","uri":"s3://x/{name}","done":true,"deleted":0,"left":0,"prev":"{prev}"}}"#);
         prev = manifest::sha256(line.as_bytes());
-        long = long + &line + "\n";
+        text = text + &line + "\n";
     }
-    server.put(B, KEY, long);
-    server.forget();
+    server.put(B, KEY, text);
     server.put(B, "a/app.log", dirty());
     scrub(&world, &server, &["--purge-versions"]).expect(0);
-    let kinds = kinds(&lines(&server));
+    // Its first lines are too long for a schema that is checked by patterns.
+    let text = String::from_utf8(server.bytes(B, KEY)).unwrap();
+    let from = text.find("{\"kind\":\"run\"").unwrap();
+    let added: Vec<Value> = text[from..].lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let added = kinds(&added);
     assert!(
-        kinds.contains("purge run ") && kinds.contains(" intent ") && kinds.ends_with(" purge purge summary"),
-        "{kinds}"
+        added.starts_with("run ") && added.contains(" intent ") && added.ends_with(" purge purge summary"),
+        "{added}"
     );
     let log = server.state.lock().unwrap().log.clone();
     let about = log.iter().filter_map(|line| line.split_once(' ')).filter(|(_, key)| key.starts_with("audit/"));
     let asked: BTreeSet<String> = about.map(|(operation, _)| operation.to_owned()).collect();
-    assert!(asked.contains("UploadPartCopy") && asked.len() > 8, "{asked:?}");
+    assert!(asked.contains("UploadPartCopy") && asked.contains("PutObject"), "{asked:?}");
     assert!(server.state.lock().unwrap().bucket(B).uploads.is_empty());
     let granted = granted_on_manifests();
     for (operation, actions) in documented() {
