@@ -5,6 +5,7 @@
 //! `intent` is durable, the `intent` before the swap, the swap before the `artifact` line.
 
 mod blast;
+mod replaced;
 pub mod sums;
 
 use std::cell::Cell;
@@ -30,8 +31,7 @@ use crate::layer::cx::NameHits;
 use crate::layer::{BlobPass, Cx, Search, Tally};
 use crate::manifest::writer::Writer;
 use crate::manifest::{
-    Artifact, Digest, FileIdentity, Identity, Intent, Line, Member, ObjectIdentity, Records, Status, VERSIONS,
-    VERSIONS_UNKNOWN,
+    Artifact, Digest, FileIdentity, Identity, Intent, Line, Member, ObjectIdentity, Records, Status,
 };
 use crate::pool::Crew;
 use crate::progress::Progress;
@@ -117,18 +117,21 @@ pub fn scrub(task: &Task, run: &Run<'_>) -> Outcome {
 
 /// The outcome of an artifact that came to `error`.
 pub fn failed(uri: String, error: &Error) -> Outcome {
-    let status = match error.kind() {
+    Outcome {
+        line: Artifact::new(uri, status(error), Some(error.reason())),
+        hit: error.kind() == Kind::Found,
+        locked: error.kind() == Kind::Locked,
+        interrupted: error.kind() == Kind::Interrupted,
+    }
+}
+
+fn status(error: &Error) -> Status {
+    match error.kind() {
         Kind::Found => Status::WouldRewrite,
         Kind::Unsupported => Status::Unsupported,
         Kind::Skipped | Kind::Locked => Status::Skipped,
         Kind::Pending => Status::Pending,
         _ => Status::Failed,
-    };
-    Outcome {
-        line: Artifact::new(uri, status, Some(error.reason())),
-        hit: error.kind() == Kind::Found,
-        locked: error.kind() == Kind::Locked,
-        interrupted: error.kind() == Kind::Interrupted,
     }
 }
 
@@ -178,6 +181,10 @@ impl<'w> Work<'w> {
         let outcome = self.go();
         match &outcome {
             Err(error) if object.path().is_none() && !self.drafted.get() => match error.kind() {
+                // Listings do not tell of the archive tiers of Intelligent-Tiering.
+                Kind::Pending if !object.archived && run.stores.restore(object)? => {
+                    Err(Error::new(Kind::Pending, "archived: its restore was asked for"))
+                }
                 Kind::Io if run.search.interrupted.load(Ordering::Relaxed) => {
                     Err(Error::new(Kind::Interrupted, "interrupted"))
                 }
@@ -269,7 +276,7 @@ impl<'w> Work<'w> {
             Some((known, fresh)) => (fresh, Some(known.run_id.to_owned())),
             None => (run.search, None),
         };
-        let tables = run.tables.of(&object.place);
+        let tables = run.tables.of(&object.place)?;
         told::with(search, tables.as_deref(), |search| self.judged(original, search, since))
     }
 
@@ -278,7 +285,8 @@ impl<'w> Work<'w> {
         let (run, object) = (self.run, &self.task.object);
         let relative = object.relative.as_os_str().as_bytes();
         let mtime = time(original.identity().mtime());
-        let hashed = !run.mode.is_dry();
+        // An object is not received once more for the digest of a hit.
+        let hashed = !run.mode.is_dry() || (*run.mode == Mode::Scan && object.path().is_none());
         let read = |sha: Option<&mut Sha256Of<'_>>| {
             let mut sha = sha;
             verify::read(original, search, relative, mtime, &mut |bytes| {
@@ -308,7 +316,7 @@ impl<'w> Work<'w> {
         if hit && !hashed {
             sha = hash_all(original, search.crew)?;
         }
-        if hit || hashed {
+        if hit || !run.mode.is_dry() {
             line.before = Some(Digest { bytes: original.len(), sha256: hex(&sha) });
         }
         line.identity = Some(identity(&original.identity(), run.search.mask));
@@ -325,7 +333,10 @@ impl<'w> Work<'w> {
                 }
             }
             Mode::InPlace if !hit => run.blast.saw(seen.tally.read),
-            Mode::InPlace | Mode::Output(_) => self.commit(original, &seen, search, mtime, &mut line)?,
+            Mode::InPlace | Mode::Output(_) => {
+                let done = self.commit(original, &seen, search, mtime, &mut line);
+                done.or_else(|error| self.unsure(error, &mut line))?;
+            }
         }
         partial(&seen.tally, &mut line);
         Ok(Outcome { line, hit, locked: false, interrupted: false })
@@ -422,18 +433,6 @@ impl<'w> Work<'w> {
         line.notes = notes.map(|note| note.text().to_owned()).chain(masked(tally)).collect();
         line.notes.extend(broken);
         Ok(())
-    }
-
-    /// What was replaced in a bucket with versions is still there, and was not looked at: said on the line.
-    fn count_versions(&self, line: &mut Artifact) {
-        let Place::S3(place) = self.task.target.as_ref().unwrap_or(&self.task.object.place) else { return };
-        let (word, n) = match self.run.stores.s3().and_then(|s3| s3.old_versions(place)) {
-            Ok(n) => (VERSIONS, n),
-            Err(_) => (VERSIONS_UNKNOWN, 1),
-        };
-        if n > 0 {
-            line.left.insert(word.to_owned(), n);
-        }
     }
 
     /// Checksum files of the artifact.

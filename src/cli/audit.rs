@@ -18,7 +18,7 @@ use crate::judge::Judge;
 use crate::layer::{LargeSlot, Search};
 use crate::limits::{Limits, VERIFY_WINDOW};
 use crate::manifest::writer::{self, Writer};
-use crate::manifest::{Run, settle, shown};
+use crate::manifest::{Run, shown};
 use crate::matcher::literal::Literal;
 use crate::matcher::mask::Masker;
 use crate::matcher::reference::Reference;
@@ -212,7 +212,7 @@ fn settle_open(typed: &Verify, current: Option<Eyes>, limits: &Limits, remote: &
     let closed: Vec<_> = now
         .open
         .iter()
-        .filter_map(|intent| settle::close(intent, audit::stands(intent, &|name| eyes.mask(name), stores)))
+        .filter_map(|intent| audit::settled(intent, &|name| eyes.mask(name), stores))
         .collect();
     if closed.is_empty() {
         return Ok(());
