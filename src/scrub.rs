@@ -5,6 +5,7 @@
 //! `intent` is durable, the `intent` before the swap, the swap before the `artifact` line.
 
 mod blast;
+mod hash;
 mod replaced;
 pub mod sums;
 
@@ -33,7 +34,6 @@ use crate::manifest::writer::Writer;
 use crate::manifest::{
     Artifact, Digest, FileIdentity, Identity, Intent, Line, Member, ObjectIdentity, Records, Status,
 };
-use crate::pool::Crew;
 use crate::progress::Progress;
 use crate::since::{Known, Since};
 use crate::store::{self, Object, Original, Place, Purpose, To};
@@ -41,6 +41,7 @@ use crate::stores::{Definitions, Stores};
 use crate::verify;
 
 pub use blast::Blast;
+use hash::hash_all;
 
 /// What all artifacts of a run share.
 pub struct Run<'r> {
@@ -567,22 +568,6 @@ fn members(tally: &Tally) -> Vec<Member> {
         more: Some(tally.more_members),
     });
     listed.chain(more).collect()
-}
-
-fn hash_all(blob: &dyn Blob, crew: &dyn Crew) -> Result<[u8; 32]> {
-    let (read, sha) = sha256(crew, blob.len(), |sha| {
-        let (mut at, mut buf) = (0, vec![0; crate::limits::WINDOW]);
-        while at < blob.len() {
-            let n = blob.read_at(at, &mut buf).map_err(|e| Error::io("reading", &e))?;
-            if n == 0 {
-                return Err(Error::new(Kind::Io, "the file ended early"));
-            }
-            sha.update(buf.get(..n).unwrap_or_default());
-            at += n as u64;
-        }
-        Ok(())
-    });
-    read.map(|()| sha)
 }
 
 /// A panic with data in its message, for the test that nothing of it gets out (debug builds only).

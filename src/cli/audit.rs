@@ -84,8 +84,7 @@ impl Remote {
         let named = [&typed.registry, &typed.policy].into_iter().flatten().map(PathBuf::as_path);
         // Of the artifacts only the manifest knows where they lie.
         let listed = audit::is_remote(&typed.manifest_file).then_some(Path::new(SCHEME));
-        let run_id = ulid::Ulid::new().to_string();
-        let s3 = typed.read.reach.store(named.chain(listed), &run_id, space, |_| {})?;
+        let s3 = typed.read.reach.store(named.chain(listed), space, |_| {})?;
         let mut reading = Reading::new(&typed.bounds, &typed.say)?;
         if let Some(registry) = &typed.registry {
             reading = reading.fetch(registry, s3.as_ref(), space)?;
@@ -209,11 +208,8 @@ fn settle_open(typed: &Verify, current: Option<Eyes>, limits: &Limits, remote: &
         Some(eyes) => eyes,
         None => Eyes::new(typed, run, limits, remote)?,
     };
-    let closed: Vec<_> = now
-        .open
-        .iter()
-        .filter_map(|intent| audit::settled(intent, &|name| eyes.mask(name), stores))
-        .collect();
+    let closed: Vec<_> =
+        now.open.iter().filter_map(|intent| audit::settled(intent, &|name| eyes.mask(name), stores)).collect();
     if closed.is_empty() {
         return Ok(());
     }

@@ -41,9 +41,7 @@ impl Fleet<'_> {
                         owed.extend(self.owes(&task, &outcome));
                         outcome
                     }
-                    Err(line) => {
-                        Outcome { line: *line, hit: false, locked: false, interrupted: self.is_interrupted() }
-                    }
+                    Err(line) => Outcome { line: *line, hit: false, locked: false, interrupted: self.is_interrupted() },
                 },
             };
             if !outcome.interrupted {

@@ -98,7 +98,9 @@ impl Fleet<'_> {
             let place = store::shown_of(&uri).and_then(|shown| Place::parse(&shown)).and_then(Result::ok);
             let is_named = place.as_ref().is_some_and(|place| match dest {
                 Some(dest) => dest.holds(place),
-                None => sources.s3.iter().any(|source| source.way_to(place).is_some_and(|way| filter.wants(way.as_ref()))),
+                None => {
+                    sources.s3.iter().any(|source| source.way_to(place).is_some_and(|way| filter.wants(way.as_ref())))
+                }
             });
             if !is_named {
                 outside += 1;
@@ -108,7 +110,8 @@ impl Fleet<'_> {
             owed.push(Owed { uri, place, counted: 0, unsure });
         }
         if outside > 0 {
-            let note = format!("old versions of objects that this run does not name were not purged: {outside} objects");
+            let note =
+                format!("old versions of objects that this run does not name were not purged: {outside} objects");
             books.report.notes.push(note);
         }
         self.purge(owed, run, books)

@@ -17,8 +17,8 @@ use crate::layer::Search;
 use crate::manifest::settle::{self, Stands};
 use crate::manifest::{Artifact, Digest, Identity, Intent, Run};
 use crate::store;
-use crate::store::{Original, Purpose};
 use crate::store::s3::{Entry, Opened, Place, S3};
+use crate::store::{Original, Purpose};
 use crate::stores::{Definitions, Stores};
 
 /// Objects that one masked name may mean; with more it cannot be told.

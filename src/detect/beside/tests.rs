@@ -279,7 +279,7 @@ fn tables_beside_their_rows() {
         ("cut/users.txt", ""),
     ]);
     let tabs = tab::Tabs::default();
-    let of = |path: &str| tabs.of(&names, &Path::new("/").join(path));
+    let of = |path: &str| tabs.of(&names, &Path::new("/").join(path)).unwrap();
     let count = |path: &str| of(path).map(|ddl| ddl.schema(ddl.kind()).tables.len());
     assert_eq!(count("tab/users.txt"), Some(2));
     #[cfg(feature = "gzip")]

@@ -185,7 +185,9 @@ fn unchanged(fault: Fault) -> Result<Settled> {
             Err(Error::from(Fault { op: fault.op, what: What::Odd(what) }).help("see --allow-unconditional-writes"))
         }
         // The upload is gone: somebody aborts what is unfinished.
-        404 if fault.op == Op::Complete => Err(Fault { op: Op::Complete, what: What::Odd("the upload was aborted by somebody else") }.into()),
+        404 if fault.op == Op::Complete => {
+            Err(Fault { op: Op::Complete, what: What::Odd("the upload was aborted by somebody else") }.into())
+        }
         _ => Err(fault.into()),
     }
 }

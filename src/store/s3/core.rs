@@ -271,9 +271,12 @@ mod tests {
         ] {
             assert!(is_of_aws(url), "{url}");
         }
-        for url in
-            ["http://127.0.0.1:9000", "https://amazonaws.com.example.org", "https://x.example/.amazonaws.com", "http://a@b"]
-        {
+        for url in [
+            "http://127.0.0.1:9000",
+            "https://amazonaws.com.example.org",
+            "https://x.example/.amazonaws.com",
+            "http://a@b",
+        ] {
             assert!(!is_of_aws(url), "{url}");
         }
     }

@@ -126,11 +126,7 @@ async fn current(core: &Core, prefix: &Place, send: &Sender<Page>) -> Result<()>
 
 /// The place of the next page; an error if the service says that there is one and not where. One that tells where says that there is
 /// one.
-pub(super) fn next(
-    truncated: Option<bool>,
-    token: Option<&str>,
-    op: Op,
-) -> std::result::Result<Option<String>, Fault> {
+pub(super) fn next(truncated: Option<bool>, token: Option<&str>, op: Op) -> std::result::Result<Option<String>, Fault> {
     match (truncated, token.filter(|token| !token.is_empty())) {
         (Some(false), _) | (None, None) => Ok(None),
         (_, Some(token)) => Ok(Some(token.to_owned())),
@@ -349,6 +345,20 @@ pub(crate) fn encoded(text: &str, keep_slash: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_listing_goes_on_or_ends() {
+        let next = |truncated, token| next(truncated, token, Op::List);
+        assert_eq!(next(Some(true), Some("t")), Ok(Some("t".to_owned())));
+        assert_eq!(next(None, Some("t")), Ok(Some("t".to_owned())));
+        for (truncated, token) in [(Some(false), Some("t")), (None, None), (None, Some("")), (Some(false), None)] {
+            assert_eq!(next(truncated, token), Ok(None));
+        }
+        assert!(next(Some(true), None).is_err() && next(Some(true), Some("")).is_err());
+        assert!(onward(&Some("a"), Some(Some("a")), Op::List).is_err());
+        assert_eq!(onward(&Some("a"), Some(Some("b")), Op::List), Ok(Some(Some("b"))));
+        assert_eq!(onward(&Some("a"), None, Op::List), Ok(None));
+    }
 
     #[test]
     fn keys_come_back_as_they_were() {

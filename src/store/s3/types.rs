@@ -144,8 +144,6 @@ pub struct Lent {
     pub space: Arc<TempSpace>,
     /// Set by a signal: waits end, and retries.
     pub interrupted: Arc<AtomicBool>,
-    /// ULID of the run, for marks of our own in uploads.
-    pub run_id: String,
 }
 
 /// Whether a bucket does what `If-Match` and `If-None-Match` ask for.

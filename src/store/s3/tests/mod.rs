@@ -5,6 +5,7 @@ mod memory;
 mod model;
 mod reading;
 mod server;
+mod unsure;
 mod versions;
 mod writing;
 
@@ -51,11 +52,7 @@ fn small() -> Tuning {
 }
 
 fn lent() -> Lent {
-    Lent {
-        space: TempSpace::new(std::env::temp_dir(), 1 << 30),
-        interrupted: Arc::new(AtomicBool::new(false)),
-        run_id: "01K00000000000000000000000".to_owned(),
-    }
+    Lent { space: TempSpace::new(std::env::temp_dir(), 1 << 30), interrupted: Arc::new(AtomicBool::new(false)) }
 }
 
 fn options(server: &Server) -> Options {
