@@ -123,10 +123,8 @@ fn a_restore_is_asked_for_where_only_reading_tells() {
         [(&[][..], "archived", 0), (&["--restore-archived", "3"], "archived: its restore was asked for", 1)]
     {
         let (world, server) = filled();
-        server.hook(|operation, key, _| match operation {
-            "GetObject" if key == "a/app.log" => Some((403, "InvalidObjectState")),
-            "RestoreObject" => Some((202, "")),
-            _ => None,
+        server.hook(|operation, key, _| {
+            (operation == "GetObject" && key == "a/app.log").then_some((403, "InvalidObjectState"))
         });
         let ran = scan(&world, &server, &["s3://logs/a/"], days);
         ran.expect(3);

@@ -380,6 +380,7 @@ fn answer(operation: &str, request: &Request, state: &mut State) -> Answer {
             Some(refused) => refused,
             None => written(bucket.put(&request.key, request.body.clone(), kept(request)), bucket.versioned, ""),
         },
+        "RestoreObject" => Answer { status: 202, headers: vec![], body: vec![] },
         "CreateMultipartUpload" => {
             bucket.made += 1;
             let id = format!("upload{}", bucket.made);

@@ -34,6 +34,8 @@ pub enum Fault {
     Conflict,
     /// Not served: this status, with a body that has an identifier in it.
     Status(u16),
+    /// Not served: this status, with nothing more.
+    Empty(u16),
     /// Served, and in its answer the first text is the second wherever it stands.
     Edit(&'static str, &'static str),
 }
@@ -237,6 +239,9 @@ fn answer(shared: &Shared, mut stream: &TcpStream, asked: &Asked, body: Vec<u8>)
         Fault::Precondition => return refuse(412, "PreconditionFailed"),
         Fault::Conflict => return refuse(409, "ConditionalRequestConflict"),
         Fault::Status(status) => return refuse(status, "AccessDenied"),
+        Fault::Empty(status) => {
+            return (&mut &*stream).write_all(format!("HTTP/1.1 {status} X\r\n\r\n").as_bytes()).is_ok();
+        }
         Fault::Reset => return false,
         Fault::None | Fault::Lost | Fault::Cut(_) | Fault::Edit(..) => {}
     }
