@@ -175,7 +175,7 @@ fn a_signal_at_the_start_is_told_as_one() {
         });
         let variables = server.variables();
         let mut child = world.command(arguments).envs(variables).stderr(std::process::Stdio::piped()).spawn().unwrap();
-        asked.recv_timeout(std::time::Duration::from_secs(60)).unwrap();
+        asked.recv_timeout(std::time::Duration::from_mins(1)).unwrap();
         kill_process(Pid::from_child(&child), Signal::INT).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(130), "{arguments:?}");
     }

@@ -17,10 +17,10 @@ fn cut_behind_intent(world: &World) {
     world.put("m.jsonl", cut.join("\n") + "\n");
 }
 
-/// The line in the manifest of which `word` is the reason.
-fn said(world: &World, word: &str) -> serde_json::Value {
+/// The line in the manifest that has this reason.
+fn said(world: &World, reason: &str) -> serde_json::Value {
     let text = String::from_utf8(world.get("m.jsonl")).unwrap();
-    let line = text.lines().find(|line| line.contains(word)).unwrap_or_else(|| panic!("{word}: {text}"));
+    let line = text.lines().find(|line| line.contains(reason)).unwrap_or_else(|| panic!("{reason}: {text}"));
     serde_json::from_str(line).unwrap()
 }
 

@@ -178,11 +178,11 @@ impl S3 {
     pub fn restore(&self, entry: &Entry) -> Result<bool> {
         let Some(days) = self.core.restore_days else { return Ok(false) };
         self.wait(async {
-            let looked = match entry.archived {
-                true => None,
-                false => Some(kept::look_at(&self.core, &entry.place, entry.version.as_deref()).await?.entry),
-            };
-            versions::restore(&self.core, looked.as_ref().unwrap_or(entry), days).await
+            if entry.archived {
+                return versions::restore(&self.core, entry, days).await;
+            }
+            let looked = kept::look_at(&self.core, &entry.place, entry.version.as_deref()).await?;
+            versions::restore(&self.core, &looked.entry, days).await
         })?;
         Ok(true)
     }
