@@ -9,6 +9,7 @@ mod bucket;
 mod count;
 mod crew;
 mod ground;
+mod names;
 mod night;
 mod purge;
 
@@ -47,7 +48,7 @@ use crate::progress::Progress;
 use crate::registry::Registry;
 use crate::scrub::{self, Blast, Outcome, Task};
 use crate::since::At;
-use crate::store::disk::{Disk, Filter, RootLock, link};
+use crate::store::disk::{Disk, Filter, RootLock};
 use crate::store::s3::S3;
 use crate::store::{self, Listed, Object};
 use crate::stores::{Buckets, Definitions, Dest, Listing, Own, Sources, Stores, Watches};
@@ -58,6 +59,7 @@ pub use bucket::pace;
 pub use count::Bytes;
 use count::Counted;
 use crew::Turnstile;
+use names::Others;
 pub use threads::Threads;
 use turns::Turns;
 use unclean::Unclean;
@@ -202,7 +204,7 @@ impl Fleet<'_> {
         self.refuse_nothing(&sources, &filter, &own)?;
         let mut line = self.run_line(&report.run_id, &sources);
         self.probe(&sources, dest.as_ref(), &mut line, &mut report.notes)?;
-        let owed = self.owed_purges()?;
+        drop(self.owed_purges()?);
         let (since, fresh) = self.since(&mut line, &mut report.notes)?;
         let fresh = fresh.map(|needles| Plan { needles: Arc::new(needles), ..self.plan.clone() });
         let engine = fresh.as_ref().map(Literal::new).transpose()?;
@@ -246,7 +248,7 @@ impl Fleet<'_> {
             }
         }
         self.batches(&sources, &filter, &own, dest.as_ref(), &run, &mut books)?;
-        self.purge(owed, &run, &mut books)?;
+        self.purge_owed(&sources, &filter, dest.as_ref(), &run, &mut books)?;
         let Books { mut report, subjects, mut unclean, .. } = books;
         report.subjects = subjects.len();
         report.bytes.read = progress.bytes();
@@ -275,7 +277,7 @@ impl Fleet<'_> {
                 Ok(true) => {}
                 Ok(false) if self.job.allow_no_source => notes.push(format!("no such SOURCE: {}", (self.uri)(given))),
                 Ok(false) => return Err(named(&"a SOURCE does not exist")),
-                Err(error) => return Err(named(&error)),
+                Err(error) => return Err(error.as_usage(|error| named(error).to_string())),
             }
         }
         Ok(sources)
@@ -300,18 +302,13 @@ impl Fleet<'_> {
     /// Opens or continues the manifest, settles what a crash left open, and writes the run line.
     fn open_manifest(&self, line: RunLine, report: &mut Report, own: &mut Own) -> Result<Writer> {
         let job = self.job;
-        let default = || PathBuf::from(format!("unwrite-{}.manifest.jsonl", report.run_id));
-        let path = match (&job.manifest, &job.mode) {
-            (Some(path), _) => Some(path.clone()),
-            (None, Mode::Scan | Mode::Gate | Mode::Filter) => None,
-            (None, _) => Some(default()),
-        };
+        let path = self.manifest_path();
         let mut writer = match &path {
             None => Writer::new(None, writer::FIRST_PREV.to_owned(), job.json, self.space),
             Some(path) => {
                 let opened = Opened::open(path, self.stores.buckets(), self.space)?;
                 own.add(path);
-                self.continue_manifest(opened)?
+                self.continue_manifest(opened, report)?
             }
         };
         report.manifest = path.map(|path| self.shown(&path));
@@ -319,7 +316,16 @@ impl Fleet<'_> {
         Ok(writer)
     }
 
-    fn continue_manifest(&self, opened: Opened) -> Result<Writer> {
+    /// Where the manifest is written.
+    fn manifest_path(&self) -> Option<PathBuf> {
+        match (&self.job.manifest, &self.job.mode) {
+            (Some(path), _) => Some(path.clone()),
+            (None, Mode::Scan | Mode::Gate | Mode::Filter) => None,
+            (None, _) => Some(PathBuf::from(format!("unwrite-{}.manifest.jsonl", self.given.run_id))),
+        }
+    }
+
+    fn continue_manifest(&self, opened: Opened, report: &mut Report) -> Result<Writer> {
         let mut reader = crate::manifest::reader::Reader::new(BufReader::new(opened.text()?));
         let mut open = settle::Open::default();
         let tampered = |error: Error| {
@@ -336,7 +342,8 @@ impl Fleet<'_> {
         let mut writer = Writer::new(Some(opened.journal(self.space)), prev, self.job.json, self.space);
         for intent in open.intents() {
             let names = |name: &[u8]| (self.search.mask)(name);
-            if let Some(line) = settle::close(intent, verify::audit::stands(intent, &names, self.stores)) {
+            if let Some(line) = verify::audit::settled(intent, &names, self.stores) {
+                self.note_versions(&line, report);
                 writer.artifact(line)?;
             }
         }
@@ -437,6 +444,8 @@ impl Fleet<'_> {
                 match listed {
                     Listed::Object(object) => match self.task(object, dest, &mut watch) {
                         Ok(task) => tasks.extend(if run.break_checksums { turns.keep(task) } else { Some(task) }),
+                        // A request that a signal broke off is no failure of the artifact.
+                        Err(_) if self.is_interrupted() => {}
                         Err(line) => books.enter(run, *line, false, false)?,
                     },
                     Listed::SameInode { object, first } => later.push((object, first)),
@@ -448,6 +457,7 @@ impl Fleet<'_> {
                             books.enter(run, line, false, false)?;
                         }
                     }
+                    Listed::Failed { .. } if self.is_interrupted() => {}
                     Listed::Failed { shown, error } => {
                         let line = Artifact::new((self.uri)(&shown), Status::Failed, Some(error.reason()));
                         books.enter(run, line, false, false)?;
@@ -468,15 +478,8 @@ impl Fleet<'_> {
                 books.enter(run, outcome.line, outcome.hit, outcome.locked)
             })?;
             self.purge(owed, run, books)?;
-            for (object, first) in later {
-                if self.halted() {
-                    return Ok(());
-                }
-                let outcome = self.other_name(object, &first, dest, run, &linked, &mut watch);
-                if !outcome.interrupted {
-                    books.enter(run, outcome.line, outcome.hit, outcome.locked)?;
-                }
-            }
+            let others = Others { dest, linked: &linked };
+            self.others(later, &others, &mut watch, run, books)?;
             self.sums(&turns.ready(false), run, books)?;
         }
     }
@@ -484,7 +487,11 @@ impl Fleet<'_> {
     /// Whether nothing more is to be begun: a signal came, or a gate found something.
     fn halted(&self) -> bool {
         let found = self.search.gate.is_some_and(|gate| gate.load(Ordering::Relaxed));
-        found || self.given.interrupted.load(Ordering::Relaxed)
+        found || self.is_interrupted()
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.given.interrupted.load(Ordering::Relaxed)
     }
 
     fn task(
@@ -493,51 +500,13 @@ impl Fleet<'_> {
         dest: Option<&Dest>,
         watch: &mut Watches<'_>,
     ) -> std::result::Result<Task, Box<Artifact>> {
-        let beside = watch.judge(&object);
-        match dest.map(|dest| dest.target(&object)).transpose() {
-            Ok(target) => Ok(Task { object, target, beside }),
+        let target = dest.map(|dest| dest.target(&object)).transpose();
+        match watch.judge(&object).and_then(|beside| Ok((beside, target?))) {
+            Ok((beside, target)) => Ok(Task { object, target, beside }),
             Err(error) => {
                 Err(Box::new(Artifact::new(object.uri(self.search.mask), Status::Failed, Some(error.reason()))))
             }
         }
-    }
-
-    /// Another name of an inode that was read: its own line, and in a mirror its own name for the same new inode.
-    fn other_name(
-        &self,
-        object: Object,
-        first: &Object,
-        dest: Option<&Dest>,
-        run: &scrub::Run<'_>,
-        linked: &HashMap<(u64, u64), (Artifact, bool)>,
-        watch: &mut Watches<'_>,
-    ) -> Outcome {
-        let known = first.identity.inode().and_then(|key| linked.get(&key)).cloned();
-        // A second name for one inode is a disk's.
-        let on_disk = self.job.mode != Mode::InPlace && dest.is_none_or(|dest| dest.folder().is_some());
-        let Some((mut line, hit)) = known.filter(|_| on_disk) else {
-            return match self.task(object, dest, watch) {
-                Ok(task) => self.crew.lead(task.object.identity.size(), || scrub::scrub(&task, run)),
-                Err(line) => Outcome { line: *line, hit: false, locked: false, interrupted: false },
-            };
-        };
-        line.same_file = Some(std::mem::replace(&mut line.uri, (self.uri)(&object.shown)));
-        line.duration_ms = 0;
-        let through = matches!(line.status, Status::Copied | Status::Rewritten | Status::Partial);
-        if let (Some(dest), true) = (dest, through) {
-            let made = dest.target(first).and_then(|one| {
-                let other = dest.target(&object)?;
-                line.output = Some(store::masked_uri(&other.shown(), self.search.mask));
-                let (Some(one), Some(other), Some(path)) = (one.path(), other.path(), object.path()) else {
-                    return Err(Error::new(Kind::Io, "not on this disk"));
-                };
-                link(one, other, path, &object.relative, self.job.overwrite)
-            });
-            if let Err(error) = made {
-                (line.status, line.reason) = (Status::Failed, Some(error.reason()));
-            }
-        }
-        Outcome { line, hit, locked: false, interrupted: false }
     }
 
     /// Works on `tasks` by `--jobs` workers, in order; `take` gets each outcome, one at a time.

@@ -57,12 +57,13 @@ pub struct Error {
     at: Option<At>,
     what: Cow<'static, str>,
     help: Option<&'static str>,
+    unsure: bool,
 }
 
 impl Error {
     /// A failure of `kind`; `what` holds constants and numbers only (see the module's rules).
     pub fn new(kind: Kind, what: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, layer: None, at: None, what: what.into(), help: None }
+        Self { kind, layer: None, at: None, what: what.into(), help: None, unsure: false }
     }
 
     /// Bad bytes in `layer` at offset `at` of its stream.
@@ -119,6 +120,27 @@ impl Error {
     pub fn help(mut self, help: &'static str) -> Self {
         self.help = Some(help);
         self
+    }
+
+    /// Says that what failed may have been done all the same: a write whose answer was lost, or that was replaced just after.
+    #[must_use]
+    pub fn unsure(mut self) -> Self {
+        self.unsure = true;
+        self
+    }
+
+    /// Whether it may have been done all the same.
+    pub fn is_unsure(&self) -> bool {
+        self.unsure
+    }
+
+    /// As a usage error with the text that `what` makes of it; a signal stays one.
+    #[must_use]
+    pub fn as_usage(self, what: impl FnOnce(&Self) -> String) -> Self {
+        match self.kind {
+            Kind::Interrupted => self,
+            _ => Self::usage(what(&self)),
+        }
     }
 
     /// The kind, for the status and the exit code.

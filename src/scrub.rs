@@ -6,6 +6,8 @@
 
 mod blast;
 mod form;
+mod hash;
+mod replaced;
 pub mod sums;
 
 use std::cell::Cell;
@@ -31,10 +33,8 @@ use crate::layer::cx::NameHits;
 use crate::layer::{BlobPass, Cx, Search, Tally};
 use crate::manifest::writer::{self, Writer};
 use crate::manifest::{
-    Artifact, Digest, FileIdentity, Identity, Intent, Line, Member, ObjectIdentity, Records, Status, VERSIONS,
-    VERSIONS_UNKNOWN,
+    Artifact, Digest, FileIdentity, Identity, Intent, Line, Member, ObjectIdentity, Records, Status,
 };
-use crate::pool::Crew;
 use crate::progress::Progress;
 use crate::since::{Known, Since};
 use crate::store::{self, Object, Original, Place, Purpose, To};
@@ -42,6 +42,7 @@ use crate::stores::{Definitions, Stores};
 use crate::verify;
 
 pub use blast::Blast;
+use hash::hash_all;
 
 /// What all artifacts of a run share.
 pub struct Run<'r> {
@@ -118,18 +119,21 @@ pub fn scrub(task: &Task, run: &Run<'_>) -> Outcome {
 
 /// The outcome of an artifact that came to `error`.
 pub fn failed(uri: String, error: &Error) -> Outcome {
-    let status = match error.kind() {
+    Outcome {
+        line: Artifact::new(uri, status(error), Some(error.reason())),
+        hit: error.kind() == Kind::Found,
+        locked: error.kind() == Kind::Locked,
+        interrupted: error.kind() == Kind::Interrupted,
+    }
+}
+
+fn status(error: &Error) -> Status {
+    match error.kind() {
         Kind::Found => Status::WouldRewrite,
         Kind::Unsupported => Status::Unsupported,
         Kind::Skipped | Kind::Locked => Status::Skipped,
         Kind::Pending => Status::Pending,
         _ => Status::Failed,
-    };
-    Outcome {
-        line: Artifact::new(uri, status, Some(error.reason())),
-        hit: error.kind() == Kind::Found,
-        locked: error.kind() == Kind::Locked,
-        interrupted: error.kind() == Kind::Interrupted,
     }
 }
 
@@ -179,6 +183,10 @@ impl<'w> Work<'w> {
         let outcome = self.go();
         match &outcome {
             Err(error) if object.path().is_none() && !self.drafted.get() => match error.kind() {
+                // Listings do not tell of the archive tiers of Intelligent-Tiering.
+                Kind::Pending if !object.archived && run.stores.restore(object)? => {
+                    Err(Error::new(Kind::Pending, "archived: its restore was asked for"))
+                }
                 Kind::Io if run.search.interrupted.load(Ordering::Relaxed) => {
                     Err(Error::new(Kind::Interrupted, "interrupted"))
                 }
@@ -251,7 +259,7 @@ impl<'w> Work<'w> {
     /// What an earlier manifest says of this version of the artifact.
     fn known(&self, found: &store::Identity) -> Option<Known<'_>> {
         // Of rows by themselves it does not say by which tables they were read.
-        let since = self.run.since.filter(|_| self.run.tables.of(&self.task.object.place).is_none())?;
+        let since = self.run.since.filter(|_| matches!(self.run.tables.of(&self.task.object.place), Ok(None)))?;
         since.known(&identity(found, self.run.search.mask), self.uri, &self.run.search.mask)
     }
 
@@ -272,7 +280,7 @@ impl<'w> Work<'w> {
             Some((known, fresh)) => (fresh, Some(known.run_id.to_owned())),
             None => (run.search, None),
         };
-        let tables = run.tables.of(&object.place);
+        let tables = run.tables.of(&object.place)?;
         told::with(search, tables.as_deref(), |search| self.judged(original, search, since))
     }
 
@@ -281,7 +289,8 @@ impl<'w> Work<'w> {
         let (run, object) = (self.run, &self.task.object);
         let relative = object.relative.as_os_str().as_bytes();
         let mtime = time(original.identity().mtime());
-        let hashed = !run.mode.is_dry();
+        // An object is not received once more for the digest of a hit.
+        let hashed = !run.mode.is_dry() || (*run.mode == Mode::Scan && object.path().is_none());
         let read = |sha: Option<&mut Sha256Of<'_>>| {
             let mut sha = sha;
             verify::read(original, search, relative, mtime, &mut |bytes| {
@@ -312,7 +321,7 @@ impl<'w> Work<'w> {
         if hit && !hashed {
             sha = hash_all(original, search.crew)?;
         }
-        if hit || hashed {
+        if hit || !run.mode.is_dry() {
             line.before = Some(Digest { bytes: original.len(), sha256: hex(&sha) });
         }
         line.identity = Some(identity(&original.identity(), run.search.mask));
@@ -329,7 +338,10 @@ impl<'w> Work<'w> {
                 }
             }
             Mode::InPlace if !hit => run.blast.saw(seen.tally.read),
-            Mode::InPlace | Mode::Output(_) => self.commit(original, &seen, search, mtime, &mut line)?,
+            Mode::InPlace | Mode::Output(_) => {
+                let done = self.commit(original, &seen, search, mtime, &mut line);
+                done.or_else(|error| self.unsure(error, &mut line))?;
+            }
         }
         partial(&seen.tally, &mut line);
         Ok(Outcome { line, hit, locked: false, interrupted: false })
@@ -425,18 +437,6 @@ impl<'w> Work<'w> {
         line.notes = notes.map(|note| note.text().to_owned()).chain(masked(tally)).collect();
         line.notes.extend(broken);
         Ok(())
-    }
-
-    /// What was replaced in a bucket with versions is still there, and was not looked at: said on the line.
-    fn count_versions(&self, line: &mut Artifact) {
-        let Place::S3(place) = self.task.target.as_ref().unwrap_or(&self.task.object.place) else { return };
-        let (word, n) = match self.run.stores.s3().and_then(|s3| s3.old_versions(place)) {
-            Ok(n) => (VERSIONS, n),
-            Err(_) => (VERSIONS_UNKNOWN, 1),
-        };
-        if n > 0 {
-            line.left.insert(word.to_owned(), n);
-        }
     }
 
     /// Checksum files of the artifact.
@@ -571,22 +571,6 @@ fn members(tally: &Tally) -> Vec<Member> {
         more: Some(tally.more_members),
     });
     listed.chain(more).collect()
-}
-
-fn hash_all(blob: &dyn Blob, crew: &dyn Crew) -> Result<[u8; 32]> {
-    let (read, sha) = sha256(crew, blob.len(), |sha| {
-        let (mut at, mut buf) = (0, vec![0; crate::limits::WINDOW]);
-        while at < blob.len() {
-            let n = blob.read_at(at, &mut buf).map_err(|e| Error::io("reading", &e))?;
-            if n == 0 {
-                return Err(Error::new(Kind::Io, "the file ended early"));
-            }
-            sha.update(buf.get(..n).unwrap_or_default());
-            at += n as u64;
-        }
-        Ok(())
-    });
-    read.map(|()| sha)
 }
 
 /// A panic with data in its message, for the test that nothing of it gets out (debug builds only).

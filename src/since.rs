@@ -119,7 +119,7 @@ impl Since {
         for path in paths {
             let said = open(path)
                 .and_then(|text| lines::read(path, text, today, &mut since, mask))
-                .map_err(|error| Error::usage(format!("--since: {error}")))?;
+                .map_err(|error| error.as_usage(|error| format!("--since: {error}")))?;
             since.said.push(said);
         }
         since.settle();

@@ -1,7 +1,9 @@
 //! Buckets: sources, scrubs in place, mirrors, versions, and what another writer or a server that breaks its word does.
 
+mod faults;
 mod manifest;
 mod mirrors;
+mod owed;
 #[expect(clippy::format_collect, reason = "short answers, and it reads well")]
 mod server;
 mod versions;

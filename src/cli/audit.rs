@@ -21,7 +21,7 @@ use crate::layer::{LargeSlot, Search};
 use crate::limits::{Limits, VERIFY_WINDOW};
 use crate::manifest::journal::Opened;
 use crate::manifest::writer::Writer;
-use crate::manifest::{Run, settle, shown};
+use crate::manifest::{Run, shown};
 use crate::matcher::literal::Literal;
 use crate::matcher::mask::Masker;
 use crate::matcher::reference::Reference;
@@ -97,8 +97,7 @@ impl Remote {
         // Of the artifacts only the manifest knows where they lie.
         let place = Place::parse(manifest.as_os_str().as_bytes());
         let listed = (place.is_some() || audit::is_remote(&|| audit::text(manifest))).then_some(Path::new(SCHEME));
-        let run_id = ulid::Ulid::new().to_string();
-        let s3 = typed.read.reach.store(named.chain(listed), &run_id, space, |_| {})?;
+        let s3 = typed.read.reach.store(named.chain(listed), space, |_| {})?;
         let manifest = match (place.transpose()?, &s3) {
             (Some(place), Some(s3)) => {
                 let mut spool = Spool::new(space);
@@ -255,11 +254,8 @@ fn settle_open(typed: &Verify, current: Option<Eyes>, limits: &Limits, remote: &
         Some(eyes) => eyes,
         None => Eyes::new(typed, run, limits, remote)?,
     };
-    let closed: Vec<_> = now
-        .open
-        .iter()
-        .filter_map(|intent| settle::close(intent, audit::stands(intent, &|name| eyes.mask(name), stores)))
-        .collect();
+    let closed: Vec<_> =
+        now.open.iter().filter_map(|intent| audit::settled(intent, &|name| eyes.mask(name), stores)).collect();
     if closed.is_empty() {
         return Ok(());
     }

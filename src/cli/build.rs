@@ -382,7 +382,7 @@ pub fn policy_at(path: &Path, s3: Option<&S3>) -> Result<File> {
     };
     let (bytes, _) = s3
         .get_small(&place?, policy_file::MAX_BYTES)
-        .map_err(|error| Error::usage(format!("cannot read the policy file: {error}")))?;
+        .map_err(|error| error.as_usage(|error| format!("cannot read the policy file: {error}")))?;
     policy_file::parse(&bytes)
 }
 

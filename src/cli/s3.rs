@@ -106,7 +106,6 @@ impl Reach {
     pub fn store<'p>(
         &self,
         named: impl IntoIterator<Item = &'p Path>,
-        run_id: &str,
         space: &Arc<TempSpace>,
         and: impl FnOnce(&mut Options),
     ) -> Result<Option<S3>> {
@@ -115,7 +114,7 @@ impl Reach {
         }
         let mut options = self.options()?;
         and(&mut options);
-        let lent = Lent { space: Arc::clone(space), interrupted: super::process::stop(), run_id: run_id.to_owned() };
+        let lent = Lent { space: Arc::clone(space), interrupted: super::process::stop() };
         S3::connect(&options, lent).map(Some)
     }
 }
@@ -134,43 +133,13 @@ pub fn on_disk(option: &'static str, typed: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-/// The key of `--sse-c-key`.
+/// The file of `--sse-c-key`; what is in it the store judges.
 fn sse_key(path: &Path) -> Result<SseKey> {
-    const BYTES: usize = 32;
     let cannot = |e: &std::io::Error| Error::usage(format!("cannot read the key of --sse-c-key: {}", e.kind()));
     if std::fs::metadata(path).map_err(|e| cannot(&e))?.len() > 1024 {
         return Err(Error::usage("--sse-c-key: a file of 32 bytes, or of their Base64, is expected"));
     }
-    let bytes = Zeroizing::new(std::fs::read(path).map_err(|e| cannot(&e))?);
-    if bytes.len() == BYTES {
-        return Ok(SseKey(bytes));
-    }
-    let plain = decoded(bytes.trim_ascii()).filter(|plain| plain.len() == BYTES);
-    plain.map(SseKey).ok_or_else(|| Error::usage("--sse-c-key: a file of 32 bytes, or of their Base64, is expected"))
-}
-
-/// Base64 (RFC 4648 §4); a few lines, where the crates that have it hold no secret in memory that is wiped.
-fn decoded(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let text = text.strip_suffix(b"==").or_else(|| text.strip_suffix(b"=")).unwrap_or(text);
-    let mut out = Zeroizing::new(Vec::with_capacity(text.len()));
-    let (mut bits, mut held) = (0u32, 0);
-    for byte in text {
-        let six = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = (bits << 6) | u32::from(six);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            out.push((bits >> held) as u8);
-        }
-    }
-    Some(out)
+    Ok(SseKey(Zeroizing::new(std::fs::read(path).map_err(|e| cannot(&e))?)))
 }
 
 #[cfg(test)]
@@ -178,21 +147,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_of_customers_are_32_bytes_plain_or_in_base64() {
+    fn keys_of_customers_are_short_files_and_nothing_of_them_is_shown() {
         let dir = tempfile::tempdir().unwrap();
         let read = |bytes: &[u8]| {
             let path = dir.path().join("key");
             std::fs::write(&path, bytes).unwrap();
-            sse_key(&path).map(|key| key.0.to_vec())
+            sse_key(&path)
         };
-        let key: Vec<u8> = (0..32).map(|n| n * 7).collect();
-        let text = data_encoding::BASE64.encode(&key);
-        assert_eq!(read(&key).unwrap(), key);
-        assert_eq!(read(format!("{text}\n").as_bytes()).unwrap(), key);
-        for bad in [&key[..31], b"", &text.as_bytes()[1..], &[b'x'; 2000]] {
-            assert!(read(bad).is_err());
-        }
-        assert!(format!("{:?}", SseKey(Zeroizing::new(key))).len() < 10, "nothing of it is shown");
+        assert_eq!(*read(b"bytes").unwrap().0, b"bytes");
+        assert!(read(&[b'x'; 2000]).is_err());
+        assert!(format!("{:?}", read(b"bytes").unwrap()).len() < 10);
     }
 
     #[test]

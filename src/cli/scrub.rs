@@ -58,7 +58,7 @@ pub fn go(
     })?;
     let options = build::registry_options(&who.read, now)?;
     let space = engine::space(&job, &stop);
-    let s3 = who.read.reach.store(named(&job, who, path), &run_id, &space, |options| {
+    let s3 = who.read.reach.store(named(&job, who, path), &space, |options| {
         options.restore_days = depth.and_then(|depth| depth.restore_archived);
         options.unconditional = deeds.is_some_and(|deeds| deeds.allow_unconditional_writes);
     })?;

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::blob::Blob;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 pub mod disk;
 pub mod sums;
@@ -25,7 +25,7 @@ mod tests;
 
 use sums::{List, MAX_LISTS, Sidecar};
 
-/// Folders, as a store has them. What cannot be looked at is an error of the listing, not of this: it counts as not there.
+/// Folders, as a store has them. What cannot be looked at counts as not there: where no listing tells of it, [`Folders::fault`] does.
 pub trait Folders {
     /// The folder's one true name: no links, no `..`.
     fn real(&self, folder: &Path) -> PathBuf;
@@ -35,6 +35,10 @@ pub trait Folders {
     fn has(&self, folder: &Path, name: &OsStr, is_folder: bool) -> bool;
     /// Opens a small file for reading.
     fn open(&self, file: &Path) -> Result<Box<dyn Blob>>;
+    /// Why something could not be looked at since this was last asked, where no listing tells it: what was answered may be wrong.
+    fn fault(&self) -> Option<Error> {
+        None
+    }
 }
 
 /// What is to be known of an artifact before it is opened.
@@ -120,8 +124,21 @@ impl<'f> Watch<'f> {
         Self { folders, last: None, looks: Vec::new() }
     }
 
-    /// What stands beside the artifact at `path`, which lies `depth` names below its SOURCE (1: in the SOURCE itself).
-    pub fn judge(&mut self, path: &Path, depth: usize) -> Option<Beside> {
+    /// What stands beside the artifact at `path`, which lies `depth` names below its SOURCE (1: in the SOURCE itself). Fails where that
+    /// cannot be told ([`Folders::fault`]); the next artifact's folders are looked at anew.
+    pub fn judge(&mut self, path: &Path, depth: usize) -> Result<Option<Beside>> {
+        let beside = self.beside(path, depth);
+        match self.folders.fault() {
+            None => Ok(beside),
+            Some(fault) => {
+                self.last = None;
+                self.looks.clear();
+                Err(fault)
+            }
+        }
+    }
+
+    fn beside(&mut self, path: &Path, depth: usize) -> Option<Beside> {
         let name = path.file_name()?;
         self.go(path.parent().unwrap_or(Path::new("")));
         let within = self.looks.len().saturating_sub(depth.max(1));
@@ -155,10 +172,10 @@ impl<'f> Watch<'f> {
         }
     }
 
-    /// As [`Self::judge`], of a folder that is one artifact. A checksum of it, or of one of its files, is not written along with it, so
+    /// As [`Self::judge`], of a folder on disk that is one artifact. A checksum of it, or of one of its files, is not written along with it, so
     /// that it is refused by the name of that.
     pub fn judge_folder(&mut self, path: &Path, depth: usize) -> Option<Beside> {
-        if let Some(beside) = self.judge(path, depth) {
+        if let Some(beside) = self.beside(path, depth) {
             return Some(Beside::Refused(beside.reason()));
         }
         // A sum of its tar, perhaps: `dump.sha256` is no list, and `dump` no file.

@@ -65,10 +65,12 @@ impl Books {
     pub(super) fn enter(&mut self, run: &scrub::Run<'_>, line: Artifact, hit: bool, locked: bool) -> Result<()> {
         let report = &mut self.report;
         self.unclean.see(&line);
-        if !self.purges && line.has_versions() {
+        // What a copy replaced is not purged.
+        let are_purged = self.purges && line.is_rewritten();
+        if !are_purged && line.has_versions() {
             self.unclean.anybody();
         }
-        let attention = if self.purges { line.attention_now() } else { line.attention() };
+        let attention = if are_purged { line.attention_now() } else { line.attention() };
         report.troubled |= attention;
         report.hit |= hit;
         if let (Some(gate), true) = (run.search.gate, hit) {

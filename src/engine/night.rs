@@ -33,6 +33,6 @@ impl Fleet<'_> {
 
     /// Whether `path` is the manifest that this run writes, and there is none yet: the first night.
     pub(super) fn is_own_and_new(&self, path: &Path) -> Result<bool> {
-        Ok(self.job.manifest.as_deref() == Some(path) && !self.stores.exists(path)?)
+        Ok(self.manifest_path().as_deref() == Some(path) && !self.stores.exists(path)?)
     }
 }

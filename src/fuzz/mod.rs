@@ -14,6 +14,7 @@ mod object;
 #[cfg(feature = "pgdump")]
 mod pgarchive;
 mod pipeline;
+mod place;
 mod scanners;
 #[cfg(feature = "gzip")]
 mod splice;
@@ -34,6 +35,7 @@ pub use pgarchive::pgarchive;
 pub use pipeline::{
     bzip2, divided, frames, gzip, journal, lz4, snappy, sql, sql_tab, tar, utf16, whole, xz, zip, zstd,
 };
+pub use place::place;
 pub use scanners::{csv, edit_list, json, spelling, text};
 #[cfg(feature = "gzip")]
 pub use splice::splice_gzip;
@@ -71,6 +73,7 @@ pub static BODIES: &[(&str, Body)] = &[
     ("edit_list", edit_list),
     #[cfg(feature = "s3")]
     ("object", object),
+    ("place", place),
     ("whole", whole),
     ("filter", filter),
     ("checksums", checksums),

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::Result;
 use crate::layer::tables::Table;
 
 /// In `left`: old versions of the object, which were not looked at.
@@ -390,6 +391,24 @@ impl Artifact {
     /// Whether old versions are, or may be, there.
     pub fn has_versions(&self) -> bool {
         [VERSIONS, VERSIONS_UNKNOWN].into_iter().any(|word| self.left.contains_key(word))
+    }
+
+    /// Says how many old versions there are, as they were counted; an error: there may be some.
+    pub fn versions(&mut self, counted: Result<u64>) {
+        let (word, n) = counted.map_or((VERSIONS_UNKNOWN, 1), |n| (VERSIONS, n));
+        if n > 0 {
+            self.left.insert(word.to_owned(), n);
+        }
+    }
+
+    /// Whether what stands at its place is an edited successor: only then its old versions are this tool's to delete.
+    pub fn is_rewritten(&self) -> bool {
+        self.status == Status::Rewritten || (self.status == Status::Partial && self.verified.is_some())
+    }
+
+    /// URI of where the result is: the output's, else its own.
+    pub fn place(&self) -> &str {
+        self.output.as_deref().unwrap_or(&self.uri)
     }
 
     /// The same, if old versions of it are taken care of.

@@ -86,6 +86,15 @@ impl Dest {
         }
     }
 
+    /// Whether targets lie there.
+    pub fn holds(&self, place: &s3::Place) -> bool {
+        match &self.to {
+            Root::Disk(_) => false,
+            Root::Prefix(prefix) => prefix.bucket == place.bucket && place.key.starts_with(&prefix.key),
+            Root::Key(key) => key == place,
+        }
+    }
+
     /// Where `object` goes. Fails if a SOURCE lists that place, or there can be none such.
     pub fn target(&self, object: &Object) -> Result<Place> {
         let relative = object.relative.as_os_str().as_bytes();

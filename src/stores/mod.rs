@@ -110,6 +110,14 @@ impl Stores {
         }
     }
 
+    /// Asks for the restore of an object of which only its reading told that it is archived; `false`: restores are not asked for.
+    pub fn restore(&self, object: &Object) -> Result<bool> {
+        match entry_of(object) {
+            Some(entry) => self.s3()?.restore(&entry),
+            None => Ok(false),
+        }
+    }
+
     /// Opens `object` for `purpose`. Errors: skipped (`vanished`, `changed`, `special file`, `hard links`, `open for writing`,
     /// `old version`), pending (`archived`), locked, or the system's.
     pub fn open(&self, object: &Object, purpose: Purpose) -> Result<Opened<'_>> {

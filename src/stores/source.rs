@@ -108,7 +108,7 @@ impl Bucketed {
     /// What `place` means; `None` if there is nothing.
     fn find(place: Place, stores: &Stores, all_versions: bool) -> Result<Option<Self>> {
         let s3 = stores.s3()?;
-        let usage = |error: Error| Error::usage(error.to_string());
+        let usage = |error: Error| error.as_usage(ToString::to_string);
         let is_folder = place.key.is_empty() || place.key.ends_with('/');
         let (bucket, key) = (place.bucket.clone(), place.key.clone());
         let is_key = !is_folder && s3.look(&place).map_err(usage)?.is_some();
@@ -155,7 +155,7 @@ impl Bucketed {
     }
 
     /// The way below this SOURCE to `place`, if it is one that is listed here.
-    pub(super) fn way_to<'p>(&self, place: &'p Place) -> Option<&'p str> {
+    pub fn way_to<'p>(&self, place: &'p Place) -> Option<&'p str> {
         if place.bucket != self.place.bucket {
             return None;
         }

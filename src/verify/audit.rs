@@ -344,7 +344,7 @@ pub fn judge(
 }
 
 fn again(relative: &[u8], uri: &str, path: &Path, search: &Search<'_>, audit: &mut Audit) -> Result<()> {
-    let tables = audit.tabs.of(&Disk::default(), path);
+    let tables = audit.tabs.of(&Disk::default(), path)?;
     let blob = Whole::open(path, audit.pace.as_ref());
     let seen = told::with(search, tables.as_deref(), |search| {
         blob.and_then(|blob| read(&blob, search, relative, blob.modified(), &mut |_| {}))
@@ -385,12 +385,17 @@ pub(super) fn relative(run: &Run, uri: &str, path: &Path) -> Vec<u8> {
     tail.into_os_string().into_vec()
 }
 
-/// What stands where `intent` said that its result would be.
-pub fn stands(intent: &Intent, mask: &Mask<'_>, stores: &Stores) -> Stands {
+/// The line that closes `intent`, from what stands where its result was to be; `None`: it stays open.
+pub fn settled(intent: &Intent, mask: &Mask<'_>, stores: &Stores) -> Option<Artifact> {
     let uri = intent.output.as_ref().unwrap_or(&intent.uri);
     if uri.starts_with(SCHEME) {
-        return remote::stands(intent, uri, mask, stores);
+        return remote::settled(intent, uri, mask, stores);
     }
+    settle::close(intent, stands(intent, uri, mask))
+}
+
+/// What stands on disk where `intent` said that its result would be.
+fn stands(intent: &Intent, uri: &str, mask: &Mask<'_>) -> Stands {
     let place = Place::of(uri, mask);
     // An artifact that is a link was named as SOURCE itself, or it would not have been read.
     let found: Vec<(&PathBuf, Digest)> =

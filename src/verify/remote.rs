@@ -14,26 +14,39 @@ use crate::detect::told;
 use crate::error::{Error, Kind, Result};
 use crate::judge::pseudonym::hex;
 use crate::layer::Search;
-use crate::manifest::settle::Stands;
+use crate::manifest::settle::{self, Stands};
 use crate::manifest::{Artifact, Digest, Identity, Intent, Run};
 use crate::store;
-use crate::store::Purpose;
 use crate::store::s3::{Entry, Opened, Place, S3};
+use crate::store::{Original, Purpose};
 use crate::stores::{Definitions, Stores};
 
 /// Objects that one masked name may mean; with more it cannot be told.
 const MAX_LIKE: usize = 1000;
 
-/// What stands where `intent` said that its result would be.
-pub(super) fn stands(intent: &Intent, uri: &str, mask: &Mask<'_>, stores: &Stores) -> Stands {
-    let Ok(found) = stores.s3().and_then(|s3| Ok((s3, like(uri, mask, s3)?))) else { return Stands::Unclear };
-    let (s3, (entries, masked)) = found;
+/// The line that closes `intent`. Of a result that stands there the run that was interrupted did not say what it replaced.
+pub(super) fn settled(intent: &Intent, uri: &str, mask: &Mask<'_>, stores: &Stores) -> Option<Artifact> {
+    let s3 = stores.s3().ok()?;
+    let mut result = None;
+    let mut line = settle::close(intent, stands(intent, uri, mask, s3, &mut result))?;
+    if let Some(place) = result {
+        line.versions(s3.old_versions(&place));
+    }
+    Some(line)
+}
+
+/// What stands where `intent` said that its result would be; if it is that, `result` is its place.
+fn stands(intent: &Intent, uri: &str, mask: &Mask<'_>, s3: &S3, result: &mut Option<Place>) -> Stands {
+    let Ok((entries, masked)) = like(uri, mask, s3) else { return Stands::Unclear };
     let mut other = false;
     for entry in &entries {
         // Nothing that has this version's marks is anything else.
         let untouched = intent.output.is_none() && is_version(entry, intent.identity.as_ref(), mask);
         match if untouched { Ok(intent.before.clone()) } else { digest(entry, s3) } {
-            Ok(digest) if digest == intent.after => return Stands::New,
+            Ok(digest) if digest == intent.after => {
+                *result = Some(entry.place.clone());
+                return Stands::New;
+            }
             Ok(digest) if intent.output.is_none() && digest == intent.before => return Stands::Old,
             Ok(_) => other = true,
             Err(_) => return Stands::Unclear,
@@ -76,14 +89,24 @@ pub(super) fn judge(
     // A dry run changed nothing: what it found is still there, and no survivor.
     let dry = line.status == crate::manifest::Status::WouldRewrite || DRY.contains(&run.mode.as_str());
     let search = search.filter(|_| !dry);
-    let tables = stores.as_ref().and_then(|stores| Definitions::new(stores).of(&store::Place::S3(entry.place.clone())));
-    let looked = open(&entry, s3).and_then(|blob| match search {
-        None => Ok((digest_of(&blob)?, None)),
-        Some(search) => told::with(search, tables.as_deref(), |search| look(&blob, &entry, run, line, search)),
+    let tables = stores.as_ref().map(|stores| Definitions::new(stores).of(&store::Place::S3(entry.place.clone())));
+    let tables = tables.transpose().map(Option::flatten);
+    let looked = tables.and_then(|tables| {
+        let blob = open(&entry, s3)?;
+        let looked = match search {
+            None => digest_of(&blob).map(|digest| (digest, None)),
+            Some(search) => told::with(search, tables.as_deref(), |search| look(&blob, &entry, run, line, search)),
+        };
+        // Why it could not be read; and of a search that ended early, whether the object is to blame.
+        blob.check().and(looked)
     });
     let (found, seen) = match looked {
         Ok(looked) => looked,
         Err(error) if error.kind() == Kind::Interrupted => return Err(error),
+        Err(error) if error.kind() == Kind::Skipped => {
+            audit.complain(Wrong::Changed, uri, format!("{error} while it was verified"));
+            return Ok(());
+        }
         Err(error) => {
             audit.complain(Wrong::Unreadable, uri, error.to_string());
             return Ok(());

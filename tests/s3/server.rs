@@ -48,6 +48,8 @@ pub struct State {
     pub buckets: BTreeMap<String, Bucket>,
     /// `Operation key`, in order.
     pub log: Vec<String>,
+    /// Bytes of bodies that went out.
+    pub sent: usize,
 }
 
 /// A hook's answer: the connection ends, and nothing was done.
@@ -83,8 +85,11 @@ impl Server {
     /// A server with these buckets, that live as long as the process.
     pub fn start(buckets: &[&str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let state =
-            State { buckets: buckets.iter().map(|b| ((*b).to_owned(), Bucket::default())).collect(), log: vec![] };
+        let state = State {
+            buckets: buckets.iter().map(|b| ((*b).to_owned(), Bucket::default())).collect(),
+            log: vec![],
+            sent: 0,
+        };
         let server =
             Self { address: listener.local_addr().unwrap(), state: Arc::new(Mutex::new(state)), hook: Arc::default() };
         let (state, hook) = (Arc::clone(&server.state), Arc::clone(&server.hook));
@@ -282,6 +287,16 @@ fn plain(body: &[u8]) -> Vec<u8> {
     out
 }
 
+/// What a hook is told that a request is about: a key, or of a listing the prefix, with `*` behind it where only the names directly
+/// below it are asked for.
+fn told(request: &Request) -> String {
+    let delimiter = if request.query.contains_key("delimiter") { "*" } else { "" };
+    match request.query.get("prefix") {
+        prefix if request.key.is_empty() => format!("{}{delimiter}", prefix.map_or("", String::as_str)),
+        _ => request.key.clone(),
+    }
+}
+
 fn serve(stream: TcpStream, state: &Mutex<State>, hook: &Mutex<Option<Hook>>) {
     let mut input = BufReader::new(stream);
     while let Some(request) = read_request(&mut input) {
@@ -289,8 +304,9 @@ fn serve(stream: TcpStream, state: &Mutex<State>, hook: &Mutex<Option<Hook>>) {
             let mut state = state.lock().unwrap();
             let operation = operation(&request);
             state.log.push(format!("{operation} {}", request.key));
-            let said = hook.lock().unwrap().as_mut().and_then(|hook| hook(operation, &request.key, &mut state));
-            match said {
+            let told = told(&request);
+            let said = hook.lock().unwrap().as_mut().and_then(|hook| hook(operation, &told, &mut state));
+            let answer = match said {
                 Some(HANG_UP) => return,
                 Some(DO_AND_HANG_UP) => {
                     answer(operation, &request, &mut state);
@@ -298,7 +314,9 @@ fn serve(stream: TcpStream, state: &Mutex<State>, hook: &Mutex<Option<Hook>>) {
                 }
                 Some((status, code)) => refusal(status, code),
                 None => answer(operation, &request, &mut state),
-            }
+            };
+            state.sent += answer.body.len();
+            answer
         };
         let mut head = format!("HTTP/1.1 {} X\r\n", answer.status);
         for (name, value) in &answer.headers {
@@ -332,6 +350,7 @@ fn operation(request: &Request) -> &'static str {
         ("PUT", _) if has("uploadId") && request.headers.contains_key("x-amz-copy-source") => "UploadPartCopy",
         ("PUT", _) if has("uploadId") => "UploadPart",
         ("PUT", _) => "PutObject",
+        ("POST", _) if has("restore") => "RestoreObject",
         ("POST", _) if has("uploads") => "CreateMultipartUpload",
         ("POST", _) if has("uploadId") => "CompleteMultipartUpload",
         ("DELETE", _) if has("uploadId") => "AbortMultipartUpload",
@@ -371,6 +390,7 @@ fn answer(operation: &str, request: &Request, state: &mut State) -> Answer {
             Some(refused) => refused,
             None => written(bucket.put(&request.key, request.body.clone(), kept(request)), bucket.versioned, ""),
         },
+        "RestoreObject" => Answer { status: 202, headers: vec![], body: vec![] },
         "CreateMultipartUpload" => {
             bucket.made += 1;
             let id = format!("upload{}", bucket.made);

@@ -7,7 +7,7 @@ use super::{B, clean, dirty, scan, scrub};
 use crate::support::world::Ran;
 use crate::support::{ALICE, World};
 
-fn versioned() -> (World, Server) {
+pub fn versioned() -> (World, Server) {
     let (world, server) = (World::new(ALICE), Server::start(&[B]));
     server.state.lock().unwrap().bucket(B).versioned = true;
     server.put(B, "a/app.log", dirty());
@@ -18,11 +18,11 @@ fn versioned() -> (World, Server) {
     (world, server)
 }
 
-fn purges(ran: &Ran) -> Vec<&Value> {
+pub fn purges(ran: &Ran) -> Vec<&Value> {
     ran.lines.iter().filter(|line| line["kind"] == "purge").collect()
 }
 
-fn holds_alice(server: &Server) -> bool {
+pub fn holds_alice(server: &Server) -> bool {
     let keys = ["a/app.log", "a/app.log.1", "a/clean.log"];
     let mut all = keys.iter().flat_map(|key| server.versions(B, key));
     all.any(|version| version.data.windows(5).any(|five| five == b"alice"))
@@ -90,6 +90,7 @@ fn a_purge_can_be_repeated() {
     let ran = scrub(&world, &server, "s3://logs/a/", &["--purge-versions"]);
     ran.expect(3);
     assert!(holds_alice(&server) && purges(&ran)[1]["left"].is_null());
+    assert_eq!(purges(&ran)[1]["deleted"], 1, "what was deleted before");
     server.hook(|_, _, _| None);
     // Killed in the middle: the line that ends it is lost as well.
     let text = String::from_utf8(world.get("m.jsonl")).unwrap();

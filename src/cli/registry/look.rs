@@ -55,8 +55,7 @@ pub(super) fn check(typed: &RegistryFile, config: Config) -> Result<Exit> {
 /// How it is read: out of a bucket, it is fetched first.
 fn reading(typed: &RegistryFile) -> Result<Reading> {
     let space = TempSpace::new(std::env::temp_dir(), MAX_TEMP);
-    let run_id = ulid::Ulid::new().to_string();
-    let s3 = typed.read.reach.store([typed.file.as_path()], &run_id, &space, |_| {})?;
+    let s3 = typed.read.reach.store([typed.file.as_path()], &space, |_| {})?;
     Reading::default().fetch(&typed.file, s3.as_ref(), &space)
 }
 

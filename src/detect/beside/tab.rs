@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Folders;
 use crate::codec;
+use crate::error::Result;
 use crate::format::sql::ddl::{Ddl, Folder};
 use crate::layer::coded::strip_suffix_fold;
 
@@ -31,21 +32,29 @@ struct Read {
 }
 
 impl Tabs {
-    /// The definitions of the folder of the artifact at `path`, if it has the rows of one of its tables.
-    pub fn of(&self, folders: &dyn Folders, path: &Path) -> Option<Arc<Ddl>> {
-        let stem = stem(path.file_name()?.as_bytes(), b".txt")?;
+    /// The definitions of the folder of the artifact at `path`, if it has the rows of one of its tables. Fails where that cannot be
+    /// told ([`Folders::fault`]).
+    pub fn of(&self, folders: &dyn Folders, path: &Path) -> Result<Option<Arc<Ddl>>> {
+        let Some(stem) = path.file_name().and_then(|name| stem(name.as_bytes(), b".txt")) else { return Ok(None) };
         let folder = path.parent().unwrap_or(Path::new(""));
         let has = |end: &str| folders.has(folder, OsStr::from_bytes(&[stem, b".sql", end.as_bytes()].concat()), false);
-        if !std::iter::once("").chain(codecs()).any(has) {
-            return None;
+        let is_defined = std::iter::once("").chain(codecs()).any(has);
+        if let Some(fault) = folders.fault() {
+            return Err(fault);
+        }
+        if !is_defined {
+            return Ok(None);
         }
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let read = match &*last {
             Some((known, read)) if known == folder => Arc::clone(read),
             _ => Arc::new(read(folders, folder)),
         };
+        if let Some(fault) = folders.fault() {
+            return Err(fault);
+        }
         *last = Some((folder.to_owned(), Arc::clone(&read)));
-        read.tables.contains(stem).then(|| Arc::clone(&read.ddl))
+        Ok(read.tables.contains(stem).then(|| Arc::clone(&read.ddl)))
     }
 }
 

@@ -29,7 +29,7 @@ impl Names {
     }
 
     fn verdict(&self, path: &str, depth: usize) -> Option<&'static str> {
-        Watch::new(self).judge(&Path::new("/").join(path), depth).map(|beside| beside.reason())
+        Watch::new(self).judge(&Path::new("/").join(path), depth).unwrap().map(|beside| beside.reason())
     }
 }
 
@@ -159,7 +159,7 @@ fn each_folder_is_looked_at_once() {
     let names = Names::new(&files.iter().map(|name| (name.as_str(), "")).collect::<Vec<_>>());
     let mut watch = Watch::new(&names);
     for file in &files {
-        assert!(watch.judge(&Path::new("/").join(file), 2).is_none());
+        assert!(watch.judge(&Path::new("/").join(file), 2).unwrap().is_none());
     }
     assert_eq!(names.listings.get(), 4, "s and its three folders");
 }
@@ -279,7 +279,7 @@ fn tables_beside_their_rows() {
         ("cut/users.txt", ""),
     ]);
     let tabs = tab::Tabs::default();
-    let of = |path: &str| tabs.of(&names, &Path::new("/").join(path));
+    let of = |path: &str| tabs.of(&names, &Path::new("/").join(path)).unwrap();
     let count = |path: &str| of(path).map(|ddl| ddl.schema(ddl.kind()).tables.len());
     assert_eq!(count("tab/users.txt"), Some(2));
     #[cfg(feature = "gzip")]

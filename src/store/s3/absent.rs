@@ -58,8 +58,9 @@ impl S3 {
     }
 
     /// The names directly in `folder` (its `key` is empty or ends in `/`): one page of a listing with the delimiter `/`, the
-    /// first, or the one behind the last name of the page before (`after`: it, and whether it is a folder).
-    pub fn names(&self, _: &Place, _: Option<(&str, bool)>) -> Result<Names> {
+    /// first, or the one behind the last name of the page before (`after`: it, and whether it is a folder). `None`: the credentials
+    /// may not list it.
+    pub fn names(&self, _: &Place, _: Option<(&str, bool)>) -> Result<Option<Names>> {
         match self.0 {}
     }
 
@@ -95,11 +96,6 @@ impl S3 {
         match self.0 {}
     }
 
-    /// Writes a small object in one request; `if_match`: only over the version with this ETag, `Some("")`: only if there is none.
-    pub fn put_small(&self, _: &Place, _: &[u8], _: Option<&str>) -> Result<Entry> {
-        match self.0 {}
-    }
-
     /// A text to be continued at `place`, or begun.
     pub fn text(&self, _: &Place) -> Result<Text> {
         match self.0 {}
@@ -115,7 +111,8 @@ impl S3 {
         match self.0 {}
     }
 
-    /// Deletes noncurrent versions and delete markers of this very key, but never its current version. Can be repeated.
+    /// Deletes noncurrent versions and delete markers of this very key, but never its current version. Can be repeated. What broke off
+    /// says what was deleted before, and why; an error only if that is nothing.
     pub fn purge(&self, _: &Place) -> Result<Purged> {
         match self.0 {}
     }

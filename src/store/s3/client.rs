@@ -81,9 +81,16 @@ impl S3 {
     }
 
     /// The names directly in `folder` (its `key` is empty or ends in `/`): one page of a listing with the delimiter `/`, the
-    /// first, or the one behind the last name of the page before (`after`: it, and whether it is a folder).
-    pub fn names(&self, folder: &Place, after: Option<(&str, bool)>) -> Result<Names> {
-        self.wait(list::names(&self.core, folder, after))
+    /// first, or the one behind the last name of the page before (`after`: it, and whether it is a folder). `None`: the credentials
+    /// may not list it.
+    pub fn names(&self, folder: &Place, after: Option<(&str, bool)>) -> Result<Option<Names>> {
+        self.wait(async {
+            match list::names(&self.core, folder, after).await {
+                Ok(names) => Ok(Some(names)),
+                Err(fault) if fault.status() == 403 => Ok(None),
+                Err(fault) => Err(fault),
+            }
+        })
     }
 
     /// What the current version of an object is; `None`: there is none.
@@ -145,11 +152,6 @@ impl S3 {
         small::download(self, place, spool)
     }
 
-    /// Writes a small object in one request; `if_match`: only over the version with this `ETag`, `Some("")`: only if there is none.
-    pub fn put_small(&self, place: &Place, bytes: &[u8], if_match: Option<&str>) -> Result<Entry> {
-        self.wait(small::put(&self.core, place, bytes, if_match))
-    }
-
     /// A text to be continued at `place`, or begun.
     pub fn text(&self, place: &Place) -> Result<Text> {
         Text::open(self, place)
@@ -166,17 +168,29 @@ impl S3 {
         self.wait(versions::count(&self.core, place))
     }
 
-    /// Deletes noncurrent versions and delete markers of this very key, but never its current version. Can be repeated.
+    /// Deletes noncurrent versions and delete markers of this very key, but never its current version. Can be repeated. What broke off
+    /// says what was deleted before, and why; an error only if that is nothing.
     pub fn purge(&self, place: &Place) -> Result<Purged> {
-        self.wait(versions::purge(&self.core, place))
+        let mut purged = Purged::default();
+        match self.wait(versions::purge(&self.core, place, &mut purged)) {
+            Ok(()) => Ok(purged),
+            Err(error) if purged.deleted == 0 => Err(error),
+            Err(error) => Ok(Purged { left: None, reason: Some(error.reason()), ..purged }),
+        }
     }
 
-    /// Asks for the restore of an archived object, if [`Options::restore_days`] says so; `false`: it was not asked for.
+    /// Asks for the restore of an archived object, if [`Options::restore_days`] says so; `false`: it was not asked for. `entry` need
+    /// not know that it is archived: listings do not tell of the tiers of Intelligent-Tiering.
     pub fn restore(&self, entry: &Entry) -> Result<bool> {
-        match self.core.restore_days {
-            Some(days) => self.wait(versions::restore(&self.core, entry, days)).map(|()| true),
-            None => Ok(false),
-        }
+        let Some(days) = self.core.restore_days else { return Ok(false) };
+        self.wait(async {
+            if entry.archived {
+                return versions::restore(&self.core, entry, days).await;
+            }
+            let looked = kept::look_at(&self.core, &entry.place, entry.version.as_deref()).await?;
+            versions::restore(&self.core, &looked.entry, days).await
+        })?;
+        Ok(true)
     }
 
     /// Aborts unfinished uploads of earlier runs of ours below `prefix`, and counts those of others.

@@ -8,6 +8,7 @@
 use super::fault::{Fault, Op, What};
 use super::kept::{self, Head};
 use super::read::Opened;
+use super::uploads::Upload;
 use super::write::{ObjectDraft, Rule, changed, refused};
 use super::{Preconditions, probe};
 use crate::error::{Error, Kind, Result};
@@ -28,8 +29,8 @@ pub(super) enum Wrote {
 enum Settled {
     /// It was written all the same.
     Ours(Box<Head>),
-    /// It was not: the old version is there.
-    Again,
+    /// It was not, and the old version is there: it was refused for a conflict.
+    Again(Fault),
 }
 
 impl ObjectDraft<'_> {
@@ -48,25 +49,39 @@ impl ObjectDraft<'_> {
         let small = layout.len() <= self.store.core.tuning.put;
         let mut refusals = 0;
         loop {
-            if !conditional {
-                self.look_first()?;
-            }
-            let wrote = if small { self.put(conditional)? } else { self.multipart(conditional)? };
-            let head = match wrote {
-                Wrote::Answered { etag, version } => self.confirm(etag.as_deref(), version.as_deref())?,
-                Wrote::Failed(fault) => match self.settle(fault)? {
-                    Settled::Ours(head) => *head,
-                    Settled::Again => {
-                        refusals += 1;
-                        if refusals >= CONFLICTS {
-                            return Err(fault.into());
-                        }
-                        continue;
+            let (wrote, upload) = if small { (self.put(conditional)?, None) } else { self.multipart(conditional)? };
+            match self.outcome(wrote, upload)? {
+                Settled::Ours(head) => {
+                    return Ok(Committed { identity: head.entry.identity(), already: false, notes });
+                }
+                Settled::Again(fault) => {
+                    refusals += 1;
+                    if refusals >= CONFLICTS {
+                        return Err(fault.into());
                     }
-                },
-            };
-            return Ok(Committed { identity: head.entry.identity(), already: false, notes });
+                }
+            }
         }
+    }
+
+    /// What came of a write in the end. Only then its upload is aborted, and not if it may have been completed, or may yet be: the next
+    /// run knows it by its mark.
+    fn outcome(&self, wrote: Wrote, upload: Option<Upload>) -> Result<Settled> {
+        let settled = match wrote {
+            Wrote::Answered { etag, version } => {
+                self.confirm(etag.as_deref(), version.as_deref()).map(|head| Settled::Ours(Box::new(head)))
+            }
+            Wrote::Failed(fault) => self.settle(fault),
+        };
+        let may_be_done = match &settled {
+            Ok(Settled::Ours(_)) => true,
+            Ok(Settled::Again(_)) => false,
+            Err(error) => error.is_unsure(),
+        };
+        if let (Some(upload), true) = (upload, may_be_done) {
+            upload.leave();
+        }
+        settled
     }
 
     /// Whether writes carry a precondition; an error if they should, and the bucket is known to ignore it.
@@ -88,7 +103,7 @@ impl ObjectDraft<'_> {
     }
 
     /// Instead of a precondition: a look just before.
-    fn look_first(&self) -> Result<()> {
+    pub(super) fn look_first(&self) -> Result<()> {
         let found = self.store.look(&self.place)?;
         match (&self.rule, found) {
             (Rule::Replace(etag), Some(entry)) if entry.etag == *etag => Ok(()),
@@ -113,11 +128,11 @@ impl ObjectDraft<'_> {
                 Err(Error::new(Kind::Verify, "the object is not what was sent"))
             }
             // Somebody wrote just after: what is there now was not searched.
-            Ok(_) => Err(changed()),
-            Err(fault) if fault.is_gone() => Err(Error::new(Kind::Skipped, "vanished")),
+            Ok(_) => Err(changed().unsure()),
+            Err(fault) if fault.is_gone() => Err(Error::new(Kind::Skipped, "vanished").unsure()),
             Err(fault) => {
                 let what = "it was written, and cannot be looked at";
-                Err(Error::from(Fault { op: fault.op, what: What::Odd(what) }))
+                Err(Error::from(Fault { op: fault.op, what: What::Odd(what) }).unsure())
             }
         }
     }
@@ -126,39 +141,45 @@ impl ObjectDraft<'_> {
         head.mark() == Some(&self.mark) && self.layout.as_ref().is_some_and(|layout| layout.len() == head.entry.size)
     }
 
-    /// What became of a write that failed: 412 may be the answer to our own second request, and an answer that was lost to the
-    /// first.
+    /// What became of a write that failed. Whatever was answered, it is looked at: a refusal may be the answer to our own second
+    /// request, after the first was done and its answer lost.
     fn settle(&self, fault: Fault) -> Result<Settled> {
         let core = &self.store.core;
-        let may_be_done = fault.may_be_done() || fault.is_changed() || matches!(fault.status(), 404 | 409);
-        if !may_be_done {
-            return Err(fault.into());
-        }
         match self.store.finish(kept::look_at(core, &self.place, None)) {
             Ok(head) if self.is_ours(&head) => Ok(Settled::Ours(Box::new(head))),
             Ok(head) => match &self.rule {
                 Rule::Replace(etag) if head.entry.etag == *etag => unchanged(fault),
-                Rule::Replace(_) => Err(changed()),
-                Rule::New => Err(refused()),
+                Rule::Replace(_) => Err(perhaps(fault, changed())),
+                Rule::New => Err(perhaps(fault, refused())),
                 Rule::Over => unchanged(fault),
             },
             Err(gone) if gone.is_gone() => match &self.rule {
-                Rule::Replace(_) => Err(Error::new(Kind::Skipped, "vanished")),
+                Rule::Replace(_) => Err(perhaps(fault, Error::new(Kind::Skipped, "vanished"))),
                 Rule::New | Rule::Over => unchanged(fault),
             },
-            Err(_) if fault.may_be_done() => {
-                let what = "no answer: whether it was written is not known";
-                Err(Fault { op: fault.op, what: What::Odd(what) }.into())
-            }
-            Err(other) => Err(other.into()),
+            Err(_) => Err(unknown(fault)),
         }
     }
+}
+
+/// Another object is there, or none: ours may have been there before.
+fn perhaps(fault: Fault, error: Error) -> Error {
+    if fault.may_be_done() { error.unsure() } else { error }
+}
+
+/// It failed, and what is there cannot be looked at.
+fn unknown(fault: Fault) -> Error {
+    let answer = match fault.status() {
+        0 => "no answer".to_owned(),
+        status => format!("HTTP {status}"),
+    };
+    Error::new(Kind::Io, format!("{}: {answer}: whether it was written is not known", fault.op.name())).unsure()
 }
 
 /// The old version is there: a conflict with a write that was not done in the end is tried again.
 fn unchanged(fault: Fault) -> Result<Settled> {
     match fault.status() {
-        409 => Ok(Settled::Again),
+        409 => Ok(Settled::Again(fault)),
         412 => {
             let what = "the precondition was refused though it holds";
             Err(Error::from(Fault { op: fault.op, what: What::Odd(what) }).help("see --allow-unconditional-writes"))

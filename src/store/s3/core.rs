@@ -49,8 +49,10 @@ const LONG_ANSWER: Duration = Duration::from_mins(15);
 pub(super) struct Core {
     shared: SdkConfig,
     retries: RetryPartition,
-    /// Not one of AWS's own endpoints.
+    /// An endpoint was given.
     custom: bool,
+    /// It is AWS: by its own endpoint, or by one of AWS's that was given.
+    aws: bool,
     addressing: Addressing,
     /// By bucket: they may lie in different regions.
     clients: Mutex<HashMap<String, Client>>,
@@ -116,11 +118,17 @@ impl Core {
             loader = loader.no_credentials();
         }
         let shared = loader.load().await;
-        let custom = is_custom(&shared);
+        // By option, variable or profile; not by a profile's `services` section, which the SDK does not show: there
+        // `--s3-addressing` says what is wanted.
+        let given = std::env::var("AWS_ENDPOINT_URL_S3").ok().filter(|url| !url.is_empty());
+        let given = options.endpoint.clone().or(given).or_else(|| shared.endpoint_url().map(str::to_owned));
+        let custom = given.is_some();
+        let aws = given.is_none_or(|url| is_of_aws(&url));
         let tokens = TokenBucket::builder().capacity(RETRY_TOKENS).refill_rate(RETRY_REFILL).build();
         Ok(Self {
             retries: RetryPartition::custom("unwrite").token_bucket(tokens).build(),
             custom,
+            aws,
             shared,
             addressing: options.addressing,
             clients: Mutex::default(),
@@ -202,9 +210,9 @@ impl Core {
         self.shared.request_checksum_calculation() != Some(RequestChecksumCalculation::WhenRequired)
     }
 
-    /// Whether it is one of AWS's own endpoints.
+    /// Whether it is AWS: elsewhere storage classes are words.
     pub(super) fn is_aws(&self) -> bool {
-        !self.custom
+        self.aws
     }
 
     /// Waits for a turn among the requests; held as long as the answer comes.
@@ -235,10 +243,13 @@ pub(super) fn once() -> Builder {
     aws_sdk_s3::Config::builder().retry_config(RetryConfig::disabled())
 }
 
-/// Whether the endpoint was given by option, variable or profile (not: by a profile's `services` section, which the SDK does
-/// not show; there `--s3-addressing` says what is wanted).
-fn is_custom(shared: &SdkConfig) -> bool {
-    shared.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some_and(|url| !url.is_empty())
+/// Whether an endpoint that was given is one of AWS's own: of a region, FIPS, dual stack, or a VPC.
+fn is_of_aws(url: &str) -> bool {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = host.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = host.rsplit('@').next().unwrap_or_default().split(':').next().unwrap_or_default();
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"].iter().any(|end| host.ends_with(end))
 }
 
 /// Regions' names become part of a host's name.
@@ -254,4 +265,29 @@ pub(super) fn bare(etag: &str) -> &str {
 /// An entity tag as headers carry it.
 pub(super) fn quoted(etag: &str) -> String {
     if etag.starts_with("W/") { etag.to_owned() } else { format!("\"{etag}\"") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_of_aws_are_known_by_their_host() {
+        for url in [
+            "https://s3.eu-central-1.amazonaws.com",
+            "https://bucket.vpce-1a-2b.s3.us-east-1.vpce.amazonaws.com:443/x",
+            "s3.dualstack.us-west-2.AMAZONAWS.com.",
+            "https://s3.cn-north-1.amazonaws.com.cn/",
+        ] {
+            assert!(is_of_aws(url), "{url}");
+        }
+        for url in [
+            "http://127.0.0.1:9000",
+            "https://amazonaws.com.example.org",
+            "https://x.example/.amazonaws.com",
+            "http://a@b",
+        ] {
+            assert!(!is_of_aws(url), "{url}");
+        }
+    }
 }

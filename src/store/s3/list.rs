@@ -1,5 +1,6 @@
 //! Listings: page after page, fetched one ahead of the reader. Keys come percent-encoded, since XML cannot hold every byte.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
@@ -17,9 +18,12 @@ use super::{Entry, Names, Place};
 use crate::error::{Error, Kind, Result};
 use crate::store::nanos;
 
+/// A page of a listing; `None`: there is no more. Without that mark a listing broke off, and is not at its end.
+type Page = Result<Option<Vec<Entry>>>;
+
 /// Objects read by whoever asks next. A key that is not UTF-8, or a page that cannot be fetched, is an error and the end.
 pub struct Entries {
-    pages: Receiver<Result<Vec<Entry>>>,
+    pages: Receiver<Page>,
     page: std::vec::IntoIter<Entry>,
     store: S3,
     ended: bool,
@@ -38,8 +42,12 @@ impl Iterator for Entries {
             }
             let store = self.store.clone();
             match store.wait(async { Ok(self.pages.recv().await) }) {
-                Ok(None) => self.ended = true,
-                Ok(Some(Ok(page))) => self.page = page.into_iter(),
+                Ok(Some(Ok(Some(page)))) => self.page = page.into_iter(),
+                Ok(Some(Ok(None))) => self.ended = true,
+                Ok(None) => {
+                    self.ended = true;
+                    return Some(Err(Fault::odd(Op::List, "a listing that broke off").into()));
+                }
                 Ok(Some(Err(error))) | Err(error) => {
                     self.ended = true;
                     return Some(Err(error));
@@ -51,14 +59,23 @@ impl Iterator for Entries {
 
 /// The listing of what begins with `prefix`.
 pub(super) fn entries(store: &S3, prefix: &Place, all_versions: bool) -> Entries {
-    let (send, pages) = channel(1);
     let (core, prefix) = (Arc::clone(&store.core), prefix.clone());
+    fetched(store, |send| async move {
+        if all_versions { all(&core, &prefix, &send).await } else { current(&core, &prefix, &send).await }
+    })
+}
+
+/// What `fetch` sends, page after page.
+pub(super) fn fetched<F>(store: &S3, fetch: impl FnOnce(Sender<Page>) -> F) -> Entries
+where
+    F: Future<Output = Result<()>> + Send + 'static,
+{
+    let (send, pages) = channel(1);
+    let fetch = fetch(send.clone());
     let _detached = store.spawn(async move {
-        let done = if all_versions { all(&core, &prefix, &send).await } else { current(&core, &prefix, &send).await };
-        if let Err(error) = done {
-            // Whoever asked may have gone.
-            let _ = send.send(Err(error)).await;
-        }
+        let done = fetch.await;
+        // Whoever asked may have gone.
+        let _ = send.send(done.map(|()| None)).await;
     });
     Entries { pages, page: Vec::new().into_iter(), store: store.clone(), ended: false }
 }
@@ -90,28 +107,38 @@ async fn page(
     core.ask(Op::List, request.send()).await
 }
 
-async fn current(core: &Core, prefix: &Place, send: &Sender<Result<Vec<Entry>>>) -> Result<()> {
+async fn current(core: &Core, prefix: &Place, send: &Sender<Page>) -> Result<()> {
     let mut token = None;
     loop {
-        let page = page(core, prefix, token, None).await?;
+        let page = page(core, prefix, token.clone(), None).await?;
         let coded = page.encoding_type() == Some(&EncodingType::Url);
         let entries = page.contents().iter().map(|object| of_object(core, &prefix.bucket, object, coded));
-        if send.send(entries.collect()).await.is_err() {
+        if send.send(entries.collect::<Result<_>>().map(Some)).await.is_err() {
             return Ok(());
         }
-        token = next(page.is_truncated(), page.next_continuation_token(), Op::List)?;
-        if token.is_none() {
-            return Ok(());
+        let next = next(page.is_truncated(), page.next_continuation_token(), Op::List)?;
+        match onward(&token, next.map(Some), Op::List)? {
+            Some(next) => token = next,
+            None => return Ok(()),
         }
     }
 }
 
-/// The place of the next page; an error if the service says that there is one and not where.
-fn next(truncated: Option<bool>, token: Option<&str>, op: Op) -> Result<Option<String>> {
-    match (truncated.unwrap_or(false), token) {
-        (false, _) => Ok(None),
-        (true, Some(token)) if !token.is_empty() => Ok(Some(token.to_owned())),
-        _ => Err(Fault::odd(op, "a listing that does not say how it goes on").into()),
+/// The place of the next page; an error if the service says that there is one and not where. One that tells where says that there is
+/// one.
+pub(super) fn next(truncated: Option<bool>, token: Option<&str>, op: Op) -> std::result::Result<Option<String>, Fault> {
+    match (truncated, token.filter(|token| !token.is_empty())) {
+        (Some(false), _) | (None, None) => Ok(None),
+        (_, Some(token)) => Ok(Some(token.to_owned())),
+        (Some(true), None) => Err(Fault::odd(op, "a listing that does not say how it goes on")),
+    }
+}
+
+/// The place of the next page, if it is another than that of the last: else the listing had no end.
+pub(super) fn onward<T: PartialEq>(from: &T, next: Option<T>, op: Op) -> std::result::Result<Option<T>, Fault> {
+    match next {
+        Some(next) if next == *from => Err(Fault::odd(op, "a listing that goes on where it began")),
+        next => Ok(next),
     }
 }
 
@@ -153,16 +180,16 @@ pub(super) struct VersionsPage {
     pub(super) next: Option<(Option<String>, Option<String>)>,
 }
 
-async fn all(core: &Core, prefix: &Place, send: &Sender<Result<Vec<Entry>>>) -> Result<()> {
+async fn all(core: &Core, prefix: &Place, send: &Sender<Page>) -> Result<()> {
     let mut from = (None, None);
     loop {
-        let page = versions_page(core, prefix, from).await?;
+        let page = versions_page(core, prefix, from.clone()).await?;
         let mut page = versions_of(core, &prefix.bucket, &page)?;
         page.entries.sort_by(|a, b| a.place.key.cmp(&b.place.key));
-        if send.send(Ok(page.entries)).await.is_err() {
+        if send.send(Ok(Some(page.entries))).await.is_err() {
             return Ok(());
         }
-        match page.next {
+        match onward(&from, page.next, Op::ListVersions)? {
             Some(next) => from = next,
             None => return Ok(()),
         }
@@ -191,7 +218,14 @@ pub(super) async fn names(
             names.push((name.to_owned(), is_folder));
         }
     }
-    Ok(Names { names, complete: !page.is_truncated().unwrap_or(false) })
+    // The next page is asked for by the last name.
+    let order = |(name, is_folder): &(String, bool)| if *is_folder { format!("{name}/") } else { name.clone() };
+    names.sort_by_cached_key(order);
+    let complete = next(page.is_truncated(), page.next_continuation_token(), Op::List)?.is_none();
+    if names.is_empty() && !complete {
+        return Err(Fault::odd(Op::List, "a listing that does not say how it goes on"));
+    }
+    Ok(Names { names, complete })
 }
 
 fn of_object(core: &Core, bucket: &str, object: &Object, coded: bool) -> Result<Entry> {
@@ -311,6 +345,20 @@ pub(crate) fn encoded(text: &str, keep_slash: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_listing_goes_on_or_ends() {
+        let next = |truncated, token| next(truncated, token, Op::List);
+        assert_eq!(next(Some(true), Some("t")), Ok(Some("t".to_owned())));
+        assert_eq!(next(None, Some("t")), Ok(Some("t".to_owned())));
+        for (truncated, token) in [(Some(false), Some("t")), (None, None), (None, Some("")), (Some(false), None)] {
+            assert_eq!(next(truncated, token), Ok(None));
+        }
+        assert!(next(Some(true), None).is_err() && next(Some(true), Some("")).is_err());
+        assert!(onward(&Some("a"), Some(Some("a")), Op::List).is_err());
+        assert_eq!(onward(&Some("a"), Some(Some("b")), Op::List), Ok(Some(Some("b"))));
+        assert_eq!(onward(&Some("a"), None, Op::List), Ok(None));
+    }
 
     #[test]
     fn keys_come_back_as_they_were() {

@@ -310,6 +310,26 @@ impl Original for Opened {
     }
 }
 
+/// A block on its way: whatever becomes of its task, nobody waits for it for ever.
+struct Landing {
+    desk: Arc<Desk>,
+    id: u64,
+    got: Option<std::result::Result<Vec<u8>, Fault>>,
+}
+
+impl Landing {
+    fn land(mut self, got: std::result::Result<Vec<u8>, Fault>) {
+        self.got = Some(got);
+    }
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        let got = self.got.take().unwrap_or(Err(Fault::odd(Op::Get, "a request that broke off")));
+        self.desk.put(self.id, got);
+    }
+}
+
 impl Desk {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -337,10 +357,10 @@ impl Desk {
     fn fetch(self: &Arc<Self>, store: &S3, state: &mut State, (start, end): (u64, u64), share: Option<Share>) {
         let id = state.next;
         state.next += 1;
-        let desk = Arc::clone(self);
+        let landing = Landing { desk: Arc::clone(self), id, got: None };
         let task = store.spawn(async move {
-            let got = desk.get(start, end).await;
-            desk.put(id, got);
+            let got = landing.desk.get(start, end).await;
+            landing.land(got);
         });
         state.blocks.push_back(Block { id, start, end, bytes: Came::NotYet, task: Some(task), share });
         while state.blocks.len() > KEPT + self.core.tuning.depth {

@@ -40,6 +40,9 @@ impl ObjectDraft<'_> {
         let layout = self.layout()?;
         let mut body = vec![0; usize::try_from(layout.len()).unwrap_or(usize::MAX)];
         self.fill(0, &mut body)?;
+        if !conditional {
+            self.look_first()?;
+        }
         let core = &self.store.core;
         let done = self.store.finish(async {
             let client = core.client(&self.place.bucket).await;
@@ -63,17 +66,24 @@ impl ObjectDraft<'_> {
         })
     }
 
-    /// Writes it in parts. An upload that is not completed is aborted.
-    pub(super) fn multipart(&self, conditional: bool) -> Result<Wrote> {
+    /// Writes it in parts. The upload is given back where it is not known to be completed; it is aborted when it goes.
+    pub(super) fn multipart(&self, conditional: bool) -> Result<(Wrote, Option<Upload>)> {
+        if !conditional {
+            self.look_first()?;
+        }
         let layout = self.layout()?;
         let core = &self.store.core;
         let from = self.source();
         let parts = plan(&core.tuning.parts, from.is_some(), || Ok(layout.runs()))?;
-        let mut upload = Upload::begin(&self.store, &self.place, &self.kept, &self.mark)?;
+        let upload = Upload::begin(&self.store, &self.place, &self.kept, &self.mark)?;
         let mut done = self.parts(&parts, &upload, from.as_ref())?;
         done.sort_by_key(CompletedPart::part_number);
         let list = CompletedMultipartUpload::builder().set_parts(Some(done)).build();
         let key = core.key(self.kept.is_keyed());
+        if !conditional {
+            // The parts may have taken long.
+            self.look_first()?;
+        }
         let completed = self.store.finish(async {
             let client = core.client(&self.place.bucket).await;
             let request = client
@@ -92,13 +102,11 @@ impl ObjectDraft<'_> {
         });
         Ok(match completed {
             Ok(completed) => {
-                upload.completed();
-                Wrote::Answered {
-                    etag: completed.e_tag().map(|etag| bare(etag).to_owned()),
-                    version: completed.version_id().map(str::to_owned),
-                }
+                upload.leave();
+                let etag = completed.e_tag().map(|etag| bare(etag).to_owned());
+                (Wrote::Answered { etag, version: completed.version_id().map(str::to_owned) }, None)
             }
-            Err(fault) => Wrote::Failed(fault),
+            Err(fault) => (Wrote::Failed(fault), Some(upload)),
         })
     }
 

@@ -1,11 +1,6 @@
 //! Whole objects: registries, policies, manifests.
 
-use aws_sdk_s3::primitives::ByteStream;
-
 use super::client::S3;
-use super::core::{Core, bare, quoted};
-use super::fault::{Fault, Op};
-use super::kept::{self, Kept};
 use super::read::Opened;
 use super::{Entry, Place};
 use crate::blob::{Blob, Spool};
@@ -52,35 +47,4 @@ pub(super) fn pour(opened: &Opened, mut take: impl FnMut(&[u8]) -> Result<()>) -
         at += n as u64;
     }
     Ok(())
-}
-
-/// Writes an object in one request; `if_match`: only over the version with this entity tag, empty: only if there is none.
-pub(super) async fn put(
-    core: &Core,
-    place: &Place,
-    bytes: &[u8],
-    if_match: Option<&str>,
-) -> std::result::Result<Entry, Fault> {
-    let client = core.client(&place.bucket).await;
-    let mark = ulid::Ulid::new().to_string();
-    let request = client.put_object().bucket(&place.bucket).key(&place.key);
-    let request = Kept::default()
-        .on_put(core, &mark, request)
-        .set_if_match(if_match.filter(|etag| !etag.is_empty()).map(quoted))
-        .set_if_none_match(if_match.filter(|etag| etag.is_empty()).map(|_| "*".to_owned()))
-        .body(ByteStream::from(bytes.to_vec()));
-    let done = Box::pin(core.ask(Op::Put, request.send())).await;
-    match done {
-        Ok(done) => {
-            let mut entry = kept::look_at(core, place, done.version_id()).await?.entry;
-            entry.etag = done.e_tag().map_or(entry.etag, |etag| bare(etag).to_owned());
-            Ok(entry)
-        }
-        // An answer may have been lost, and the request made again.
-        Err(fault) if fault.is_changed() || fault.may_be_done() => match kept::look_at(core, place, None).await {
-            Ok(head) if head.mark() == Some(&mark) => Ok(head.entry),
-            _ => Err(fault),
-        },
-        Err(fault) => Err(fault),
-    }
 }

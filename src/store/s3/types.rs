@@ -144,8 +144,6 @@ pub struct Lent {
     pub space: Arc<TempSpace>,
     /// Set by a signal: waits end, and retries.
     pub interrupted: Arc<AtomicBool>,
-    /// ULID of the run, for marks of our own in uploads.
-    pub run_id: String,
 }
 
 /// Whether a bucket does what `If-Match` and `If-None-Match` ask for.
@@ -171,14 +169,21 @@ impl Preconditions {
 }
 
 /// What is there of an object besides its current version.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Purged {
     /// Versions deleted by this call, and delete markers.
     pub deleted: u64,
-    /// Versions (not delete markers) that are still there.
-    pub left: u64,
-    /// Why, for the manifest: `locked until 2027-01-01T00:00:00Z`, `legal hold`, `MFA delete`, `access denied`.
+    /// Versions (not delete markers) that are still there; `None`: it broke off, and that is not known.
+    pub left: Option<u64>,
+    /// Why, for the manifest: `locked until 2027-01-01T00:00:00Z`, `legal hold`, `MFA delete`, `access denied`, or what failed.
     pub reason: Option<String>,
+}
+
+impl Default for Purged {
+    /// There was nothing to be deleted.
+    fn default() -> Self {
+        Self { deleted: 0, left: Some(0), reason: None }
+    }
 }
 
 /// What a look for unfinished uploads found.

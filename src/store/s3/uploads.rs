@@ -14,7 +14,7 @@ use super::client::S3;
 use super::core::{Core, bare, once};
 use super::fault::{Fault, Op};
 use super::kept::Kept;
-use super::list::decoded;
+use super::list::{decoded, next, onward};
 use super::mark;
 use super::send::{algorithm, set_expires};
 use super::sse::{self, CustomerKey};
@@ -28,7 +28,7 @@ const OLD: Duration = Duration::from_hours(6);
 /// How much longer than the attempts took an upload may seem to be there.
 const SLACK: Duration = Duration::from_secs(5);
 
-/// An upload that is aborted when it goes, unless it was completed.
+/// An upload that is aborted when it goes, unless it is left.
 pub(super) struct Upload {
     store: S3,
     place: Place,
@@ -50,8 +50,8 @@ impl Upload {
         &self.id
     }
 
-    /// It is there no more.
-    pub(super) fn completed(&mut self) {
+    /// Goes without being aborted: it is completed, or may be.
+    pub(super) fn leave(mut self) {
         self.open = false;
     }
 }
@@ -99,7 +99,10 @@ pub(super) async fn create(core: &Core, place: &Place, kept: &Kept, mark: &str) 
                 attempt += 1;
             }
             Err(fault) => {
-                let _ = abort_twins(core, place, "", begun.elapsed() + SLACK).await;
+                // Each attempt before this one may have been done.
+                if attempt > 1 || fault.may_be_done() {
+                    let _ = abort_twins(core, place, "", begun.elapsed() + SLACK).await;
+                }
                 return Err(fault);
             }
         }
@@ -186,7 +189,7 @@ pub(super) async fn sweep(core: &Core, prefix: &Place) -> std::result::Result<Sw
     let (mut from, mut swept) = ((None, None), Swept::default());
     let living = mark::living();
     loop {
-        let page = match uploads(core, prefix, from).await {
+        let page = match uploads(core, prefix, from.clone()).await {
             Ok(page) => page,
             // No such operation: no such uploads of ours can be found there.
             Err(fault) if fault.is_unknown_there() => return Ok(swept),
@@ -211,7 +214,7 @@ pub(super) async fn sweep(core: &Core, prefix: &Place) -> std::result::Result<Sw
                 swept.others += 1;
             }
         }
-        match page.next {
+        match onward(&from, page.next, Op::ListUploads)? {
             Some(next) => from = next,
             None => return Ok(swept),
         }
@@ -246,10 +249,12 @@ async fn uploads(
     let page = core.ask(Op::ListUploads, request.send()).await?;
     let coded = page.encoding_type() == Some(&EncodingType::Url);
     let key = |key: Option<&str>| decoded(key.unwrap_or_default(), coded).ok().filter(|key| !key.is_empty());
-    let next = match (page.is_truncated().unwrap_or(false), key(page.next_key_marker())) {
-        (true, Some(marker)) => Some((Some(marker), page.next_upload_id_marker().map(str::to_owned))),
-        (true, None) => return Err(Fault::odd(Op::ListUploads, "a listing that does not say how it goes on")),
-        (false, _) => None,
+    let next = match next(page.is_truncated(), page.next_key_marker(), Op::ListUploads)? {
+        Some(marker) => {
+            let marker = key(Some(&marker)).ok_or(Fault::odd(Op::ListUploads, "a listing that cannot be read"))?;
+            Some((Some(marker), page.next_upload_id_marker().map(str::to_owned)))
+        }
+        None => None,
     };
     let uploads = page.uploads().iter();
     let uploads = uploads.filter_map(|told| Some(Unfinished { key: key(told.key())?, told: told.clone() }));

@@ -8,7 +8,7 @@ use aws_sdk_s3::types::{GlacierJobParameters, MfaDeleteStatus, ObjectLockLegalHo
 use super::core::Core;
 use super::fault::{Fault, Op};
 use super::kept::{self, Head};
-use super::list::{is_archive, versions_of, versions_page};
+use super::list::{is_archive, onward, versions_of, versions_page};
 use super::{Entry, Place, Purged};
 
 /// Versions that are deleted before the listing is read again.
@@ -22,11 +22,17 @@ struct Page {
 
 /// The versions of this very key, newest first, from `from` on; other keys begin with it too.
 async fn page(core: &Core, place: &Place, from: (Option<String>, Option<String>)) -> Result<Page, Fault> {
-    let page = versions_page(core, place, from).await?;
+    let told = versions_page(core, place, from.clone()).await?;
+    let unsaid = told.versions().iter().any(|version| version.is_latest().is_none())
+        || told.delete_markers().iter().any(|marker| marker.is_latest().is_none());
+    if unsaid {
+        return Err(Fault::odd(Op::ListVersions, "a listing that does not say which version is the current one"));
+    }
     let odd = |_| Fault::odd(Op::ListVersions, "a listing that cannot be read");
-    let page = versions_of(core, &place.bucket, &page).map_err(odd)?;
+    let page = versions_of(core, &place.bucket, &told).map_err(odd)?;
+    let next = onward(&from, page.next, Op::ListVersions)?;
     // Keys come in order, and the shortest is the first.
-    let next = page.next.filter(|(key, _)| key.as_deref().is_some_and(|key| key <= place.key.as_str()));
+    let next = next.filter(|(key, _)| key.as_deref().is_some_and(|key| key <= place.key.as_str()));
     let entries = page.entries.into_iter().filter(|entry| entry.place.key == place.key).collect();
     Ok(Page { entries, next })
 }
@@ -49,31 +55,43 @@ pub(super) async fn count(core: &Core, place: &Place) -> Result<u64, Fault> {
 }
 
 /// Deletes noncurrent versions and delete markers of this very key. If its current version is itself a delete marker nothing is
-/// deleted: then the clean version is a noncurrent one. Memory: [`BATCH`] versions, and the ids of those that may not be deleted.
-pub(super) async fn purge(core: &Core, place: &Place) -> Result<Purged, Fault> {
-    let mut purged = Purged::default();
-    let (mut why, mut refused) = (Why::default(), HashSet::new());
+/// deleted: then the clean version is a noncurrent one. What was deleted stands in `purged` also where it fails. Which version is the
+/// current one is told by the listing and by a look at the object: where they do not agree nothing is deleted. Memory: [`BATCH`]
+/// versions, their ids, and the ids of those that may not be deleted.
+pub(super) async fn purge(core: &Core, place: &Place, purged: &mut Purged) -> Result<(), Fault> {
+    let (mut why, mut refused, mut gone) = (Why::default(), HashSet::new(), HashSet::new());
+    let mut left = 0;
     loop {
         // From the start again: how a listing goes on behind a version that is deleted is not said.
         let old = match old(core, place, &refused).await {
             Ok(old) => old,
-            Err(fault) if fault.is_unknown_there() => return Ok(purged),
+            Err(fault) if fault.is_unknown_there() => return Ok(()),
             Err(fault) => return Err(fault),
         };
         if old.is_deleted {
-            purged.left = count(core, place).await?;
-            purged.reason = (purged.left > 0).then(|| "its current version is a delete marker".to_owned());
-            return Ok(purged);
+            left = count(core, place).await?;
+            purged.left = Some(left);
+            purged.reason = (left > 0).then(|| "its current version is a delete marker".to_owned());
+            return Ok(());
         }
         if old.entries.is_empty() {
-            purged.reason = (purged.left > 0).then(|| why.text());
-            return Ok(purged);
+            purged.left = Some(left);
+            purged.reason = (left > 0).then(|| why.text());
+            return Ok(());
         }
+        old.agrees(core, place).await?;
+        let before = std::mem::take(&mut gone);
         for entry in old.entries {
+            if entry.version.as_ref().is_some_and(|id| before.contains(id)) {
+                return Err(Fault::odd(Op::Delete, "a version that was deleted is still listed"));
+            }
             match delete(core, &entry).await {
-                Ok(()) => purged.deleted += 1,
+                Ok(()) => {
+                    purged.deleted += 1;
+                    gone.extend(entry.version);
+                }
                 Err(fault) if fault.status() == 403 || fault.is_unknown_there() => {
-                    purged.left += u64::from(!entry.is_delete_marker);
+                    left += u64::from(!entry.is_delete_marker);
                     why.learn(core, &entry).await;
                     refused.extend(entry.version);
                 }
@@ -88,14 +106,30 @@ struct Old {
     entries: Vec<Entry>,
     /// The current version is a delete marker.
     is_deleted: bool,
+    /// Those that are said to be the current one; `None`: without an id.
+    current: Vec<Option<String>>,
+}
+
+impl Old {
+    /// Fails unless one version is said to be the current one, and it is the one that a look finds.
+    async fn agrees(&self, core: &Core, place: &Place) -> Result<(), Fault> {
+        let odd = || Fault::odd(Op::ListVersions, "versions of which not one is known to be the current one");
+        let [Some(current)] = self.current.as_slice() else { return Err(odd()) };
+        if self.entries.iter().any(|entry| entry.version.as_ref().is_none_or(|id| id == current)) {
+            return Err(odd());
+        }
+        let head = kept::look_at(core, place, None).await?;
+        if head.entry.version.is_none_or(|id| id == *current) { Ok(()) } else { Err(odd()) }
+    }
 }
 
 /// The first [`BATCH`] noncurrent versions that are not among the `refused`.
 async fn old(core: &Core, place: &Place, refused: &HashSet<String>) -> Result<Old, Fault> {
-    let (mut from, mut old) = ((None, None), Old { entries: Vec::new(), is_deleted: false });
+    let (mut from, mut old) = ((None, None), Old { entries: Vec::new(), is_deleted: false, current: Vec::new() });
     loop {
         let page = page(core, place, from).await?;
         old.is_deleted |= page.entries.iter().any(|entry| entry.is_latest && entry.is_delete_marker);
+        old.current.extend(page.entries.iter().filter(|entry| entry.is_latest).map(|entry| entry.version.clone()));
         let is_refused = |entry: &Entry| entry.version.as_ref().is_some_and(|id| refused.contains(id));
         old.entries.extend(page.entries.into_iter().filter(|entry| !entry.is_latest && !is_refused(entry)));
         match page.next {

@@ -6,6 +6,7 @@ mod model;
 mod reading;
 mod server;
 mod text;
+mod unsure;
 mod versions;
 mod writing;
 
@@ -52,11 +53,7 @@ fn small() -> Tuning {
 }
 
 fn lent() -> Lent {
-    Lent {
-        space: TempSpace::new(std::env::temp_dir(), 1 << 30),
-        interrupted: Arc::new(AtomicBool::new(false)),
-        run_id: "01K00000000000000000000000".to_owned(),
-    }
+    Lent { space: TempSpace::new(std::env::temp_dir(), 1 << 30), interrupted: Arc::new(AtomicBool::new(false)) }
 }
 
 fn options(server: &Server) -> Options {

@@ -34,6 +34,10 @@ pub enum Fault {
     Conflict,
     /// Not served: this status, with a body that has an identifier in it.
     Status(u16),
+    /// Not served: this status, with nothing more.
+    Empty(u16),
+    /// Served, and in its answer the first text is the second wherever it stands.
+    Edit(&'static str, &'static str),
 }
 
 /// A request as it came.
@@ -235,10 +239,19 @@ fn answer(shared: &Shared, mut stream: &TcpStream, asked: &Asked, body: Vec<u8>)
         Fault::Precondition => return refuse(412, "PreconditionFailed"),
         Fault::Conflict => return refuse(409, "ConditionalRequestConflict"),
         Fault::Status(status) => return refuse(status, "AccessDenied"),
+        Fault::Empty(status) => {
+            return (&mut &*stream).write_all(format!("HTTP/1.1 {status} X\r\n\r\n").as_bytes()).is_ok();
+        }
         Fault::Reset => return false,
-        Fault::None | Fault::Lost | Fault::Cut(_) => {}
+        Fault::None | Fault::Lost | Fault::Cut(_) | Fault::Edit(..) => {}
     }
-    let Some((head, bytes)) = call(shared, asked, body) else { return false };
+    let Some((mut head, mut bytes)) = call(shared, asked, body) else { return false };
+    if let Fault::Edit(from, to) = fault {
+        let length = |len| format!("content-length: {len}\r\n");
+        let edited = String::from_utf8(bytes.clone()).unwrap().replace(from, to).into_bytes();
+        head = head.replace(&length(bytes.len()), &length(edited.len()));
+        bytes = edited;
+    }
     if fault == Fault::Lost {
         return false;
     }
