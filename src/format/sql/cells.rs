@@ -291,23 +291,55 @@ pub fn view_of_copy(raw: &[u8], out: &mut Vec<u8>) {
     }
     for text in line.split(|b| *b == b'\t').filter(|text| *text != b"\\N") {
         match text.strip_prefix(b"\\\\x").filter(|digits| is_hex(digits)) {
-            None => {
-                decode(text, &How::Copy, out);
-                if let Some(how) = spelled::octal(text, &How::Copy) {
-                    out.push(BETWEEN);
-                    decode(text, &how, out);
-                }
-                for digits in spelled::hex(text, 0) {
-                    out.push(BETWEEN);
-                    decode(text.get(digits).unwrap_or_default(), &How::Hex, out);
-                }
-            }
-            Some(digits) => {
-                decode(digits, &How::Plain, out);
-                out.push(BETWEEN);
-                decode(digits, &How::Hex, out);
-            }
+            None => texts(text, &How::Copy, out),
+            Some(digits) => bytes(digits, out),
         }
+    }
+}
+
+/// Adds what a tuple says to `out`, if nothing of it is spelled but by escapes in strings of single quotes ([`lex::Tuple::odd`]): its
+/// bytes, and in the place of a string with escapes the texts that [`Row::of_tuple`] has for it.
+pub fn view_of_tuple(raw: &[u8], dialect: Dialect, out: &mut Vec<u8>) {
+    let (mut at, mut kept) = (0, 0);
+    let rest = |at: usize| raw.get(at..).unwrap_or_default();
+    while let Some(open) = memchr::memchr(b'\'', rest(at)).map(|n| at + n) {
+        let first = memchr::memchr2(b'\'', b'\\', rest(open + 1)).map_or(raw.len(), |n| open + 1 + n);
+        at = first + 1;
+        if raw.get(first) != Some(&b'\\') && raw.get(at) != Some(&b'\'') {
+            continue;
+        }
+        let Ok(end) = lex::quoted(raw, first, b'\'', dialect.backslash, true) else { break };
+        let (inner, how) = spelled(raw, &(open..end), dialect.backslash, dialect);
+        let text = raw.get(inner).unwrap_or_default();
+        out.extend_from_slice(raw.get(kept..open).unwrap_or_default());
+        out.push(BETWEEN);
+        match text.strip_prefix(b"\\x").filter(|digits| !dialect.backslash && is_hex(digits)) {
+            None => texts(text, &how, out),
+            Some(digits) => bytes(digits, out),
+        }
+        (at, kept) = (end, end);
+    }
+    out.extend_from_slice(rest(kept));
+}
+
+/// Adds the texts of [`Row::text`].
+fn texts(text: &[u8], how: &How, out: &mut Vec<u8>) {
+    decode(text, how, out);
+    out.push(BETWEEN);
+    if let Some(how) = spelled::octal(text, how) {
+        decode(text, &how, out);
+        out.push(BETWEEN);
+    }
+    for digits in spelled::hex(text, 0) {
+        decode(text.get(digits).unwrap_or_default(), &How::Hex, out);
+        out.push(BETWEEN);
+    }
+}
+
+/// Adds the texts of [`Row::hex`].
+fn bytes(digits: &[u8], out: &mut Vec<u8>) {
+    for how in [How::Plain, How::Hex] {
+        decode(digits, &how, out);
         out.push(BETWEEN);
     }
 }

@@ -223,6 +223,8 @@ pub struct Tuple {
     pub values: u32,
     /// Whether a value's text may differ from its bytes: an escape, a doubled quote, hex digits, a function.
     pub escaped: bool,
+    /// `escaped`, and not by escapes in strings of single quotes alone.
+    pub odd: bool,
     /// A comment stands in it.
     pub comment: bool,
     /// A value as no dump writes it, whose text is not read: of strings one behind another, or with escapes of its own (`U&''`).
@@ -231,7 +233,7 @@ pub struct Tuple {
 
 /// The tuple whose `(` stands at `at`. `Ok(None)`: a statement's end inside of it.
 pub fn tuple(text: &[u8], mut at: usize, eof: bool, dialect: Dialect) -> Result<Option<Tuple>, Short> {
-    let mut out = Tuple { end: 0, values: 0, escaped: false, comment: false, joined: false };
+    let mut out = Tuple { end: 0, values: 0, escaped: false, odd: false, comment: false, joined: false };
     let (mut depth, mut any, mut after_string) = (0u32, false, false);
     while at < text.len() {
         let byte = text[at];
@@ -255,7 +257,7 @@ pub fn tuple(text: &[u8], mut at: usize, eof: bool, dialect: Dialect) -> Result<
             }
             b'(' => {
                 depth += 1;
-                out.escaped |= depth > 1;
+                out.odd |= depth > 1;
                 at += 1;
             }
             b')' => {
@@ -264,6 +266,7 @@ pub fn tuple(text: &[u8], mut at: usize, eof: bool, dialect: Dialect) -> Result<
                 if depth == 0 {
                     out.end = at;
                     out.values += u32::from(any);
+                    out.escaped |= out.odd;
                     return Ok(Some(out));
                 }
             }
@@ -292,7 +295,7 @@ pub fn tuple(text: &[u8], mut at: usize, eof: bool, dialect: Dialect) -> Result<
                     Token::Blank | Token::Sign(_) => true,
                     _ => false,
                 };
-                out.escaped |= !plain;
+                out.odd |= !plain;
                 any |= !matches!(token, Token::Blank | Token::Comment);
                 at = end;
             }
