@@ -300,23 +300,31 @@ pub fn view_of_copy(raw: &[u8], out: &mut Vec<u8>) {
 /// Adds what a tuple says to `out`, if nothing of it is spelled but by escapes in strings of single quotes ([`lex::Tuple::odd`]): its
 /// bytes, and in the place of a string with escapes the texts that [`Row::of_tuple`] has for it.
 pub fn view_of_tuple(raw: &[u8], dialect: Dialect, out: &mut Vec<u8>) {
+    let how = How::Quoted(b'\'', escape(dialect.backslash, dialect));
     let (mut at, mut kept) = (0, 0);
     let rest = |at: usize| raw.get(at..).unwrap_or_default();
     while let Some(open) = memchr::memchr(b'\'', rest(at)).map(|n| at + n) {
-        let first = memchr::memchr2(b'\'', b'\\', rest(open + 1)).map_or(raw.len(), |n| open + 1 + n);
+        let first = lex::either(b'\'', b'\\', rest(open + 1)).map_or(raw.len(), |n| open + 1 + n);
         at = first + 1;
         if raw.get(first) != Some(&b'\\') && raw.get(at) != Some(&b'\'') {
             continue;
         }
-        let Ok(end) = lex::quoted(raw, first, b'\'', dialect.backslash, true) else { break };
-        let (inner, how) = spelled(raw, &(open..end), dialect.backslash, dialect);
-        let text = raw.get(inner).unwrap_or_default();
         out.extend_from_slice(raw.get(kept..open).unwrap_or_default());
         out.push(BETWEEN);
+        let from = out.len();
+        let end = open + 1 + decode_string(rest(open + 1), &how, out);
+        let text = raw.get(open + 1..end).unwrap_or_default();
         match text.strip_prefix(b"\\x").filter(|digits| !dialect.backslash && is_hex(digits)) {
-            None => texts(text, &how, out),
-            Some(digits) => bytes(digits, out),
+            None => {
+                out.push(BETWEEN);
+                of_bytes(text, &how, out);
+            }
+            Some(digits) => {
+                out.truncate(from);
+                bytes(digits, out);
+            }
         }
+        let end = (end + 1).min(raw.len());
         (at, kept) = (end, end);
     }
     out.extend_from_slice(rest(kept));
@@ -326,6 +334,11 @@ pub fn view_of_tuple(raw: &[u8], dialect: Dialect, out: &mut Vec<u8>) {
 fn texts(text: &[u8], how: &How, out: &mut Vec<u8>) {
     decode(text, how, out);
     out.push(BETWEEN);
+    of_bytes(text, how, out);
+}
+
+/// Adds the bytes that are spelled in digits in a text.
+fn of_bytes(text: &[u8], how: &How, out: &mut Vec<u8>) {
     if let Some(how) = spelled::octal(text, how) {
         decode(text, &how, out);
         out.push(BETWEEN);
@@ -346,11 +359,20 @@ fn bytes(digits: &[u8], out: &mut Vec<u8>) {
 
 fn decode(text: &[u8], how: &How, out: &mut Vec<u8>) {
     for (_, piece) in (Decode { text, at: 0, how }) {
-        match piece {
-            Out::Run(run) => out.extend_from_slice(run),
-            Out::Byte(byte) => out.push(byte),
-            Out::Char(c) => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        piece.write(out);
+    }
+}
+
+/// As [`decode`], up to the single quote that closes the string; returns where that stands.
+fn decode_string(text: &[u8], how: &How, out: &mut Vec<u8>) -> usize {
+    let mut steps = Decode { text, at: 0, how };
+    loop {
+        let rest = text.get(steps.at..).unwrap_or_default();
+        if rest.first() == Some(&b'\'') && rest.get(1) != Some(&b'\'') {
+            return steps.at;
         }
+        let Some((_, piece)) = steps.next() else { return text.len() };
+        piece.write(out);
     }
 }
 
@@ -367,13 +389,16 @@ fn is_hex(digits: &[u8]) -> bool {
 fn spelled(raw: &[u8], range: &Range<usize>, backslash: bool, dialect: Dialect) -> (Range<usize>, How) {
     let quote = raw.get(range.end.saturating_sub(1)).copied().unwrap_or(b'\'');
     let prefix = usize::from(matches!(raw.get(range.start), Some(b'e' | b'E')));
-    let escape = match (backslash, dialect.kind) {
+    let start = range.start + prefix + 1;
+    (start..range.end.saturating_sub(1).max(start), How::Quoted(quote, escape(backslash, dialect)))
+}
+
+fn escape(backslash: bool, dialect: Dialect) -> Escape {
+    match (backslash, dialect.kind) {
         (false, _) => Escape::None,
         (true, Kind::Mysql) => Escape::Mysql,
         (true, _) => Escape::Postgres,
-    };
-    let start = range.start + prefix + 1;
-    (start..range.end.saturating_sub(1).max(start), How::Quoted(quote, escape))
+    }
 }
 
 /// The marks of `replace(replace('…','\n',char(10)),'\r',char(13))`.
@@ -410,6 +435,16 @@ pub enum Out<'t> {
     Char(char),
 }
 
+impl Out<'_> {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Out::Run(run) => out.extend_from_slice(run),
+            Out::Byte(byte) => out.push(*byte),
+            Out::Char(c) => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+}
+
 /// Decodes a part's text step by step; with each, how many raw bytes it took.
 pub struct Decode<'t> {
     /// The raw text.
@@ -430,7 +465,7 @@ impl<'t> Iterator for Decode<'t> {
             How::Copy | How::Tab | How::Octal(_, None) => memchr::memchr(b'\\', rest).unwrap_or(rest.len()),
             How::Quoted(quote, Escape::None) => memchr::memchr(*quote, rest).unwrap_or(rest.len()),
             How::Quoted(quote, _) | How::Octal(_, Some(quote)) => {
-                memchr::memchr2(*quote, b'\\', rest).unwrap_or(rest.len())
+                lex::either(*quote, b'\\', rest).unwrap_or(rest.len())
             }
             How::Hex => 0,
             How::Marked(marks) => {

@@ -80,6 +80,8 @@ struct Cut {
     piece: Piece,
     /// Where its text ends in what is searched.
     end: usize,
+    /// Its text may be another than its bytes.
+    spelled: bool,
     /// A candidate touches it.
     touched: bool,
 }
@@ -185,7 +187,7 @@ impl Batch for Run<'_> {
             match self.walk.next(rest, eof) {
                 Ok(Some(piece)) if piece.len as u64 > most => return Err(ruling::too_long(most)),
                 Ok(Some(piece)) => {
-                    cuts.push(Cut { at: done, piece, end: 0, touched: false });
+                    cuts.push(Cut { at: done, piece, end: 0, spelled: false, touched: false });
                     done += piece.len;
                 }
                 Ok(None) => break,
@@ -272,7 +274,12 @@ impl Run<'_> {
     fn passes(&self, cut: &Cut, bytes: &[u8], next: Option<&Cut>) -> bool {
         let stays = |cut: &Cut, bytes: &[u8]| {
             let Some(target) = self.target.as_ref().filter(|_| !cut.touched && self.binder.is_idle()) else { return false };
-            target.columns.is_empty() || self.values(&cut.piece, bytes) == target.columns.len()
+            let values = match cut.piece.what {
+                // Escapes may stand before tabs, and nothing else is one.
+                What::Row if !cut.spelled => memchr::memchr_iter(b'\t', bytes).count() + 1,
+                _ => self.values(&cut.piece, bytes),
+            };
+            target.columns.is_empty() || values == target.columns.len()
         };
         match cut.piece.what {
             What::Row => stays(cut, bytes),

@@ -237,6 +237,11 @@ impl Walk {
     /// What comes behind a tuple: a comma and the blanks before the next one, or the statement's rest.
     fn after(&mut self, window: &[u8], eof: bool) -> Result<Option<Piece>> {
         let (mut at, mut comma) = (0, false);
+        // As `mysqldump` writes it.
+        if window.starts_with(b",(") {
+            self.state = State::Tuple;
+            return Ok(Some(Piece::new(1, What::Comma)));
+        }
         while at < window.len() {
             let (token, end) = match lex::token(window, at, eof, self.dialect) {
                 Ok(token) => token,

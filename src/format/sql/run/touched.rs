@@ -29,7 +29,8 @@ impl Run<'_> {
                 // Its text, once more where it is searched, and what an edit makes of it.
                 cx.memory().need(4 * bytes.len() as u64)?;
             }
-            if self.is_spelled(&cut.piece, bytes) {
+            cut.spelled = self.is_spelled(&cut.piece, bytes);
+            if cut.spelled {
                 clear.extend_from_slice(text.get(copied..range.start).unwrap_or_default());
                 self.spell(&cut.piece, bytes, &mut clear);
                 copied = range.end;
