@@ -66,6 +66,8 @@ impl Run<'_> {
 
     /// Adds the text of a piece, and its bytes if they count as well.
     fn spell(&self, piece: &Piece, bytes: &[u8], out: &mut Vec<u8>) {
+        // Nothing of one piece goes on in another.
+        out.push(b'\n');
         match piece.what {
             What::Row if self.line == How::Copy => view_of_copy(bytes, out),
             What::Row => out.extend(Row::of_line(bytes, &self.line).view),
@@ -82,7 +84,6 @@ impl Run<'_> {
                 decode_literals(bytes, self.dialect, out);
             }
         }
-        // What comes next begins a line, as it did.
         out.push(b'\n');
     }
 }
