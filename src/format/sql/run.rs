@@ -273,7 +273,9 @@ impl Run<'_> {
     /// Whether a piece is a row without a candidate that stays for all that is known of its table, or stands between two such tuples.
     fn passes(&self, cut: &Cut, bytes: &[u8], next: Option<&Cut>) -> bool {
         let stays = |cut: &Cut, bytes: &[u8]| {
-            let Some(target) = self.target.as_ref().filter(|_| !cut.touched && self.binder.is_idle()) else { return false };
+            let Some(target) = self.target.as_ref().filter(|_| !cut.touched && self.binder.is_idle()) else {
+                return false;
+            };
             let values = match cut.piece.what {
                 // Escapes may stand before tabs, and nothing else is one.
                 What::Row if !cut.spelled => memchr::memchr_iter(b'\t', bytes).count() + 1,
