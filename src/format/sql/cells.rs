@@ -11,7 +11,7 @@ use super::spelled;
 
 /// What stands between two texts of a view: white space, so that nothing goes on behind it, and none that a value or name may
 /// have within.
-const BETWEEN: u8 = 0x0c;
+pub const BETWEEN: u8 = 0x0c;
 
 /// How the text of a part is spelled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -281,97 +281,9 @@ impl Row {
     }
 }
 
-/// Adds the view of a row of `COPY` to `out`, as [`Row::of_line`] makes it, and no more: a row is searched far more often than edited.
-pub fn view_of_copy(raw: &[u8], out: &mut Vec<u8>) {
-    let line = raw.strip_suffix(b"\n").unwrap_or(raw);
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    if memchr::memchr_iter(b'\t', line).any(|tab| tab > 0 && line.get(tab - 1) == Some(&b'\\')) {
-        // A tab that may be escaped.
-        return out.extend(Row::of_line(raw, &How::Copy).view);
-    }
-    for text in line.split(|b| *b == b'\t').filter(|text| *text != b"\\N") {
-        match text.strip_prefix(b"\\\\x").filter(|digits| is_hex(digits)) {
-            None => texts(text, &How::Copy, out),
-            Some(digits) => bytes(digits, out),
-        }
-    }
-}
-
-/// Adds what a tuple says to `out`, if nothing of it is spelled but by escapes in strings of single quotes ([`lex::Tuple::odd`]): its
-/// bytes, and in the place of a string with escapes the texts that [`Row::of_tuple`] has for it.
-pub fn view_of_tuple(raw: &[u8], dialect: Dialect, out: &mut Vec<u8>) {
-    let how = How::Quoted(b'\'', escape(dialect.backslash, dialect));
-    let (mut at, mut kept) = (0, 0);
-    let rest = |at: usize| raw.get(at..).unwrap_or_default();
-    while let Some(open) = memchr::memchr(b'\'', rest(at)).map(|n| at + n) {
-        let first = lex::either(b'\'', b'\\', rest(open + 1)).map_or(raw.len(), |n| open + 1 + n);
-        at = first + 1;
-        if raw.get(first) != Some(&b'\\') && raw.get(at) != Some(&b'\'') {
-            continue;
-        }
-        out.extend_from_slice(raw.get(kept..open).unwrap_or_default());
-        out.push(BETWEEN);
-        let from = out.len();
-        let end = open + 1 + decode_string(rest(open + 1), &how, out);
-        let text = raw.get(open + 1..end).unwrap_or_default();
-        match text.strip_prefix(b"\\x").filter(|digits| !dialect.backslash && is_hex(digits)) {
-            None => {
-                out.push(BETWEEN);
-                of_bytes(text, &how, out);
-            }
-            Some(digits) => {
-                out.truncate(from);
-                bytes(digits, out);
-            }
-        }
-        let end = (end + 1).min(raw.len());
-        (at, kept) = (end, end);
-    }
-    out.extend_from_slice(rest(kept));
-}
-
-/// Adds the texts of [`Row::text`].
-fn texts(text: &[u8], how: &How, out: &mut Vec<u8>) {
-    decode(text, how, out);
-    out.push(BETWEEN);
-    of_bytes(text, how, out);
-}
-
-/// Adds the bytes that are spelled in digits in a text.
-fn of_bytes(text: &[u8], how: &How, out: &mut Vec<u8>) {
-    if let Some(how) = spelled::octal(text, how) {
-        decode(text, &how, out);
-        out.push(BETWEEN);
-    }
-    for digits in spelled::hex(text, 0) {
-        decode(text.get(digits).unwrap_or_default(), &How::Hex, out);
-        out.push(BETWEEN);
-    }
-}
-
-/// Adds the texts of [`Row::hex`].
-fn bytes(digits: &[u8], out: &mut Vec<u8>) {
-    for how in [How::Plain, How::Hex] {
-        decode(digits, &how, out);
-        out.push(BETWEEN);
-    }
-}
-
-fn decode(text: &[u8], how: &How, out: &mut Vec<u8>) {
+/// Adds a decoded text to `out`.
+pub fn decode(text: &[u8], how: &How, out: &mut Vec<u8>) {
     for (_, piece) in (Decode { text, at: 0, how }) {
-        piece.write(out);
-    }
-}
-
-/// As [`decode`], up to the single quote that closes the string; returns where that stands.
-fn decode_string(text: &[u8], how: &How, out: &mut Vec<u8>) -> usize {
-    let mut steps = Decode { text, at: 0, how };
-    loop {
-        let rest = text.get(steps.at..).unwrap_or_default();
-        if rest.first() == Some(&b'\'') && rest.get(1) != Some(&b'\'') {
-            return steps.at;
-        }
-        let Some((_, piece)) = steps.next() else { return text.len() };
         piece.write(out);
     }
 }
@@ -381,7 +293,8 @@ fn is_escaped(text: &[u8]) -> bool {
     text.iter().rev().take_while(|b| **b == b'\\').count() % 2 == 1
 }
 
-fn is_hex(digits: &[u8]) -> bool {
+/// Whether these are hex digits, two a byte.
+pub fn is_hex(digits: &[u8]) -> bool {
     digits.len().is_multiple_of(2) && digits.iter().all(u8::is_ascii_hexdigit)
 }
 
@@ -393,7 +306,8 @@ fn spelled(raw: &[u8], range: &Range<usize>, backslash: bool, dialect: Dialect) 
     (start..range.end.saturating_sub(1).max(start), How::Quoted(quote, escape(backslash, dialect)))
 }
 
-fn escape(backslash: bool, dialect: Dialect) -> Escape {
+/// What backslashes do in a string in which they escape or not.
+pub fn escape(backslash: bool, dialect: Dialect) -> Escape {
     match (backslash, dialect.kind) {
         (false, _) => Escape::None,
         (true, Kind::Mysql) => Escape::Mysql,
@@ -436,7 +350,8 @@ pub enum Out<'t> {
 }
 
 impl Out<'_> {
-    fn write(&self, out: &mut Vec<u8>) {
+    /// Adds it to `out`.
+    pub fn write(&self, out: &mut Vec<u8>) {
         match self {
             Out::Run(run) => out.extend_from_slice(run),
             Out::Byte(byte) => out.push(*byte),

@@ -6,6 +6,7 @@ mod touched;
 use std::ops::Range;
 use std::sync::Arc;
 
+use self::touched::Cut;
 use super::bind::{Binder, End, State};
 use super::cells::{How, Row};
 use super::ddl::{self, Ddl};
@@ -71,19 +72,6 @@ pub struct Run<'r> {
     /// Line feeds before the window, and offset of its first byte.
     lines: u64,
     base: u64,
-}
-
-/// A piece of a window.
-struct Cut {
-    /// Where it begins.
-    at: usize,
-    piece: Piece,
-    /// Where its text ends in what is searched.
-    end: usize,
-    /// Its text may be another than its bytes.
-    spelled: bool,
-    /// A candidate touches it.
-    touched: bool,
 }
 
 /// What is taken back of a tally if nothing may change.
@@ -270,34 +258,6 @@ impl Batch for Run<'_> {
 }
 
 impl Run<'_> {
-    /// Whether a piece is a row without a candidate that stays for all that is known of its table, or stands between two such tuples.
-    fn passes(&self, cut: &Cut, bytes: &[u8], next: Option<&Cut>) -> bool {
-        let stays = |cut: &Cut, bytes: &[u8]| {
-            let Some(target) = self.target.as_ref().filter(|_| !cut.touched && self.binder.is_idle()) else {
-                return false;
-            };
-            let values = match cut.piece.what {
-                // Escapes may stand before tabs, and nothing else is one.
-                What::Row if !cut.spelled => memchr::memchr_iter(b'\t', bytes).count() + 1,
-                _ => self.values(&cut.piece, bytes),
-            };
-            target.columns.is_empty() || values == target.columns.len()
-        };
-        match cut.piece.what {
-            What::Row => stays(cut, bytes),
-            What::Tuple => self.tuples.are_kept() && stays(cut, bytes),
-            What::Comma if !cut.touched && self.tuples.are_kept() => {
-                next.is_some_and(|next| next.piece.what == What::Tuple && stays(next, b""))
-            }
-            _ => false,
-        }
-    }
-
-    /// Number of values of the row `raw`.
-    fn values(&self, piece: &Piece, raw: &[u8]) -> usize {
-        if piece.what == What::Tuple { piece.values as usize } else { tabs(raw, &self.line) + 1 }
-    }
-
     fn piece(&mut self, text: &[u8], range: Range<usize>, piece: Piece, touched: bool, cx: &mut Cx<'_>) -> Result<()> {
         let bytes = text.get(range.clone()).unwrap_or_default();
         let at = self.base + range.start as u64;

@@ -7,6 +7,7 @@ use super::rows::Target;
 use super::schema::{OnDelete, Schema};
 use super::types::{Class, Fold};
 use super::values::{Quick, quick};
+use super::views;
 use super::walk::{Piece, Walk, What};
 use crate::error::Result;
 
@@ -269,7 +270,7 @@ proptest! {
             let raw = [cells.join(&b'\t'), b"\n".to_vec()].concat();
             let row = Row::of_line(&raw, &How::Copy);
             let mut view = Vec::new();
-            cells::view_of_copy(&raw, &mut view);
+            views::of_copy(&raw, &mut view);
             prop_assert_eq!(&view, &row.view);
             (raw, row)
         } else {
@@ -284,7 +285,7 @@ proptest! {
             prop_assert_eq!(told.end, raw.len());
             if !told.odd {
                 let mut view = Vec::new();
-                cells::view_of_tuple(&raw, dialect, &mut view);
+                views::of_tuple(&raw, dialect, &mut view);
                 let mut rest = view.as_slice();
                 for part in &row.parts {
                     let text = &row.view[part.view.clone()];

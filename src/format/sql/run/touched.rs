@@ -1,12 +1,13 @@
-//! Which pieces of a dump a candidate touches: in the text that they spell.
+//! Which pieces of a dump a candidate touches, in the text that they spell; and which rows pass without a closer look.
 //!
 //! Most pieces are their text, and are searched where they lie. As soon as one is not, all are searched in a copy in which it is decoded:
 //! nothing is searched twice.
 
-use super::super::cells::{How, Row, view_of_copy, view_of_tuple};
+use super::super::cells::{How, Row};
 use super::super::quiet::decode_literals;
+use super::super::views;
 use super::super::walk::{Piece, What};
-use super::{Cut, Run};
+use super::{Run, tabs};
 use crate::error::Result;
 use crate::layer::Cx;
 use crate::layer::ruling::Candidates;
@@ -14,6 +15,20 @@ use crate::limits::WINDOW;
 
 /// The buffer that is kept from window to window.
 const KEPT: usize = 4 * WINDOW;
+
+/// A piece of a window.
+pub(super) struct Cut {
+    /// Where it begins.
+    pub at: usize,
+    /// What it is.
+    pub piece: Piece,
+    /// Where its text ends in what is searched.
+    pub end: usize,
+    /// Its text may be another than its bytes.
+    pub spelled: bool,
+    /// A candidate touches it.
+    pub touched: bool,
+}
 
 impl Run<'_> {
     /// Notes which pieces of `text` a candidate touches.
@@ -54,6 +69,34 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Whether a piece is a row without a candidate that stays for all that is known of its table, or stands between two such tuples.
+    pub(super) fn passes(&self, cut: &Cut, bytes: &[u8], next: Option<&Cut>) -> bool {
+        let stays = |cut: &Cut, bytes: &[u8]| {
+            let Some(target) = self.target.as_ref().filter(|_| !cut.touched && self.binder.is_idle()) else {
+                return false;
+            };
+            let values = match cut.piece.what {
+                // Escapes may stand before tabs, and nothing else is one.
+                What::Row if !cut.spelled => memchr::memchr_iter(b'\t', bytes).count() + 1,
+                _ => self.values(&cut.piece, bytes),
+            };
+            target.columns.is_empty() || values == target.columns.len()
+        };
+        match cut.piece.what {
+            What::Row => stays(cut, bytes),
+            What::Tuple => self.tuples.are_kept() && stays(cut, bytes),
+            What::Comma if !cut.touched && self.tuples.are_kept() => {
+                next.is_some_and(|next| next.piece.what == What::Tuple && stays(next, b""))
+            }
+            _ => false,
+        }
+    }
+
+    /// Number of values of the row `raw`.
+    pub(super) fn values(&self, piece: &Piece, raw: &[u8]) -> usize {
+        if piece.what == What::Tuple { piece.values as usize } else { tabs(raw, &self.line) + 1 }
+    }
+
     /// Whether the text of a piece may be another than its bytes.
     fn is_spelled(&self, piece: &Piece, bytes: &[u8]) -> bool {
         match piece.what {
@@ -69,7 +112,7 @@ impl Run<'_> {
         // Nothing of one piece goes on in another.
         out.push(b'\n');
         match piece.what {
-            What::Row if self.line == How::Copy => view_of_copy(bytes, out),
+            What::Row if self.line == How::Copy => views::of_copy(bytes, out),
             What::Row => out.extend(Row::of_line(bytes, &self.line).view),
             What::Tuple if piece.comment => {
                 out.extend_from_slice(bytes);
@@ -77,7 +120,7 @@ impl Run<'_> {
                 out.extend(Row::of_tuple(bytes, self.dialect).view);
             }
             What::Tuple if piece.odd => out.extend(Row::of_tuple(bytes, self.dialect).view),
-            What::Tuple => view_of_tuple(bytes, self.dialect, out),
+            What::Tuple => views::of_tuple(bytes, self.dialect, out),
             _ => {
                 out.extend_from_slice(bytes);
                 out.push(b'\n');
