@@ -2,7 +2,7 @@
 //!
 //! Each is a [`Codec`], so that a block is decoded, and encoded again, as any coded stream is.
 
-use flate2::{Compress, Compression, Decompress, FlushDecompress, Status};
+use flate2::{Compress, Compression};
 use miniz_oxide::inflate::stream::InflateState;
 use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
 
@@ -12,7 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::input::{Input, Source};
 use crate::layer::Cx;
 use crate::layer::coded::{Codec, Encoder, Heads, Need};
-use crate::layer::deflate::{Deflated, Stored};
+use crate::layer::deflate::{Deflated, Inflate, Stored};
 
 /// Bytes that one read of a block brings.
 const READ: usize = 64 * 1024;
@@ -85,7 +85,7 @@ impl Codec for Coded {
                 let state = if second {
                     State::Second(InflateState::new_boxed(DataFormat::Zlib))
                 } else {
-                    State::First(Decompress::new(true))
+                    State::First(Zlib::new())
                 };
                 Ok(Box::new(Inflated { input: Input::new(source, READ), state, ended: false }))
             }
@@ -107,10 +107,57 @@ impl Codec for Coded {
 
 /// Two decoders, which compare the checksum at the end.
 enum State {
-    /// That of the encoder.
-    First(Decompress),
+    /// Our own, the faster one.
+    First(Zlib),
     /// For the second look.
     Second(Box<InflateState>),
+}
+
+/// Where a stream in zlib's format (RFC 1950) is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Head,
+    Body,
+    Tail,
+}
+
+/// Decodes zlib's format.
+struct Zlib {
+    body: Inflate,
+    place: Place,
+    /// Adler-32 of what was made.
+    sum: u32,
+}
+
+impl Zlib {
+    fn new() -> Self {
+        Self { body: Inflate::new(false), place: Place::Head, sum: 1 }
+    }
+
+    fn step(&mut self, input: &[u8], out: &mut [u8]) -> Step {
+        match self.place {
+            Place::Head => {
+                let Some([method, flags]) = input.first_chunk() else { return Some((0, 0, false)) };
+                let whole = u16::from_be_bytes([*method, *flags]).is_multiple_of(31);
+                // Deflate, a window that there is, and no dictionary.
+                let known = method & 0x0f == 8 && method >> 4 <= 7 && flags & 0x20 == 0;
+                self.place = Place::Body;
+                (whole && known).then_some((2, 0, false))
+            }
+            Place::Body => {
+                let step = self.body.step(input, out)?;
+                self.sum = zlib_rs::adler32::adler32(self.sum, out.get(..step.made)?);
+                if step.done {
+                    self.place = Place::Tail;
+                }
+                Some((step.used, step.made, false))
+            }
+            Place::Tail => match input.first_chunk() {
+                None => Some((0, 0, false)),
+                Some(sum) => (u32::from_be_bytes(*sum) == self.sum).then_some((4, 0, true)),
+            },
+        }
+    }
 }
 
 /// What a step came to: bytes used and made, and whether the stream has ended; `None`: the data is invalid.
@@ -119,13 +166,7 @@ type Step = Option<(usize, usize, bool)>;
 impl State {
     fn step(&mut self, input: &[u8], out: &mut [u8]) -> Step {
         match self {
-            State::First(state) => {
-                let (before, had) = (state.total_in(), state.total_out());
-                let status = state.decompress(input, out, FlushDecompress::None).ok()?;
-                let used = usize::try_from(state.total_in() - before).ok()?;
-                let made = usize::try_from(state.total_out() - had).ok()?;
-                Some((used, made, status == Status::StreamEnd))
-            }
+            State::First(state) => state.step(input, out),
             State::Second(state) => {
                 let step = miniz_oxide::inflate::stream::inflate(state, input, out, MZFlush::None);
                 let ended = match step.status {

@@ -11,7 +11,7 @@ use super::spelled;
 
 /// What stands between two texts of a view: white space, so that nothing goes on behind it, and none that a value or name may
 /// have within.
-const BETWEEN: u8 = 0x0c;
+pub const BETWEEN: u8 = 0x0c;
 
 /// How the text of a part is spelled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -281,44 +281,10 @@ impl Row {
     }
 }
 
-/// Adds the view of a row of `COPY` to `out`, as [`Row::of_line`] makes it, and no more: a row is searched far more often than edited.
-pub fn view_of_copy(raw: &[u8], out: &mut Vec<u8>) {
-    let line = raw.strip_suffix(b"\n").unwrap_or(raw);
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    if memchr::memchr_iter(b'\t', line).any(|tab| tab > 0 && line.get(tab - 1) == Some(&b'\\')) {
-        // A tab that may be escaped.
-        return out.extend(Row::of_line(raw, &How::Copy).view);
-    }
-    for text in line.split(|b| *b == b'\t').filter(|text| *text != b"\\N") {
-        match text.strip_prefix(b"\\\\x").filter(|digits| is_hex(digits)) {
-            None => {
-                decode(text, &How::Copy, out);
-                if let Some(how) = spelled::octal(text, &How::Copy) {
-                    out.push(BETWEEN);
-                    decode(text, &how, out);
-                }
-                for digits in spelled::hex(text, 0) {
-                    out.push(BETWEEN);
-                    decode(text.get(digits).unwrap_or_default(), &How::Hex, out);
-                }
-            }
-            Some(digits) => {
-                decode(digits, &How::Plain, out);
-                out.push(BETWEEN);
-                decode(digits, &How::Hex, out);
-            }
-        }
-        out.push(BETWEEN);
-    }
-}
-
-fn decode(text: &[u8], how: &How, out: &mut Vec<u8>) {
+/// Adds a decoded text to `out`.
+pub fn decode(text: &[u8], how: &How, out: &mut Vec<u8>) {
     for (_, piece) in (Decode { text, at: 0, how }) {
-        match piece {
-            Out::Run(run) => out.extend_from_slice(run),
-            Out::Byte(byte) => out.push(byte),
-            Out::Char(c) => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
-        }
+        piece.write(out);
     }
 }
 
@@ -327,7 +293,8 @@ fn is_escaped(text: &[u8]) -> bool {
     text.iter().rev().take_while(|b| **b == b'\\').count() % 2 == 1
 }
 
-fn is_hex(digits: &[u8]) -> bool {
+/// Whether these are hex digits, two a byte.
+pub fn is_hex(digits: &[u8]) -> bool {
     digits.len().is_multiple_of(2) && digits.iter().all(u8::is_ascii_hexdigit)
 }
 
@@ -335,13 +302,17 @@ fn is_hex(digits: &[u8]) -> bool {
 fn spelled(raw: &[u8], range: &Range<usize>, backslash: bool, dialect: Dialect) -> (Range<usize>, How) {
     let quote = raw.get(range.end.saturating_sub(1)).copied().unwrap_or(b'\'');
     let prefix = usize::from(matches!(raw.get(range.start), Some(b'e' | b'E')));
-    let escape = match (backslash, dialect.kind) {
+    let start = range.start + prefix + 1;
+    (start..range.end.saturating_sub(1).max(start), How::Quoted(quote, escape(backslash, dialect)))
+}
+
+/// What backslashes do in a string in which they escape or not.
+pub fn escape(backslash: bool, dialect: Dialect) -> Escape {
+    match (backslash, dialect.kind) {
         (false, _) => Escape::None,
         (true, Kind::Mysql) => Escape::Mysql,
         (true, _) => Escape::Postgres,
-    };
-    let start = range.start + prefix + 1;
-    (start..range.end.saturating_sub(1).max(start), How::Quoted(quote, escape))
+    }
 }
 
 /// The marks of `replace(replace('…','\n',char(10)),'\r',char(13))`.
@@ -378,6 +349,17 @@ pub enum Out<'t> {
     Char(char),
 }
 
+impl Out<'_> {
+    /// Adds it to `out`.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Out::Run(run) => out.extend_from_slice(run),
+            Out::Byte(byte) => out.push(*byte),
+            Out::Char(c) => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+}
+
 /// Decodes a part's text step by step; with each, how many raw bytes it took.
 pub struct Decode<'t> {
     /// The raw text.
@@ -398,7 +380,7 @@ impl<'t> Iterator for Decode<'t> {
             How::Copy | How::Tab | How::Octal(_, None) => memchr::memchr(b'\\', rest).unwrap_or(rest.len()),
             How::Quoted(quote, Escape::None) => memchr::memchr(*quote, rest).unwrap_or(rest.len()),
             How::Quoted(quote, _) | How::Octal(_, Some(quote)) => {
-                memchr::memchr2(*quote, b'\\', rest).unwrap_or(rest.len())
+                lex::either(*quote, b'\\', rest).unwrap_or(rest.len())
             }
             How::Hex => 0,
             How::Marked(marks) => {

@@ -96,6 +96,9 @@ pub enum Token {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Short;
 
+/// Bytes in which [`either`] looks by itself.
+const NEAR: usize = 32;
+
 /// A byte of a word or number.
 pub fn in_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'@' | 0x80..)
@@ -183,19 +186,44 @@ fn comment(text: &[u8], at: usize, eof: bool, dialect: Dialect) -> Result<(Token
 }
 
 /// One past the quote that closes the string whose inside starts at `at`; doubled quotes are a part of it.
-pub fn quoted(text: &[u8], mut at: usize, quote: u8, backslash: bool, eof: bool) -> Result<usize, Short> {
+pub fn quoted(text: &[u8], at: usize, quote: u8, backslash: bool, eof: bool) -> Result<usize, Short> {
+    closed(text, at, quote, backslash, eof).map(|(end, _)| end)
+}
+
+/// As [`quoted`], and whether an escape stands in the string.
+fn closed(text: &[u8], mut at: usize, quote: u8, backslash: bool, eof: bool) -> Result<(usize, bool), Short> {
+    let mut escaped = false;
     loop {
         let rest = text.get(at..).unwrap_or_default();
-        let found = if backslash { memchr::memchr2(quote, b'\\', rest) } else { memchr::memchr(quote, rest) };
+        let found = if backslash { either(quote, b'\\', rest) } else { memchr::memchr(quote, rest) };
         let place = at + found.ok_or(Short)?;
         let next = text.get(place + 1);
         at = match next {
             _ if text[place] != quote => place + 2,
             Some(byte) if *byte == quote => place + 2,
             None if !eof => return Err(Short),
-            _ => return Ok(place + 1),
+            _ => return Ok((place + 1, escaped)),
         };
+        escaped = true;
     }
+}
+
+/// Where `a` or `b` stands first in `text`. Own code before `memchr`'s, whose call costs more than the few bytes between two escapes.
+#[inline]
+pub fn either(a: u8, b: u8, text: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // The lowest bit that is set is that of a byte that is 0; others may be wrong.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
+    let (words, _) = text.get(..text.len().min(NEAR)).unwrap_or_default().as_chunks::<8>();
+    for (i, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = zeros(word ^ ONES * u64::from(a)) | zeros(word ^ ONES * u64::from(b));
+        if found != 0 {
+            return Some(8 * i + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let near = 8 * words.len();
+    memchr::memchr2(a, b, &text[near..]).map(|n| near + n)
 }
 
 /// `$tag$ … $tag$`, or the sign alone.
@@ -223,6 +251,8 @@ pub struct Tuple {
     pub values: u32,
     /// Whether a value's text may differ from its bytes: an escape, a doubled quote, hex digits, a function.
     pub escaped: bool,
+    /// `escaped`, and not by escapes in strings of single quotes alone.
+    pub odd: bool,
     /// A comment stands in it.
     pub comment: bool,
     /// A value as no dump writes it, whose text is not read: of strings one behind another, or with escapes of its own (`U&''`).
@@ -231,7 +261,7 @@ pub struct Tuple {
 
 /// The tuple whose `(` stands at `at`. `Ok(None)`: a statement's end inside of it.
 pub fn tuple(text: &[u8], mut at: usize, eof: bool, dialect: Dialect) -> Result<Option<Tuple>, Short> {
-    let mut out = Tuple { end: 0, values: 0, escaped: false, comment: false, joined: false };
+    let mut out = Tuple { end: 0, values: 0, escaped: false, odd: false, comment: false, joined: false };
     let (mut depth, mut any, mut after_string) = (0u32, false, false);
     while at < text.len() {
         let byte = text[at];
@@ -239,15 +269,20 @@ pub fn tuple(text: &[u8], mut at: usize, eof: bool, dialect: Dialect) -> Result<
         after_string &= byte == b' ';
         match byte {
             b'\'' => {
-                let end = quoted(text, at + 1, b'\'', dialect.backslash, eof)?;
-                let inner = &text[at + 1..end - 1];
-                out.escaped = out.escaped || memchr::memchr2(b'\'', b'\\', inner).is_some();
+                let (end, escaped) = closed(text, at + 1, b'\'', dialect.backslash, eof)?;
+                // Where a backslash does not escape, it may stand before digits.
+                let digits = || !dialect.backslash && memchr::memchr(b'\\', &text[at + 1..end - 1]).is_some();
+                out.escaped = out.escaped || escaped || digits();
                 out.joined |= behind;
                 (at, any, after_string) = (end, true, true);
             }
-            b'0'..=b'9' | b'.' | b'+' | b' ' => {
-                any |= byte != b' ';
-                at += 1;
+            b' ' => at += 1,
+            b'0'..=b'9' | b'.' | b'+' => {
+                let number = text[at..].iter().take_while(|b| matches!(b, b'0'..=b'9' | b'.'));
+                (at, any) = (at + number.count().max(1), true);
+            }
+            b'N' if text[at..].starts_with(b"NULL") && text.get(at + 4).is_some_and(|b| matches!(b, b',' | b')')) => {
+                (at, any) = (at + 4, true);
             }
             b',' => {
                 out.values += u32::from(depth == 1);
@@ -255,7 +290,7 @@ pub fn tuple(text: &[u8], mut at: usize, eof: bool, dialect: Dialect) -> Result<
             }
             b'(' => {
                 depth += 1;
-                out.escaped |= depth > 1;
+                out.odd |= depth > 1;
                 at += 1;
             }
             b')' => {
@@ -264,6 +299,7 @@ pub fn tuple(text: &[u8], mut at: usize, eof: bool, dialect: Dialect) -> Result<
                 if depth == 0 {
                     out.end = at;
                     out.values += u32::from(any);
+                    out.escaped |= out.odd;
                     return Ok(Some(out));
                 }
             }
@@ -292,7 +328,7 @@ pub fn tuple(text: &[u8], mut at: usize, eof: bool, dialect: Dialect) -> Result<
                     Token::Blank | Token::Sign(_) => true,
                     _ => false,
                 };
-                out.escaped |= !plain;
+                out.odd |= !plain;
                 any |= !matches!(token, Token::Blank | Token::Comment);
                 at = end;
             }

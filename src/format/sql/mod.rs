@@ -27,6 +27,7 @@ mod tests;
 mod tuples;
 mod types;
 mod values;
+mod views;
 pub mod walk;
 
 use crate::error::Result;

@@ -6,6 +6,7 @@ mod touched;
 use std::ops::Range;
 use std::sync::Arc;
 
+use self::touched::Cut;
 use super::bind::{Binder, End, State};
 use super::cells::{How, Row};
 use super::ddl::{self, Ddl};
@@ -42,7 +43,9 @@ pub struct Run<'r> {
     tuples: Tuples,
     object: Object,
     marks: Marks,
-    pieces: Vec<Piece>,
+    cuts: Vec<Cut>,
+    /// The text of pieces, where it is not their bytes: a buffer that is used again.
+    clear: Vec<u8>,
     /// The table whose rows come.
     target: Option<Target<'r>>,
     /// What was counted of it since.
@@ -105,7 +108,8 @@ impl<'r> Run<'r> {
             tuples: Tuples::default(),
             object: Object::default(),
             marks: Marks::default(),
-            pieces: Vec::new(),
+            cuts: Vec::new(),
+            clear: Vec::new(),
             target: None,
             table: Table::default(),
             last: Vec::new(),
@@ -164,15 +168,14 @@ impl Batch for Run<'_> {
     fn batch(&mut self, window: &[u8], eof: bool, cx: &mut Cx<'_>) -> Result<usize> {
         let mut done = 0;
         let most = cx.search.limits.max_record;
-        let mut pieces: Vec<(Range<usize>, Piece)> = Vec::new();
-        let mut cut = std::mem::take(&mut self.pieces);
+        let mut cuts = std::mem::take(&mut self.cuts);
+        cuts.clear();
         let mut failure = None;
-        while let Some(rest) = window.get(done..).filter(|rest| !rest.is_empty() && cut.len() < MAX_PIECES) {
+        while let Some(rest) = window.get(done..).filter(|rest| !rest.is_empty() && cuts.len() < MAX_PIECES) {
             match self.walk.next(rest, eof) {
                 Ok(Some(piece)) if piece.len as u64 > most => return Err(ruling::too_long(most)),
                 Ok(Some(piece)) => {
-                    pieces.push((done..done + piece.len, piece));
-                    cut.push(piece);
+                    cuts.push(Cut { at: done, piece, end: 0, spelled: false, touched: false });
                     done += piece.len;
                 }
                 Ok(None) => break,
@@ -182,23 +185,27 @@ impl Batch for Run<'_> {
                 }
             }
         }
-        cut.clear();
-        self.pieces = cut;
         let text = window.get(..done).unwrap_or_default();
-        let touched = self.touched(text, &pieces, cx)?;
+        self.touched(text, &mut cuts, cx)?;
         // Where a stretch of rows begins that stay: most do, and are kept together.
         let mut quiet: Option<usize> = None;
-        for ((range, piece), touched) in pieces.into_iter().zip(touched) {
-            let at = range.start;
-            if !touched && piece.what == What::Row && self.passes(text.get(range.clone()).unwrap_or_default(), cx) {
+        for (i, cut) in cuts.iter().enumerate() {
+            let (at, range) = (cut.at, cut.at..cut.at + cut.piece.len);
+            let bytes = text.get(range.clone()).unwrap_or_default();
+            if self.passes(cut, bytes, cuts.get(i + 1)) {
+                if cut.piece.what != What::Comma {
+                    cx.tally.read += 1;
+                    self.table.count(Change::None);
+                }
                 quiet.get_or_insert(at);
                 continue;
             }
             if let Some(start) = quiet.take() {
                 self.sheet.keep(text.get(start..at).unwrap_or_default())?;
             }
-            self.piece(text, range, piece, touched, cx).map_err(|error| self.locate(error, text, at, cx))?;
+            self.piece(text, range, cut.piece, cut.touched, cx).map_err(|error| self.locate(error, text, at, cx))?;
         }
+        self.cuts = cuts;
         if let Some(start) = quiet {
             self.sheet.keep(text.get(start..).unwrap_or_default())?;
         }
@@ -253,18 +260,6 @@ impl Batch for Run<'_> {
 }
 
 impl Run<'_> {
-    /// Whether a row of `COPY` without a candidate stays for all that is known of its table; counts it if so.
-    fn passes(&mut self, raw: &[u8], cx: &mut Cx<'_>) -> bool {
-        let whole =
-            |target: &Target<'_>| target.columns.is_empty() || tabs(raw, &self.line) + 1 == target.columns.len();
-        let passes = self.binder.is_idle() && self.target.as_ref().is_some_and(whole);
-        if passes {
-            cx.tally.read += 1;
-            self.table.count(Change::None);
-        }
-        passes
-    }
-
     fn piece(&mut self, text: &[u8], range: Range<usize>, piece: Piece, touched: bool, cx: &mut Cx<'_>) -> Result<()> {
         let bytes = text.get(range.clone()).unwrap_or_default();
         let at = self.base + range.start as u64;
@@ -364,7 +359,7 @@ impl Run<'_> {
         let Some(target) = &self.target else {
             return Err(Error::new(Fault::Damaged, "rows of no table"));
         };
-        let values = if tuple { piece.values as usize } else { tabs(raw, &self.line) + 1 };
+        let values = self.values(&piece, raw);
         if !target.columns.is_empty() && values != target.columns.len() {
             return Err(Error::new(
                 Fault::Damaged,

@@ -5,16 +5,21 @@
 //! in the raw text.
 
 use std::ops::Range;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use super::cells::{Escape, How};
 
 /// Hex digits behind `\x` of less bytes are not looked at: shorter than any identifier.
 const LEAST: usize = 4;
+/// What stands before hex digits.
+static MARK: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\\x"));
 
 /// Runs of hex digits that stand for bytes in `text`, which begins at `from`.
 pub fn hex(text: &[u8], from: usize) -> Vec<Range<usize>> {
     let mut out = Vec::new();
-    for at in memchr::memmem::find_iter(text, b"\\x") {
+    for at in MARK.find_iter(text) {
         let start = at + 2;
         let digits = text.get(start..).unwrap_or_default().iter().take_while(|b| b.is_ascii_hexdigit()).count();
         if digits / 2 >= LEAST {

@@ -2,11 +2,12 @@ use proptest::prelude::*;
 
 use super::cells::Value::{Bare, Bytes, Expression, Null, Text};
 use super::cells::{self, Decode, Escape, How, Out, Row};
-use super::lex::{Dialect, Kind};
+use super::lex::{self, Dialect, Kind};
 use super::rows::Target;
 use super::schema::{OnDelete, Schema};
 use super::types::{Class, Fold};
 use super::values::{Quick, quick};
+use super::views;
 use super::walk::{Piece, Walk, What};
 use crate::error::Result;
 
@@ -269,7 +270,7 @@ proptest! {
             let raw = [cells.join(&b'\t'), b"\n".to_vec()].concat();
             let row = Row::of_line(&raw, &How::Copy);
             let mut view = Vec::new();
-            cells::view_of_copy(&raw, &mut view);
+            views::of_copy(&raw, &mut view);
             prop_assert_eq!(&view, &row.view);
             (raw, row)
         } else {
@@ -280,6 +281,22 @@ proptest! {
             }).collect();
             let raw = [b"(", spelled.join(&b',').as_slice(), b")"].concat();
             let row = Row::of_tuple(&raw, dialect);
+            let told = lex::tuple(&raw, 0, true, dialect).unwrap().unwrap();
+            prop_assert_eq!(told.end, raw.len());
+            if !told.odd {
+                let mut view = Vec::new();
+                views::of_tuple(&raw, dialect, &mut view);
+                let mut rest = view.as_slice();
+                for part in &row.parts {
+                    let text = &row.view[part.view.clone()];
+                    let spelled = memchr::memchr2(b'\'', b'\\', &raw[part.raw.clone()]).is_some();
+                    let text = if spelled { [b"\x0c", text, b"\x0c"].concat() } else { text.to_vec() };
+                    let at = memchr::memmem::find(rest, &text);
+                    prop_assert!(at.is_some(), "{:?} is not in {:?}", text, view);
+                    rest = &rest[at.unwrap() + text.len() - usize::from(spelled)..];
+                }
+                prop_assert!(told.escaped || view == raw);
+            }
             (raw, row)
         };
         let target = Target { key: (*b"t").into(), name: String::new(), columns: Vec::new(), rule: None, line: copy.then_some(How::Copy), dialect };

@@ -37,6 +37,11 @@ impl Tuples {
         }
     }
 
+    /// Whether all before this place stays: nothing waits.
+    pub fn are_kept(&self) -> bool {
+        self.head.is_empty() && self.comma.is_empty() && self.run.is_none()
+    }
+
     /// A tuple that goes.
     pub fn dropped(&mut self, at: u64, len: u64) {
         let start = self.run.map_or(at, |run| run.start);

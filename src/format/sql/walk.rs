@@ -42,13 +42,15 @@ pub struct Piece {
     pub values: u32,
     /// Whether a value's text may differ from its bytes.
     pub escaped: bool,
+    /// Whether that is by more than escapes in strings of single quotes.
+    pub odd: bool,
     /// Whether a comment stands in a tuple.
     pub comment: bool,
 }
 
 impl Piece {
     fn new(len: usize, what: What) -> Self {
-        Self { len, what, values: 0, escaped: false, comment: false }
+        Self { len, what, values: 0, escaped: false, odd: false, comment: false }
     }
 }
 
@@ -220,11 +222,11 @@ impl Walk {
         match lex::tuple(window, 0, eof, self.dialect) {
             Ok(Some(tuple)) => {
                 self.state = State::After;
-                let lex::Tuple { end, values, escaped, comment, joined } = tuple;
+                let lex::Tuple { end, values, escaped, odd, comment, joined } = tuple;
                 if joined {
                     return Err(damaged("a value of several strings, or with U&"));
                 }
-                Ok(Some(Piece { len: end, what: What::Tuple, values, escaped, comment }))
+                Ok(Some(Piece { len: end, what: What::Tuple, values, escaped, odd, comment }))
             }
             Ok(None) => Err(damaged("an INSERT ends inside of a tuple")),
             Err(Short) if eof => Err(damaged("the dump ends inside of a tuple")),
@@ -235,6 +237,11 @@ impl Walk {
     /// What comes behind a tuple: a comma and the blanks before the next one, or the statement's rest.
     fn after(&mut self, window: &[u8], eof: bool) -> Result<Option<Piece>> {
         let (mut at, mut comma) = (0, false);
+        // As `mysqldump` writes it.
+        if window.starts_with(b",(") {
+            self.state = State::Tuple;
+            return Ok(Some(Piece::new(1, What::Comma)));
+        }
         while at < window.len() {
             let (token, end) = match lex::token(window, at, eof, self.dialect) {
                 Ok(token) => token,
