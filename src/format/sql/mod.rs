@@ -17,6 +17,7 @@ pub mod lex;
 mod marks;
 mod pairs;
 mod quiet;
+mod reading;
 mod rows;
 mod run;
 mod same;

@@ -518,8 +518,9 @@ impl Run<'_> {
             }
             // Computed columns are in no row of `SQLite`'s, and in all of others'.
             None if self.dialect.kind == Kind::Sqlite => {
-                let own =
-                    super::schema::of_sqlite(&into.table).iter().map(|name| Column::unknown(name.as_bytes().to_vec()));
+                // `.schema` tells of the shell's own tables, and a dump does not.
+                let own = if known.is_empty() { super::schema::of_sqlite(&into.table) } else { &[] };
+                let own = own.iter().map(|name| Column::unknown(name.as_bytes().to_vec()));
                 known.into_iter().filter(|column| !column.generated).chain(own).collect()
             }
             None => known,

@@ -130,7 +130,7 @@ fn definitions_are_read() {
     ];
     assert_eq!(columns, want);
     assert!(table.columns[5].generated && table.primary == [b"id".to_vec()]);
-    assert_eq!((schema.keys.len(), schema.keys[0].on_delete), (1, OnDelete::SetNull));
+    assert_eq!((schema.keys.len(), schema.keys[0].on_delete.clone()), (1, OnDelete::SetNull));
     let mut schema = Schema::default();
     let text = "CREATE TABLE `T` (`id` int(10) unsigned NOT NULL, `key` enum('a','b') NOT NULL, `f` tinyint(1), PRIMARY KEY (`id`), UNIQUE KEY `u` (`key`(3)), KEY `k` (`f`), CONSTRAINT `x` FOREIGN KEY (`f`) REFERENCES `p` (`q`) ON DELETE CASCADE ON UPDATE SET NULL) ENGINE=InnoDB;";
     schema.read(text.as_bytes(), MYSQL).unwrap();
