@@ -195,3 +195,69 @@ fn rows_of_a_table_of_the_shells_own_with_its_definition() {
     assert_eq!(ran.expect(0).status("x.sql"), "rewritten");
     assert_eq!(world.get("src/x.sql"), data.replace("INSERT INTO users VALUES(48213,'x');\n", "").as_bytes());
 }
+
+/// A stream that ends among the lines that begin each dump is one that was cut there, and no clean one.
+#[test]
+fn a_header_alone_is_no_dump() {
+    let postgres = "--\n-- PostgreSQL database dump\n--\n\n\\restrict abc\n\n";
+    let maria = "/*M!999999\\- enable the sandbox mode */ \n-- MariaDB dump 10.19  Distrib 10.11.19-MariaDB\n--\n-- Host: localhost    Database: shop\n";
+    let world = World::new(ALICE);
+    for (header, end) in [
+        (
+            postgres,
+            "-- Dumped from database version 15.14\n-- Dumped by pg_dump version 15.14\n\nSET x = 1;\n--\n-- PostgreSQL database dump complete\n--\n\n",
+        ),
+        (
+            maria,
+            "-- ------------------------------------------------------\n-- Server version\t10.11.19-MariaDB\n\n-- Dump completed on 2026-11-22 18:00:00\n",
+        ),
+    ] {
+        let whole = format!("{header}{end}");
+        world.put("src/x.sql", &whole);
+        assert_eq!(world.scrub(&[]).expect(0).status("x.sql"), "clean");
+        let from = header.find(" dump").unwrap() + 5;
+        let ends = from..whole.find("ump complete").unwrap();
+        for cut in ends.filter(|at| whole.as_bytes()[*at] == b'\n') {
+            world.put("src/x.sql", &whole[..cut]);
+            let status = world.scrub(&[]).expect(3).status("x.sql");
+            assert!(status.starts_with("failed: sql: "), "{cut}: {status}");
+        }
+    }
+    // By hand: something follows.
+    world.put("src/x.sql", "-- PostgreSQL database dump\nCREATE TABLE t (a int);\n");
+    assert_eq!(world.scrub(&[]).expect(0).status("x.sql"), "clean");
+}
+
+/// Columns are named by attributes there, which nothing that reads text knows.
+#[test]
+fn rows_in_xml_are_no_text() {
+    let world = World::new(ALICE);
+    let dump = "<?xml version=\"1.0\"?>\n<mysqldump xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\">\n<database name=\"shop\">\n\t<table_data name=\"c\">\n\t<row>\n\t\t<field name=\"user_id\">48213</field>\n\t</row>\n\t</table_data>\n</database>\n</mysqldump>\n";
+    world.put("src/x.xml", dump);
+    assert_eq!(world.scrub(&[]).expect(3).status("x.xml"), "unsupported: mysqldump xml");
+    let asked = "<?xml version=\"1.0\"?>\n\n<resultset statement=\"select * from c\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\">\n  <row>\n\t<field name=\"user_id\">48213</field>\n  </row>\n</resultset>\n";
+    world.put("src/x.xml", asked);
+    assert_eq!(world.scrub(&[]).expect(3).status("x.xml"), "unsupported: mysqldump xml");
+    world.put("src/x.xml", "<?xml version=\"1.0\"?>\n<users>\n<user_id>7</user_id>\n</users>\n");
+    assert_eq!(world.scrub(&[]).expect(0).status("x.xml"), "clean");
+}
+
+/// Two people in a column that is too short for more than the start of a pseudonym, and takes each value once.
+#[test]
+fn short_pseudonyms_are_told_apart() {
+    let both =
+        ALICE.to_owned() + "{\"subject\":\"sub_02\",\"identifiers\":[{\"type\":\"username\",\"value\":\"bob_m\"}]}\n";
+    for most in [8, 12, 20] {
+        let data = format!(
+            "{POSTGRES}CREATE TABLE public.t (login character varying({most}) NOT NULL);
+COPY public.t (login) FROM stdin;\nalice_m\nbob_m\n\\.
+CREATE UNIQUE INDEX i ON public.t USING btree (login);
+"
+        );
+        let (got, _) = World::scrubbed(&both, PSEUDONYMS, "x.sql", data.as_bytes(), 0);
+        let got = String::from_utf8(got).unwrap();
+        let mut rows = got.split("stdin;\n").nth(1).unwrap().lines();
+        let (a, b) = (rows.next().unwrap(), rows.next().unwrap());
+        assert!(a != b && a.len().max(b.len()) <= most, "{got}");
+    }
+}

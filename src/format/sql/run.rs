@@ -497,6 +497,7 @@ impl Run<'_> {
     /// Takes aim at the table of an `INSERT` or `COPY`.
     fn aim(&mut self, head: &[u8], copy: bool, cx: &mut Cx<'_>) -> Result<()> {
         self.count_table(cx);
+        self.marks.rows();
         if !self.binder.learns() {
             cx.need(MEMORY)?;
         }

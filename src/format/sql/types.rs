@@ -263,7 +263,15 @@ impl Class {
     /// A value that the class holds, for a column that must have one; `None` if none is known.
     pub fn stand_in(&self, alias: Option<&Pseudonym>, new: &[u8]) -> Option<Vec<u8>> {
         let text = match self {
-            Class::Text(Some(most)) => return Some(new.get(..(*most).min(new.len())).unwrap_or_default().to_vec()),
+            Class::Text(Some(most)) => {
+                let cut = new.get(..(*most).min(new.len())).unwrap_or_default();
+                // Without its digits it would be everybody's.
+                let hex = alias.map(Pseudonym::hex).filter(|hex| memchr::memmem::find(cut, hex.as_bytes()).is_none());
+                let hex = hex.filter(|_| cut.len() < new.len());
+                return Some(
+                    hex.map_or_else(|| cut.to_vec(), |hex| hex.into_bytes().into_iter().take(*most).collect()),
+                );
+            }
             Class::Uuid => alias.map_or_else(|| "00000000-0000-0000-0000-000000000000".to_owned(), Pseudonym::uuid),
             Class::Inet => "0.0.0.0".to_owned(),
             Class::Integer { bits, unsigned } => match alias {
