@@ -261,3 +261,45 @@ CREATE UNIQUE INDEX i ON public.t USING btree (login);
         assert!(a != b && a.len().max(b.len()) <= most, "{got}");
     }
 }
+
+/// Rows of a partition stand under its name, and are those of its table all the same.
+#[test]
+fn partitions_of_users_are_users() {
+    let rows = |table: &str| format!("COPY public.{table} (id, name) FROM stdin;\n7\tx\n48213\ty\n\\.\n");
+    let data = format!(
+        "{POSTGRES}CREATE TABLE public.users (id integer NOT NULL, name text) PARTITION BY RANGE (id);
+CREATE TABLE public.u_new (id integer NOT NULL, name text) PARTITION BY LIST (name);
+CREATE TABLE public.u_y (id integer NOT NULL, name text);
+CREATE TABLE public.u_heir (more text) INHERITS (public.users);
+CREATE TABLE public.goods (id integer NOT NULL, name text);
+ALTER TABLE ONLY public.users ATTACH PARTITION public.u_new DEFAULT;
+ALTER TABLE ONLY public.u_new ATTACH PARTITION public.u_y DEFAULT;
+{}{}{}",
+        rows("u_y"),
+        rows("u_heir"),
+        rows("goods")
+    );
+    let (head, tail) = data.split_at(data.find("COPY public.goods").unwrap());
+    let without = head.replace("48213\ty\n", "");
+    let (got, ran) = World::scrubbed(ALICE, "", "x.sql", data.as_bytes(), 0);
+    assert_eq!(String::from_utf8(got).unwrap(), without.clone() + tail);
+    assert_eq!(ran.artifact("x.sql")["tables"]["public.u_y"], serde_json::json!({"read": 2, "dropped": 1}));
+    // So a rule for the table is one for its parts.
+    let rule = "[[rule]]\ntables = [\"users\"]\naction = \"report\"\n";
+    assert_eq!(scrubbed(rule, &data), data);
+    let rule = "[[rule]]\ntables = [\"u_heir\"]\naction = \"report\"\n";
+    let heir = data.find("COPY public.u_heir").unwrap();
+    assert_eq!(scrubbed(rule, &data), data[..heir].replace("48213\ty\n", "") + &data[heir..]);
+}
+
+/// The column `id` of users is theirs, and not a member `id` of something that is in another column.
+#[test]
+fn members_are_no_columns() {
+    let data = format!(
+        "{POSTGRES}CREATE TABLE public.users (id integer NOT NULL, liked jsonb);
+COPY public.users (id, liked) FROM stdin;\n7\t{{\"id\": 48213, \"songs\": [{{\"id\": 48213}}]}}\n8\t{{\"user\": {{\"id\": 48213}}}}\n48213\t{{}}\n\\.
+"
+    );
+    let want = data.replace("8\t{\"user\": {\"id\": 48213}}\n48213\t{}\n", "");
+    assert_eq!(scrubbed("", &data), want);
+}

@@ -34,8 +34,10 @@ const FIELD_BYTES: usize = 256;
 pub struct Target<'s> {
     /// Its name in the schema.
     pub key: Key,
-    /// Its name as the matcher knows it.
+    /// Its name, as the report has it.
     pub name: String,
+    /// The name by which the matcher knows it: that of the table of users of which it is a part, if so.
+    pub known_as: String,
     /// The columns that the rows have, in their order; empty if they are not known.
     pub columns: Vec<Column>,
     /// The rule that fits.
@@ -110,7 +112,7 @@ impl Target<'_> {
     ) -> Result<Option<(Ruling, Touched)>> {
         let row = self.row(raw);
         let fields = self.fields(&row, cx)?;
-        let unit = Unit { text: &row.view, fields: &fields, table: Some(&self.name) };
+        let unit = Unit { text: &row.view, fields: &fields, table: Some(&self.known_as) };
         let mut hits: Vec<Hit> = Vec::new();
         cx.search.engine.hits(&unit, &mut hits);
         if hits.is_empty() && stays.is_none() {

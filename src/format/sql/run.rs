@@ -25,7 +25,7 @@ use crate::layer::cx::Leaf;
 use crate::layer::ruling::{self, Batch, Sheet};
 use crate::layer::tables::{Change, Table, Tables};
 use crate::matcher::Unit;
-use crate::policy::Policy;
+use crate::policy::{Policy, is_user_table};
 
 /// Pieces cut ahead at one time: bounds what is kept for each, whatever the window.
 const MAX_PIECES: usize = 1 << 16;
@@ -530,13 +530,15 @@ impl Run<'_> {
         let name = String::from_utf8_lossy(&names.join(&b'.')).into_owned();
         let plain =
             into.rest.iter().all(|part| part.is("FROM") || part.is("STDIN") || part.sign(b';') || part.is("WITH"));
-        let rule = self.policy.rule(&self.trail, Some(&name));
+        let names = names_of(schema, &key, &name);
+        let rule = self.policy.rule_of(&self.trail, &names);
+        let known_as = names.into_iter().find(|name| is_user_table(name)).unwrap_or_else(|| name.clone());
         if self.dialect.kind == Kind::Sqlite && (name == "sqlite_schema" || name == "sqlite_master") {
             self.refuse("virtual tables".to_owned())?;
         }
         let missing = columns.is_empty() && (into.columns.is_none() || copy && !plain);
         let line = copy.then(|| self.line.clone());
-        let target = Target { key, name, columns, rule, line, dialect: self.dialect };
+        let target = Target { key, name, known_as, columns, rule, line, dialect: self.dialect };
         self.binder.aim(&self.schema, &target);
         self.target = Some(target);
         self.last = head.to_vec();
@@ -548,6 +550,13 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// The names of the table `key`, and of those of which it is a part; `own` is how its rows name it.
+fn names_of(schema: &Schema, key: &Key, own: &str) -> Vec<String> {
+    let above = schema.kin(key).into_iter().skip(1);
+    let above = above.map(|key| String::from_utf8_lossy(Schema::named(&key)).into_owned());
+    std::iter::once(own.to_owned()).chain(above).collect()
 }
 
 /// What was said of rows that left would have to change: their stream cannot be read again.

@@ -62,6 +62,8 @@ pub struct Table {
     pub bare: bool,
     /// The table of which it is a partition.
     pub parent: Option<Key>,
+    /// Tables whose columns it inherits, and among whose rows its own are shown.
+    pub inherits: Vec<Key>,
     /// Columns of the primary key.
     pub primary: Vec<Vec<u8>>,
     /// Names in what tells to which partition a row belongs, where a row that changes there might belong to none.
@@ -145,7 +147,8 @@ impl Schema {
         let own = self.database.clone();
         let moved = |key: &Key| -> Key { [&own, key.get(from.len()..).unwrap_or_default()].concat().into() };
         for (key, table) in given.tables.iter().filter(|(key, _)| Self::database(key) == from) {
-            self.add(moved(key), Table { parent: table.parent.as_ref().map(moved), ..table.clone() });
+            let (parent, inherits) = (table.parent.as_ref().map(moved), table.inherits.iter().map(moved).collect());
+            self.add(moved(key), Table { parent, inherits, ..table.clone() });
         }
         for key in given.keys.iter().filter(|key| Self::database(&key.from) == from) {
             self.keys.push(ForeignKey { from: moved(&key.from), to: moved(&key.to), ..key.clone() });
@@ -230,6 +233,18 @@ impl Schema {
             }
         }
         false
+    }
+
+    /// The table, and those of which it is a part or an heir: whoever reads these reads its rows. At most 64.
+    pub fn kin(&self, key: &Key) -> Vec<Key> {
+        let (mut out, mut at) = (vec![Arc::clone(key)], 0);
+        while let Some(table) = out.get(at).filter(|_| at < 64).and_then(|key| self.tables.get(key)) {
+            let above = table.parent.iter().chain(&table.inherits).cloned();
+            out.extend(above.collect::<Vec<_>>());
+            at += 1;
+        }
+        out.truncate(64);
+        out
     }
 
     /// Whether the partition to which rows of `key` belong hangs on that column.
@@ -342,7 +357,9 @@ impl Schema {
                 let mut inherited = Vec::new();
                 for item in read.items(close + 3, read.close(close + 2)?) {
                     let (parent, _) = dotted(read.parts, item.start)?;
-                    let parent = self.tables.get(&self.key(&parent, read.dialect))?;
+                    let key = self.key(&parent, read.dialect);
+                    let parent = self.tables.get(&key)?;
+                    table.inherits.push(key);
                     inherited.extend(parent.columns.iter().cloned());
                 }
                 inherited.append(&mut table.columns);

@@ -282,7 +282,7 @@ proptest! {
             let row = Row::of_tuple(&raw, dialect);
             (raw, row)
         };
-        let target = Target { key: (*b"t").into(), name: String::new(), columns: Vec::new(), rule: None, line: copy.then_some(How::Copy), dialect };
+        let target = Target { key: (*b"t").into(), name: String::new(), known_as: String::new(), columns: Vec::new(), rule: None, line: copy.then_some(How::Copy), dialect };
         for (at, cell) in row.cells.iter().enumerate() {
             let text = row.parts.iter().find(|part| part.cell == at).map(|part| &row.view[part.view.clone()]);
             match quick(&target, &raw, at) {
