@@ -96,7 +96,7 @@ INSERT INTO c VALUES (1,1,48213),(2,1,7);
 
 #[test]
 fn domains_hold_what_their_types_do() {
-    let domain = "CREATE DOMAIN public.who AS integer NOT NULL;\n";
+    let domain = "CREATE DOMAIN public.who AS integer NOT NULL;\n\n\nALTER DOMAIN public.who OWNER TO postgres;\n";
     assert_eq!(referring(domain, "r public.who", " ON DELETE SET NULL").0, "2\t7\n", "a domain takes no NULL");
     let of = "CREATE DOMAIN public.of_who AS public.who;\n";
     assert_eq!(referring(&format!("{domain}{of}"), "r public.of_who", "").0, "2\t7\n");

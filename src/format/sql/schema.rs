@@ -292,7 +292,7 @@ impl Schema {
             return Ok(false);
         }
         let table = (1..5).find(|at| is(*at, "TABLE"));
-        let typed = ["TYPE", "DOMAIN", "UNIQUE"].iter().any(|word| is(1, word));
+        let typed = is(0, "CREATE") && ["TYPE", "DOMAIN", "UNIQUE"].iter().any(|word| is(1, word));
         if table.is_none() && !typed {
             return Ok(false);
         }
