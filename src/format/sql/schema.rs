@@ -406,7 +406,9 @@ impl Schema {
                 table.primary = vec![name.clone()];
             }
             column.unique |= part.is("UNIQUE");
-            if part.is("DEFAULT") {
+            // `ON DELETE SET DEFAULT` gives none.
+            let set = i.checked_sub(1).and_then(|before| rest.get(before)).is_some_and(|before| before.is("SET"));
+            if part.is("DEFAULT") && !set {
                 column.default = types::default(rest.get(i + 1..).unwrap_or_default(), read.dialect);
             }
             // An identity column has values of its own.
