@@ -303,3 +303,27 @@ COPY public.users (id, liked) FROM stdin;\n7\t{{\"id\": 48213, \"songs\": [{{\"i
     let want = data.replace("8\t{\"user\": {\"id\": 48213}}\n48213\t{}\n", "");
     assert_eq!(scrubbed("", &data), want);
 }
+
+/// What is looked for stands there in other bytes.
+#[test]
+fn other_character_sets_hide_what_is_beyond_ascii() {
+    let jose = "{\"subject\":\"sub_01\",\"identifiers\":[{\"type\":\"username\",\"value\":\"jos\u{e9}\"},{\"type\":\"ip\",\"value\":\"203.0.113.7\"}]}\n";
+    let rows = b"CREATE TABLE t (username text);\nINSERT INTO t VALUES ('jos\xe9');\n";
+    for (set, other) in [
+        ("SET client_encoding = 'LATIN1';\n", true),
+        ("SET client_encoding = 'UTF8';\n", false),
+        ("/*!40101 SET NAMES latin1 */;\n", true),
+        ("/*!40101 SET NAMES utf8mb4 */;\n", false),
+        ("/*!40101 SET NAMES binary */;\n", false),
+        ("/*!40101 SET @OLD_CHARACTER_SET_CLIENT=@@CHARACTER_SET_CLIENT */;\n", false),
+    ] {
+        let data = [set.as_bytes(), rows].concat();
+        for (registry, refused) in [(jose, other), (ALICE, false)] {
+            let world = World::new(registry);
+            world.put("src/x.sql", &data);
+            let ran = world.scrub(&[]);
+            let want = if refused { "unsupported: character set of the dump" } else { "clean" };
+            assert_eq!(ran.status("x.sql"), want, "{set}");
+        }
+    }
+}

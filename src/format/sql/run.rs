@@ -24,7 +24,7 @@ use crate::layer::Cx;
 use crate::layer::cx::Leaf;
 use crate::layer::ruling::{self, Batch, Sheet};
 use crate::layer::tables::{Change, Table, Tables};
-use crate::matcher::Unit;
+use crate::matcher::{Type, Unit};
 use crate::policy::{Policy, is_user_table};
 
 /// Pieces cut ahead at one time: bounds what is kept for each, whatever the window.
@@ -316,7 +316,12 @@ impl Run<'_> {
         } else {
             self.schema.turn(bytes, self.dialect);
         }
-        if walk::is_foreign_set(bytes) {
+        // Values are looked for as UTF-8 has them.
+        let beyond = || {
+            let shapes = |kind| matches!(kind, Type::Ip | Type::Uuid | Type::Phone);
+            cx.search.needles.values().any(|(_, value)| !shapes(value.kind) && !value.bytes().is_ascii())
+        };
+        if walk::is_foreign_set(bytes) || quiet::is_other_set(bytes, self.dialect) && beyond() {
             self.refuse("character set of the dump".to_owned())?;
         }
         if let Some(seam) = self.object.seam(bytes) {
