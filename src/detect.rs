@@ -69,6 +69,9 @@ impl Detect for Tables {
         if format::sql::is_marked(head) {
             return self.format_named(format::sql::NAME);
         }
+        if format::sql::is_xml(head) {
+            return Fit::Unsupported(known::MYSQL_XML);
+        }
         if !text::is_text(head, whole) {
             return if known::names_encrypted(hint.name) { Fit::Unsupported(known::ENCRYPTED) } else { Fit::Unknown };
         }

@@ -304,13 +304,25 @@ pub struct Policy {
 impl Policy {
     /// The first rule that fits a stream of this `trail` (path relative to SOURCE, members joined by `!`) and `table`.
     pub fn rule(&self, trail: &[u8], table: Option<&str>) -> Option<&Rule> {
+        self.rule_of(trail, table.as_slice())
+    }
+
+    /// As [`Self::rule`], of a table of several names: its own, and those of tables of which it is a part.
+    pub fn rule_of<T: AsRef<str>>(&self, trail: &[u8], tables: &[T]) -> Option<&Rule> {
         use std::os::unix::ffi::OsStrExt;
         let path = std::path::Path::new(std::ffi::OsStr::from_bytes(trail));
         self.rules.iter().find(|rule| {
             (rule.files.is_empty() || rule.files.iter().any(|glob| glob.matcher.is_match(path)))
-                && (rule.tables.is_empty() || table.is_some_and(|t| rule.tables.iter().any(|want| is_table(want, t))))
+                && (rule.tables.is_empty()
+                    || tables.iter().any(|table| rule.tables.iter().any(|want| is_table(want, table.as_ref()))))
         })
     }
+}
+
+/// Whether `table`, with its schema or without, is one of users, whose `id` is an identifying column.
+pub fn is_user_table(table: &str) -> bool {
+    let last = table.rsplit('.').next().unwrap_or(table);
+    USER_TABLES.iter().any(|name| name.eq_ignore_ascii_case(last))
 }
 
 /// Whether a rule's `want` names `table`: with its schema or without; case does not count, as it does not in most dumps.

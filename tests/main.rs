@@ -40,6 +40,7 @@ mod settle;
 mod since;
 mod splice;
 mod sql;
+mod sql_ddl;
 mod sql_keys;
 mod sql_odd;
 mod support;

@@ -84,9 +84,14 @@ pub const UTF_16: &str = "utf-16 text";
 /// The name of text in units of four bytes.
 pub const UTF_32: &str = "utf-32 text";
 
+/// The name of rows that `mysqldump --xml` and `mysql --xml` write.
+pub const MYSQL_XML: &str = "mysqldump xml";
+
 /// Record formats that are known and not read.
-pub static LATER: &[Later] =
-    &[Later { name: UTF_32, kind: "text", extensions: &[], what: "text in units of four bytes" }];
+pub static LATER: &[Later] = &[
+    Later { name: UTF_32, kind: "text", extensions: &[], what: "text in units of four bytes" },
+    Later { name: MYSQL_XML, kind: "records", extensions: &[], what: "rows in XML, columns named by attributes" },
+];
 
 /// Frames (RFC 8878 §3.1.1) and skippable frames (§3.1.2).
 fn is_zstd(head: &[u8]) -> bool {

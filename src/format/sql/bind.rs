@@ -261,6 +261,10 @@ impl Binder<'_> {
             let name = judge::shown(&(cx.search.mask)(&link.name));
             self.refuse(format!("foreign keys: {name} keeps what refers to rows that go"));
         }
+        if let (Some(link), None) = (fate.stuck.and_then(|at| self.links.from.get(at)), goes) {
+            let name = judge::shown(&(cx.search.mask)(&link.name));
+            self.refuse(format!("foreign keys: the default of {name} refers to a row that goes"));
+        }
         if let Some((Ruling { verdict: Verdict::Edit(edits), .. }, _)) = &ruled {
             let text = ruling::apply(raw, edits);
             self.follow(target, &text, own, refs, key)?;
@@ -377,7 +381,7 @@ impl Binder<'_> {
         }
         for (link, before) in self.links.from.iter().zip(refs) {
             let after = link.digest(target, text, &mut row, buf);
-            if after.is_none() || after == *before {
+            if after.is_none() || after == *before || after == link.default {
                 continue;
             }
             let new = link.text(row.get_or_insert_with(|| target.row(text)));

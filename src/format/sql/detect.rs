@@ -57,6 +57,14 @@ pub fn is_marked(head: &[u8]) -> bool {
     lines.any(|line| MARKERS.iter().any(|marker| line.starts_with(marker)))
 }
 
+/// Whether `head` starts as `mysqldump --xml` and `mysql --xml` write rows: as text no column would be known by its name.
+pub fn is_xml(head: &[u8]) -> bool {
+    let mut lines = format::lines(format::body(head)).take(4).map(format::content);
+    lines.any(|line| {
+        [&b"<mysqldump xmlns"[..], b"<mysqldump>", b"<resultset statement="].iter().any(|tag| line.starts_with(tag))
+    })
+}
+
 /// Whether `text`, the start of a stream, is a dump; `named`: its name ends in `.sql`.
 pub fn is_dump(text: &[u8], named: bool) -> bool {
     let starts =

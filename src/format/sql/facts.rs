@@ -89,12 +89,14 @@ pub struct Fate {
     pub goes: Option<Whose>,
     /// Columns that get a text, or NULL.
     pub sets: Vec<(usize, Option<Vec<u8>>)>,
-    /// Some of them are NULL since what they referred to goes; whose it was.
+    /// Some of them are NULL, or a default, since what they referred to goes; whose it was.
     pub nulls: Option<Whose>,
     /// Columns of the references through which it goes: NULL, should it stay; `None` if one takes no NULL.
     pub through: Option<Vec<usize>>,
     /// Ordinal of a link whose rule keeps the row though what it refers to goes.
     pub keeps: Option<usize>,
+    /// Ordinal of a link whose default refers to what goes as well.
+    pub stuck: Option<usize>,
 }
 
 impl Known {
@@ -118,7 +120,16 @@ impl Known {
                     }
                     KeyAction::SetNull => {
                         fate.nulls = fate.nulls.or(Some(whose));
-                        fate.sets.extend(link.columns.iter().map(|column| (*column, None)));
+                        fate.sets.extend(link.sets.iter().cloned());
+                        if let Some(default) = link.default {
+                            if self.lost(default)?.is_some() {
+                                fate.stuck = fate.stuck.or(Some(at));
+                            }
+                            if let ([column], Some(new)) = (link.columns.as_slice(), self.renamed(default)?) {
+                                fate.sets.retain(|(set, _)| set != column);
+                                fate.sets.push((*column, Some(new)));
+                            }
+                        }
                     }
                     // One that anonymizes has kept the row, unless this one goes as well.
                     KeyAction::Keep | KeyAction::Anonymize => fate.keeps = fate.keeps.or(Some(at)),

@@ -8,9 +8,11 @@ use std::borrow::Cow;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::cells::{How, Part, Row, Value};
+use super::lex::Dialect;
 use super::rows::Target;
 use super::same::{self, Same};
 use super::schema::{ForeignKey, Key, OnDelete, Schema};
+use super::types::Fold;
 use super::values;
 use crate::policy::{KeyAction, KeyRule};
 
@@ -27,6 +29,10 @@ pub struct Link {
     pub action: KeyAction,
     /// One of the columns takes no NULL.
     pub not_null: bool,
+    /// What becomes of columns whose reference is set to NULL, or to a default.
+    pub sets: Vec<(usize, Option<Vec<u8>>)>,
+    /// The key that they refer to then.
+    pub default: Digest,
     /// The column that refers, as `table.column`.
     pub name: Vec<u8>,
 }
@@ -53,8 +59,8 @@ impl Links {
         let mut links = Self::default();
         for key in &schema.keys {
             let to_columns = referred(schema, key);
-            let seed = seed(key, &to_columns);
             let same = same::of(schema, key, &to_columns);
+            let seed = seed(key, &to_columns, &same);
             let not_null = |columns: &[usize]| {
                 columns.iter().any(|at| target.columns.get(*at).is_some_and(|column| column.not_null))
             };
@@ -66,7 +72,8 @@ impl Links {
                     Some(columns) => {
                         let not_null = not_null(&columns);
                         let same = same.clone();
-                        links.to.push(Link { seed, columns, same, action, not_null, name: Vec::new() });
+                        let (sets, default, name) = (Vec::new(), None, Vec::new());
+                        links.to.push(Link { seed, columns, same, action, not_null, sets, default, name });
                     }
                     None => links.unclear = true,
                 }
@@ -75,14 +82,19 @@ impl Links {
                 match ordinals(target, &key.columns) {
                     Some(columns) => {
                         let not_null = not_null(&columns);
+                        let by_ddl = ruled(schema, key, rules).is_none();
+                        let sets = sets(target, key, &columns, by_ddl);
+                        let default = self::default(seed, &same, &columns, &sets);
                         let mut action = said(schema, key, rules);
                         // What takes no NULL cannot be set to it.
-                        if action == KeyAction::SetNull && not_null {
+                        let nulls = sets.iter().filter(|(_, text)| text.is_none()).map(|(column, _)| *column);
+                        let is_not_null = |at: usize| target.columns.get(at).is_some_and(|column| column.not_null);
+                        if action == KeyAction::SetNull && nulls.into_iter().any(is_not_null) {
                             action = KeyAction::Cascade;
                         }
                         let column = key.columns.first().map(Vec::as_slice).unwrap_or_default();
                         let name = [Schema::named(&key.from), b".", column].concat();
-                        links.from.push(Link { seed, columns, same, action, not_null, name });
+                        links.from.push(Link { seed, columns, same, action, not_null, sets, default, name });
                     }
                     None => links.unclear = true,
                 }
@@ -124,8 +136,47 @@ fn referred(schema: &Schema, key: &ForeignKey) -> Vec<Vec<u8>> {
     key.to_columns.clone()
 }
 
-fn seed(key: &ForeignKey, columns: &[Vec<u8>]) -> u128 {
-    xxh3_128(&[key.to.as_ref(), &columns.join(&0)].join(&1))
+/// Keys that are compared in two ways are two.
+fn seed(key: &ForeignKey, columns: &[Vec<u8>], same: &[Same]) -> u128 {
+    let filled: Vec<u8> = same.iter().map(|same| u8::from(*same == Same::Folded(Fold::Blanks))).collect();
+    xxh3_128(&[key.to.as_ref(), &columns.join(&0), &filled].join(&1))
+}
+
+/// What the columns of a reference to a row that goes become, if it does not take its own row along: NULL, or what the DDL says.
+fn sets(target: &Target<'_>, key: &ForeignKey, columns: &[usize], by_ddl: bool) -> Vec<(usize, Option<Vec<u8>>)> {
+    let all = columns.iter().map(|column| (*column, None));
+    let OnDelete::SetSome { columns: some, default } = (if by_ddl { &key.on_delete } else { &OnDelete::SetNull })
+    else {
+        return all.collect();
+    };
+    let wanted = |name: &Vec<u8>| some.is_empty() || some.contains(name);
+    let named = key.columns.iter().zip(columns).filter(|(name, _)| wanted(name)).map(|(_, column)| *column);
+    let text = |at: usize| target.columns.get(at).filter(|_| *default).and_then(|column| column.default.clone());
+    let sets: Vec<_> = named.map(|column| (column, text(column))).collect();
+    // A part of a key that stays, and another by default: nobody knows whether such a row is there.
+    let mixed = sets.len() < columns.len() && sets.iter().all(|(_, text)| text.is_some());
+    if sets.is_empty() || mixed { all.collect() } else { sets }
+}
+
+/// The key to which a reference leads after `sets`; `None`: to none.
+fn default(seed: u128, same: &[Same], columns: &[usize], sets: &[(usize, Option<Vec<u8>>)]) -> Digest {
+    let mut buf = seed.to_le_bytes().to_vec();
+    for (column, same) in columns.iter().zip(same) {
+        let (_, text) = sets.iter().find(|(set, _)| set == column)?;
+        add(&mut buf, *same, text.as_deref()?);
+    }
+    Some(xxh3_128(&buf))
+}
+
+fn add(buf: &mut Vec<u8>, same: Same, text: &[u8]) {
+    let text = same.one(text);
+    buf.extend_from_slice(&(text.len() as u64).to_le_bytes());
+    buf.extend_from_slice(&text);
+}
+
+/// The text of a string as it is written in a statement.
+pub fn literal(raw: &[u8], dialect: Dialect) -> Option<Vec<u8>> {
+    text(&Row::of_tuple(&[b"(", raw, b")"].concat(), dialect), 0).map(Cow::into_owned)
 }
 
 fn ordinals(target: &Target<'_>, names: &[Vec<u8>]) -> Option<Vec<usize>> {
@@ -135,6 +186,15 @@ fn ordinals(target: &Target<'_>, names: &[Vec<u8>]) -> Option<Vec<usize>> {
 
 /// What the policy says of a foreign key, else its DDL (SPEC "Policy").
 fn said(schema: &Schema, key: &ForeignKey, rules: &[KeyRule]) -> KeyAction {
+    ruled(schema, key, rules).unwrap_or(match key.on_delete {
+        OnDelete::Cascade => KeyAction::Cascade,
+        // What takes no NULL goes all the same.
+        OnDelete::SetNull | OnDelete::SetSome { .. } | OnDelete::None => KeyAction::SetNull,
+    })
+}
+
+/// What the policy says of a foreign key.
+fn ruled(schema: &Schema, key: &ForeignKey, rules: &[KeyRule]) -> Option<KeyAction> {
     let says = |side: &str, table: &Key, columns: &[Vec<u8>]| {
         let Some((named, column)) = side.rsplit_once('.') else { return false };
         let full = Schema::named(table);
@@ -143,16 +203,8 @@ fn said(schema: &Schema, key: &ForeignKey, rules: &[KeyRule]) -> KeyAction {
         table && columns.iter().any(|name| name.eq_ignore_ascii_case(column.as_bytes()))
     };
     let to_columns = referred(schema, key);
-    let rule =
-        rules.iter().find(|rule| says(&rule.from, &key.from, &key.columns) && says(&rule.to, &key.to, &to_columns));
-    rule.map_or(
-        match key.on_delete {
-            OnDelete::Cascade => KeyAction::Cascade,
-            // What takes no NULL goes all the same.
-            OnDelete::SetNull | OnDelete::None => KeyAction::SetNull,
-        },
-        |rule| rule.action,
-    )
+    let fits = |rule: &&KeyRule| says(&rule.from, &key.from, &key.columns) && says(&rule.to, &key.to, &to_columns);
+    rules.iter().find(fits).map(|rule| rule.action)
 }
 
 impl Link {
@@ -161,11 +213,7 @@ impl Link {
         buf.clear();
         buf.extend_from_slice(&self.seed.to_le_bytes());
         for (column, same) in self.columns.iter().zip(&self.same) {
-            let mut add = |text: &[u8]| {
-                let text = same.one(text);
-                buf.extend_from_slice(&(text.len() as u64).to_le_bytes());
-                buf.extend_from_slice(&text);
-            };
+            let mut add = |text: &[u8]| add(buf, *same, text);
             match values::quick(target, raw, *column) {
                 values::Quick::Null => return None,
                 values::Quick::Text(text) => add(text),

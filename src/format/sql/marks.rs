@@ -8,11 +8,13 @@ use crate::error::{Error, Kind as Fault, Result};
 /// What was seen of them.
 #[derive(Debug, Default)]
 pub struct Marks {
-    /// The last line that may begin a header.
+    /// A line that may begin a header, and not yet the one that belongs to it: a stream that ends there was cut in it.
     begun: bool,
     /// Headers without their end so far.
     open: i64,
     transaction: bool,
+    /// Something else than comments was there.
+    stated: bool,
 }
 
 impl Marks {
@@ -34,11 +36,20 @@ impl Marks {
             b"COMMIT;" | b"ROLLBACK;" => self.transaction = false,
             _ => {}
         }
+        self.stated |= !text.is_empty()
+            && !text.starts_with(b"--")
+            && !text.starts_with(b"/*M!999999")
+            && !text.starts_with(b"\\restrict");
+    }
+
+    /// Rows came.
+    pub fn rows(&mut self) {
+        self.stated = true;
     }
 
     /// The stream is over.
     pub fn finish(&self) -> Result<()> {
-        if self.open > 0 || self.transaction {
+        if self.open > 0 || self.transaction || self.begun && !self.stated {
             return Err(Error::new(Fault::Damaged, "the dump ends before its own end mark"));
         }
         Ok(())

@@ -17,6 +17,7 @@ pub mod lex;
 mod marks;
 mod pairs;
 mod quiet;
+mod reading;
 mod rows;
 mod run;
 mod same;
@@ -36,7 +37,7 @@ use crate::layer::ruling::{self, Batch, Sheet};
 use crate::layer::{Cx, Found, Layer, Outlet, Streamed};
 use crate::limits::SNIFF;
 
-pub use detect::{is_dump, is_marked};
+pub use detect::{is_dump, is_marked, is_xml};
 
 /// The layer's name.
 pub const NAME: &str = "sql";

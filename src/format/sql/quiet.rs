@@ -26,6 +26,20 @@ pub fn writes(statement: &[u8], dialect: Dialect) -> bool {
     first.first().is_some_and(|first| ["INSERT", "REPLACE", "WITH", "MERGE"].iter().any(|word| first.is(word)))
 }
 
+/// Whether a statement says that text is neither in UTF-8 nor in no character set at all: `SET NAMES latin1`, `SET client_encoding = 'LATIN1'`.
+pub fn is_other_set(statement: &[u8], dialect: Dialect) -> bool {
+    const PLAIN: [&[u8]; 8] =
+        [b"utf8", b"utf-8", b"utf8mb3", b"utf8mb4", b"unicode", b"sql_ascii", b"ascii", b"binary"];
+    let parts = lex::parts(statement, dialect, 4);
+    let name = match parts.as_slice() {
+        [set, names, name, ..] if set.is("SET") && names.is("NAMES") => name,
+        [set, encoding, _, name] if set.is("SET") && encoding.is("CLIENT_ENCODING") => name,
+        _ => return false,
+    };
+    let name = lex::name(name.raw, dialect).to_ascii_lowercase();
+    !PLAIN.contains(&name.as_slice()) && name != b"default"
+}
+
 /// Literals of one statement that are looked at as fields.
 const LITERALS: usize = 1 << 16;
 

@@ -12,8 +12,9 @@ use super::super::json;
 use super::cells::{self, Cell, How, Row, Value};
 use super::facts::Whose;
 use super::lex::{Dialect, Kind};
+use super::same;
 use super::schema::{Column, Key};
-use super::types::{self, Class};
+use super::types::{self, Class, Fold};
 use crate::error::{Error, Kind as Fault, Result};
 use crate::judge::pseudonym::Pseudonym;
 use crate::judge::replace::ERASED;
@@ -33,8 +34,10 @@ const FIELD_BYTES: usize = 256;
 pub struct Target<'s> {
     /// Its name in the schema.
     pub key: Key,
-    /// Its name as the matcher knows it.
+    /// Its name, as the report has it.
     pub name: String,
+    /// The name by which the matcher knows it: that of the table of users of which it is a part, if so.
+    pub known_as: String,
     /// The columns that the rows have, in their order; empty if they are not known.
     pub columns: Vec<Column>,
     /// The rule that fits.
@@ -109,7 +112,7 @@ impl Target<'_> {
     ) -> Result<Option<(Ruling, Touched)>> {
         let row = self.row(raw);
         let fields = self.fields(&row, cx)?;
-        let unit = Unit { text: &row.view, fields: &fields, table: Some(&self.name) };
+        let unit = Unit { text: &row.view, fields: &fields, table: Some(&self.known_as) };
         let mut hits: Vec<Hit> = Vec::new();
         cx.search.engine.hits(&unit, &mut hits);
         if hits.is_empty() && stays.is_none() {
@@ -201,12 +204,14 @@ impl Target<'_> {
                 Vec::new()
             };
             let place = if value == Some(Value::Bare) { Place::JsonBare } else { Place::Cell };
-            let elements = if column.is_some_and(|column| matches!(column.class, Class::Array(_))) {
-                elements(text)
-            } else {
-                Vec::new()
-            };
-            let whole = elements.is_empty().then_some(0..text.len());
+            // Where nothing tells the types an array is known by its look.
+            let postgres = self.dialect.kind == Kind::Postgres;
+            let may_be_array = |class: &Class| matches!(class, Class::Array(_)) || postgres && *class == Class::Unknown;
+            let elements =
+                if column.is_some_and(|column| may_be_array(&column.class)) { elements(text) } else { Vec::new() };
+            let filled = column.is_some_and(|column| column.folds == Some(Fold::Blanks));
+            let end = if filled { same::unfilled(text).len() } else { text.len() };
+            let whole = elements.is_empty().then_some(0..end);
             for span in whole.into_iter().chain(elements) {
                 let text = Cow::Borrowed(text.get(span.clone()).unwrap_or_default());
                 add(Field { path: path.clone(), span: span.clone(), whole: span, text, place });
@@ -343,7 +348,13 @@ impl Changes<'_> {
         let (mut class, not_null, unique) = column.map_or((Class::Unknown, false, false), known);
         let bare = self.row.cells.get(cell).is_some_and(|cell| cell.value == Value::Bare);
         if class == Class::Unknown && (bare || self.target.dialect.kind != Kind::Sqlite) {
-            class = types::guess(self.old(cell));
+            let old = self.old(cell);
+            class = match elements(old).first() {
+                Some(first) if self.target.dialect.kind == Kind::Postgres => {
+                    Class::Array(Box::new(types::guess(old.get(first.clone()).unwrap_or_default())))
+                }
+                _ => types::guess(old),
+            };
         }
         (class, not_null, unique)
     }
@@ -421,7 +432,10 @@ impl Changes<'_> {
                     of_elements(&mut edits, old, of);
                 }
                 let new = ruling::apply(old, &edits);
-                if edits.is_empty() || class.holds(&new) {
+                // Blanks that fill a column are cut off where they are too many.
+                let filled = self.target.columns.get(cell).is_some_and(|column| column.folds == Some(Fold::Blanks));
+                let shown = if filled { same::unfilled(&new) } else { &new };
+                if edits.is_empty() || class.holds(shown) {
                     let own = edits.iter().filter_map(|(range, new)| self.spell(part, range, new));
                     let deep = deep.into_iter().filter_map(|(at, range, new)| self.spell(*at, range, new));
                     out.append(&mut disjoint(own.chain(deep).collect()));

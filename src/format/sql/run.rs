@@ -25,8 +25,8 @@ use crate::layer::Cx;
 use crate::layer::cx::Leaf;
 use crate::layer::ruling::{self, Batch, Sheet};
 use crate::layer::tables::{Change, Table, Tables};
-use crate::matcher::Unit;
-use crate::policy::Policy;
+use crate::matcher::{Type, Unit};
+use crate::policy::{Policy, is_user_table};
 
 /// Pieces cut ahead at one time: bounds what is kept for each, whatever the window.
 const MAX_PIECES: usize = 1 << 16;
@@ -311,7 +311,12 @@ impl Run<'_> {
         } else {
             self.schema.turn(bytes, self.dialect);
         }
-        if walk::is_foreign_set(bytes) {
+        // Values are looked for as UTF-8 has them.
+        let beyond = || {
+            let shapes = |kind| matches!(kind, Type::Ip | Type::Uuid | Type::Phone);
+            cx.search.needles.values().any(|(_, value)| !shapes(value.kind) && !value.bytes().is_ascii())
+        };
+        if walk::is_foreign_set(bytes) || quiet::is_other_set(bytes, self.dialect) && beyond() {
             self.refuse("character set of the dump".to_owned())?;
         }
         if let Some(seam) = self.object.seam(bytes) {
@@ -492,6 +497,7 @@ impl Run<'_> {
     /// Takes aim at the table of an `INSERT` or `COPY`.
     fn aim(&mut self, head: &[u8], copy: bool, cx: &mut Cx<'_>) -> Result<()> {
         self.count_table(cx);
+        self.marks.rows();
         if !self.binder.learns() {
             cx.need(MEMORY)?;
         }
@@ -513,8 +519,9 @@ impl Run<'_> {
             }
             // Computed columns are in no row of `SQLite`'s, and in all of others'.
             None if self.dialect.kind == Kind::Sqlite => {
-                let own =
-                    super::schema::of_sqlite(&into.table).iter().map(|name| Column::unknown(name.as_bytes().to_vec()));
+                // `.schema` tells of the shell's own tables, and a dump does not.
+                let own = if known.is_empty() { super::schema::of_sqlite(&into.table) } else { &[] };
+                let own = own.iter().map(|name| Column::unknown(name.as_bytes().to_vec()));
                 known.into_iter().filter(|column| !column.generated).chain(own).collect()
             }
             None => known,
@@ -523,13 +530,15 @@ impl Run<'_> {
         let name = String::from_utf8_lossy(&names.join(&b'.')).into_owned();
         let plain =
             into.rest.iter().all(|part| part.is("FROM") || part.is("STDIN") || part.sign(b';') || part.is("WITH"));
-        let rule = self.policy.rule(&self.trail, Some(&name));
+        let names = names_of(schema, &key, &name);
+        let rule = self.policy.rule_of(&self.trail, &names);
+        let known_as = names.into_iter().find(|name| is_user_table(name)).unwrap_or_else(|| name.clone());
         if self.dialect.kind == Kind::Sqlite && (name == "sqlite_schema" || name == "sqlite_master") {
             self.refuse("virtual tables".to_owned())?;
         }
         let missing = columns.is_empty() && (into.columns.is_none() || copy && !plain);
         let line = copy.then(|| self.line.clone());
-        let target = Target { key, name, columns, rule, line, dialect: self.dialect };
+        let target = Target { key, name, known_as, columns, rule, line, dialect: self.dialect };
         self.binder.aim(&self.schema, &target);
         self.target = Some(target);
         self.last = head.to_vec();
@@ -541,6 +550,13 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// The names of the table `key`, and of those of which it is a part; `own` is how its rows name it.
+fn names_of(schema: &Schema, key: &Key, own: &str) -> Vec<String> {
+    let above = schema.kin(key).into_iter().skip(1);
+    let above = above.map(|key| String::from_utf8_lossy(Schema::named(&key)).into_owned());
+    std::iter::once(own.to_owned()).chain(above).collect()
 }
 
 /// What was said of rows that left would have to change: their stream cannot be read again.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::schema::{Column, ForeignKey, Schema};
+use super::schema::{Column, ForeignKey, Key, Schema};
 use super::types::{Class, Fold};
 
 /// When two values of a key are one.
@@ -16,9 +16,13 @@ pub enum Same {
     Folded(Fold),
 }
 
-/// How the keys are compared: as the table compares its own that is referred to.
+/// How the keys are compared: as the table compares its own that is referred to. Where a column on either side is filled with blanks,
+/// these count on neither.
 pub fn of(schema: &Schema, key: &ForeignKey, columns: &[Vec<u8>]) -> Vec<Same> {
-    let known = |name: &Vec<u8>| schema.table(&key.to)?.columns.iter().find(|column| column.name == *name);
+    let find = |table: &Key, name: &Vec<u8>| schema.table(table)?.columns.iter().find(|column| column.name == *name);
+    let fills = |name: Option<&Vec<u8>>| {
+        name.and_then(|name| find(&key.from, name)).is_some_and(|column| column.folds == Some(Fold::Blanks))
+    };
     let way = |column: &Column| match column.class {
         Class::Integer { .. } | Class::Number => Same::Number,
         Class::Text(_) | Class::Unknown | Class::Label(_) => match column.folds {
@@ -27,7 +31,11 @@ pub fn of(schema: &Schema, key: &ForeignKey, columns: &[Vec<u8>]) -> Vec<Same> {
         },
         _ => Same::Text,
     };
-    columns.iter().map(|name| known(name).map_or(Same::Text, way)).collect()
+    let both = |(at, name): (usize, &Vec<u8>)| match find(&key.to, name).map_or(Same::Text, way) {
+        Same::Text if fills(key.columns.get(at)) => Same::Folded(Fold::Blanks),
+        way => way,
+    };
+    columns.iter().enumerate().map(both).collect()
 }
 
 impl Same {
@@ -38,10 +46,17 @@ impl Same {
             Same::Number => number(text),
             Same::Folded(Fold::Exact) => Cow::Borrowed(text),
             Same::Folded(Fold::Ascii) => Cow::Owned(text.to_ascii_lowercase()),
+            Same::Folded(Fold::Blanks) => Cow::Borrowed(unfilled(text)),
             Same::Folded(Fold::Cases { pads: true }) => lower(text.trim_ascii_end()),
             Same::Folded(Fold::Cases { pads: false } | Fold::Lower) => lower(text),
         }
     }
+}
+
+/// `text` without blanks at its end.
+pub fn unfilled(text: &[u8]) -> &[u8] {
+    let blanks = text.iter().rev().take_while(|byte| **byte == b' ').count();
+    text.get(..text.len() - blanks).unwrap_or_default()
 }
 
 fn lower(text: &[u8]) -> Cow<'_, [u8]> {
@@ -71,6 +86,7 @@ mod tests {
     const MYSQL: Same = Folded(Fold::Cases { pads: true });
     const UNICODE_9: Same = Folded(Fold::Cases { pads: false });
     const NOCASE: Same = Folded(Fold::Ascii);
+    const FILLED: Same = Folded(Fold::Blanks);
     const CITEXT: Same = Folded(Fold::Lower);
 
     #[test]
@@ -85,6 +101,7 @@ mod tests {
             (UNICODE_9, "BOB", "bob"),
             (NOCASE, "BOB", "bob"),
             (CITEXT, "\u{c9}A", "\u{e9}a"),
+            (FILLED, "bob  ", "bob"),
             (MYSQL, "\u{c9}A", "\u{e9}a"),
         ] {
             assert_eq!(way.one(a.as_bytes()), way.one(b.as_bytes()), "{a} {b}");
@@ -101,6 +118,8 @@ mod tests {
             (NOCASE, "bob ", "bob"),
             (NOCASE, "\u{c9}", "\u{e9}"),
             (CITEXT, "bob ", "bob"),
+            (FILLED, "bob\t", "bob"),
+            (FILLED, "BOB", "bob"),
             (Text, "BOB", "bob"),
             (Text, "1.0", "1"),
         ] {

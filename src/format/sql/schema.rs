@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::ddl;
-use super::lex::{self, Dialect, Kind, Part, Token};
-use super::types::{self, Class, Fold};
+use super::lex::{self, Dialect, Kind, Token};
+use super::reading::{Reading, search_path};
+use super::types::{self, Class, Fold, Made};
 use super::walk::dotted;
 use crate::error::{Error, Result};
 
@@ -33,12 +34,22 @@ pub struct Column {
     pub generated: bool,
     /// Whether texts are equal that differ in case, or in blanks at their ends; `None`: as in the rest of the table.
     pub folds: Option<Fold>,
+    /// The text that it has where a row gives it none; `None`: NULL, or what is computed then.
+    pub default: Option<Vec<u8>>,
 }
 
 impl Column {
     /// One of which nothing but the name is known.
     pub fn unknown(name: Vec<u8>) -> Self {
-        Self { name, class: Class::Unknown, not_null: false, unique: false, generated: false, folds: None }
+        Self {
+            name,
+            class: Class::Unknown,
+            not_null: false,
+            unique: false,
+            generated: false,
+            folds: None,
+            default: None,
+        }
     }
 }
 
@@ -51,6 +62,8 @@ pub struct Table {
     pub bare: bool,
     /// The table of which it is a partition.
     pub parent: Option<Key>,
+    /// Tables whose columns it inherits, and among whose rows its own are shown.
+    pub inherits: Vec<Key>,
     /// Columns of the primary key.
     pub primary: Vec<Vec<u8>>,
     /// Names in what tells to which partition a row belongs, where a row that changes there might belong to none.
@@ -58,12 +71,19 @@ pub struct Table {
 }
 
 /// What happens to rows that refer to one that goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OnDelete {
     /// They go.
     Cascade,
-    /// Their columns become NULL, or their default.
+    /// Their columns become NULL.
     SetNull,
+    /// Some of their columns become NULL, or their default.
+    SetSome {
+        /// Which; empty: all.
+        columns: Vec<Vec<u8>>,
+        /// Their default.
+        default: bool,
+    },
     /// Nothing is said.
     None,
 }
@@ -90,8 +110,8 @@ pub struct Schema {
     pub tables: BTreeMap<Key, Table>,
     /// All foreign keys.
     pub keys: Vec<ForeignKey>,
-    /// First labels of enum types.
-    enums: HashMap<Vec<u8>, Vec<u8>>,
+    /// Types of its own.
+    made: HashMap<Vec<u8>, Made>,
     /// Tables by the last part of their names; `None`: several.
     short: HashMap<Vec<u8>, Option<Key>>,
     /// Database that the statements are about.
@@ -127,12 +147,13 @@ impl Schema {
         let own = self.database.clone();
         let moved = |key: &Key| -> Key { [&own, key.get(from.len()..).unwrap_or_default()].concat().into() };
         for (key, table) in given.tables.iter().filter(|(key, _)| Self::database(key) == from) {
-            self.add(moved(key), Table { parent: table.parent.as_ref().map(moved), ..table.clone() });
+            let (parent, inherits) = (table.parent.as_ref().map(moved), table.inherits.iter().map(moved).collect());
+            self.add(moved(key), Table { parent, inherits, ..table.clone() });
         }
         for key in given.keys.iter().filter(|key| Self::database(&key.from) == from) {
             self.keys.push(ForeignKey { from: moved(&key.from), to: moved(&key.to), ..key.clone() });
         }
-        self.enums.extend(given.enums.clone());
+        self.made.extend(given.made.clone());
         self.bytes += given.bytes;
     }
 
@@ -214,6 +235,18 @@ impl Schema {
         false
     }
 
+    /// The table, and those of which it is a part or an heir: whoever reads these reads its rows. At most 64.
+    pub fn kin(&self, key: &Key) -> Vec<Key> {
+        let (mut out, mut at) = (vec![Arc::clone(key)], 0);
+        while let Some(table) = out.get(at).filter(|_| at < 64).and_then(|key| self.tables.get(key)) {
+            let above = table.parent.iter().chain(&table.inherits).cloned();
+            out.extend(above.collect::<Vec<_>>());
+            at += 1;
+        }
+        out.truncate(64);
+        out
+    }
+
     /// Whether the partition to which rows of `key` belong hangs on that column.
     pub fn divides(&self, key: &Key, column: &[u8]) -> bool {
         let mut at = self.tables.get(key);
@@ -259,7 +292,7 @@ impl Schema {
             return Ok(false);
         }
         let table = (1..5).find(|at| is(*at, "TABLE"));
-        let typed = is(1, "TYPE") || is(1, "UNIQUE");
+        let typed = is(0, "CREATE") && ["TYPE", "DOMAIN", "UNIQUE"].iter().any(|word| is(1, word));
         if table.is_none() && !typed {
             return Ok(false);
         }
@@ -273,6 +306,7 @@ impl Schema {
             Some(at) if is(0, "CREATE") => self.create(&read, at + 1),
             Some(at) => self.alter(&read, at + 1),
             None if is(1, "TYPE") => self.create_type(&read),
+            None if is(1, "DOMAIN") => self.create_domain(&read),
             None => self.create_index(&read),
         };
         Ok(true)
@@ -323,7 +357,9 @@ impl Schema {
                 let mut inherited = Vec::new();
                 for item in read.items(close + 3, read.close(close + 2)?) {
                     let (parent, _) = dotted(read.parts, item.start)?;
-                    let parent = self.tables.get(&self.key(&parent, read.dialect))?;
+                    let key = self.key(&parent, read.dialect);
+                    let parent = self.tables.get(&key)?;
+                    table.inherits.push(key);
                     inherited.extend(parent.columns.iter().cloned());
                 }
                 inherited.append(&mut table.columns);
@@ -346,13 +382,15 @@ impl Schema {
         }
         let name = lex::name(first.raw, read.dialect);
         let rest = read.parts.get(item.start + 1..item.end)?;
+        let made = types::made(rest, read.dialect, &self.made);
         let mut column = Column {
-            class: types::class(rest, read.dialect, &self.enums),
+            class: types::class(rest, read.dialect, &self.made),
             name: name.clone(),
-            not_null: false,
+            not_null: made.is_some_and(|made| made.not_null),
             unique: false,
             generated: false,
-            folds: types::folds(rest, read.dialect),
+            folds: made.and_then(|made| made.folds).or_else(|| types::folds(rest, read.dialect)),
+            default: None,
         };
         let mut depth = 0u32;
         for (i, part) in rest.iter().enumerate() {
@@ -368,6 +406,11 @@ impl Schema {
                 table.primary = vec![name.clone()];
             }
             column.unique |= part.is("UNIQUE");
+            // `ON DELETE SET DEFAULT` gives none.
+            let set = i.checked_sub(1).and_then(|before| rest.get(before)).is_some_and(|before| before.is("SET"));
+            if part.is("DEFAULT") && !set {
+                column.default = types::default(rest.get(i + 1..).unwrap_or_default(), read.dialect);
+            }
             // An identity column has values of its own.
             column.generated |= part.is("AS") && rest.get(i + 1).is_some_and(|part| part.sign(b'('));
             if part.is("REFERENCES") {
@@ -445,7 +488,15 @@ impl Schema {
             if read.is(i, "ON") && read.is(i + 1, "DELETE") {
                 on_delete = match () {
                     () if read.is(i + 2, "CASCADE") => OnDelete::Cascade,
-                    () if read.is(i + 2, "SET") => OnDelete::SetNull,
+                    () if read.is(i + 2, "SET") => {
+                        let default = read.is(i + 3, "DEFAULT");
+                        let columns = read.sign(i + 4, b'(').then(|| read.names(i + 4)).flatten().unwrap_or_default();
+                        if default || !columns.is_empty() {
+                            OnDelete::SetSome { columns, default }
+                        } else {
+                            OnDelete::SetNull
+                        }
+                    }
                     () => OnDelete::None,
                 };
             }
@@ -509,8 +560,17 @@ impl Schema {
         if read.is(at, "AS") && read.is(at + 1, "ENUM") {
             let label = read.parts.get(at + 3).filter(|part| matches!(part.token, Token::Text(_)))?;
             let name = lex::name(names.last()?, read.dialect);
-            self.enums.insert(name, label.raw.to_vec());
+            self.made.insert(name, Made::label(label.raw));
         }
+        Some(())
+    }
+
+    /// `CREATE DOMAIN … AS type …`.
+    fn create_domain(&mut self, read: &Reading<'_>) -> Option<()> {
+        let (names, at) = dotted(read.parts, 2)?;
+        let rest = read.parts.get(at + usize::from(read.is(at, "AS"))..)?;
+        let made = Made::domain(rest, read.dialect, &self.made);
+        self.made.insert(lex::name(names.last()?, read.dialect), made);
         Some(())
     }
 }
@@ -529,89 +589,4 @@ fn mark(table: &mut Table, names: &[Vec<u8>], primary: bool) {
         column.unique = true;
         column.not_null |= primary;
     }
-}
-
-/// A statement's tokens.
-struct Reading<'t> {
-    parts: &'t [Part<'t>],
-    dialect: Dialect,
-}
-
-impl Reading<'_> {
-    fn is(&self, at: usize, word: &str) -> bool {
-        self.parts.get(at).is_some_and(|part| part.is(word))
-    }
-
-    fn sign(&self, at: usize, byte: u8) -> bool {
-        self.parts.get(at).is_some_and(|part| part.sign(byte))
-    }
-
-    /// The `)` that closes the `(` at `open`.
-    fn close(&self, open: usize) -> Option<usize> {
-        let mut depth = 0usize;
-        for (at, part) in self.parts.iter().enumerate().skip(open) {
-            if part.sign(b'(') {
-                depth += 1;
-            } else if part.sign(b')') {
-                depth = depth.checked_sub(1)?;
-                if depth == 0 {
-                    return Some(at);
-                }
-            }
-        }
-        None
-    }
-
-    /// The names in `PARTITION BY … (…)`, from `at` on; of `MySQL`'s only where a list of values divides, since the others take any value.
-    fn divided(&self, at: usize) -> Vec<Vec<u8>> {
-        let by = (at..self.parts.len()).find(|at| self.is(*at, "PARTITION") && self.is(at + 1, "BY"));
-        let open = by.and_then(|by| (by..self.parts.len()).find(|at| self.sign(*at, b'(')));
-        let (Some(by), Some(open)) = (by, open) else { return Vec::new() };
-        if self.dialect.kind == Kind::Mysql && !self.is(by + 2, "LIST") {
-            return Vec::new();
-        }
-        let inside = self.parts.get(open..self.close(open).unwrap_or(open)).unwrap_or_default();
-        let names = inside.iter().filter(|part| matches!(part.token, Token::Word | Token::Name));
-        names.map(|part| lex::name(part.raw, self.dialect)).collect()
-    }
-
-    /// What the commas of this level divide.
-    fn items(&self, from: usize, to: usize) -> Vec<std::ops::Range<usize>> {
-        let (mut out, mut start, mut depth) = (Vec::new(), from, 0usize);
-        for at in from..to {
-            if self.sign(at, b'(') {
-                depth += 1;
-            } else if self.sign(at, b')') {
-                depth = depth.saturating_sub(1);
-            } else if depth == 0 && self.sign(at, b',') {
-                out.push(start..at);
-                start = at + 1;
-            }
-        }
-        out.push(start..to);
-        out.retain(|item| !item.is_empty());
-        out
-    }
-
-    /// Names in the list whose `(` is at `open`; what follows a name there (a length, an order) is passed over.
-    fn names(&self, open: usize) -> Option<Vec<Vec<u8>>> {
-        let items = self.items(open + 1, self.close(open)?);
-        items.iter().map(|item| self.parts.get(item.start).map(|part| lex::name(part.raw, self.dialect))).collect()
-    }
-}
-
-/// What `SET search_path = public, pg_catalog` says: the schema in which names are made, `Some(None)` if none that is known. `None`: the
-/// statement is another one.
-fn search_path(statement: &[u8], dialect: Dialect) -> Option<Option<Vec<u8>>> {
-    if dialect.kind == Kind::Mysql || !statement.get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"SET ")) {
-        return None;
-    }
-    let parts = lex::parts(statement, dialect, 5);
-    let at = if parts.get(1).is_some_and(|part| part.is("LOCAL") || part.is("SESSION")) { 2 } else { 1 };
-    if !parts.get(at).is_some_and(|part| part.is("SEARCH_PATH")) {
-        return None;
-    }
-    let first = parts.get(at + 2).filter(|part| matches!(part.token, Token::Word | Token::Name));
-    let name = first.map(|part| lex::name(part.raw, dialect));
-    Some(name.filter(|name| !name.starts_with(b"$") && name != b"pg_catalog"))
 }

@@ -131,7 +131,7 @@ fn definitions_are_read() {
     ];
     assert_eq!(columns, want);
     assert!(table.columns[5].generated && table.primary == [b"id".to_vec()]);
-    assert_eq!((schema.keys.len(), schema.keys[0].on_delete), (1, OnDelete::SetNull));
+    assert_eq!((schema.keys.len(), schema.keys[0].on_delete.clone()), (1, OnDelete::SetNull));
     let mut schema = Schema::default();
     let text = "CREATE TABLE `T` (`id` int(10) unsigned NOT NULL, `key` enum('a','b') NOT NULL, `f` tinyint(1), PRIMARY KEY (`id`), UNIQUE KEY `u` (`key`(3)), KEY `k` (`f`), CONSTRAINT `x` FOREIGN KEY (`f`) REFERENCES `p` (`q`) ON DELETE CASCADE ON UPDATE SET NULL) ENGINE=InnoDB;";
     schema.read(text.as_bytes(), MYSQL).unwrap();
@@ -299,7 +299,7 @@ proptest! {
             }
             (raw, row)
         };
-        let target = Target { key: (*b"t").into(), name: String::new(), columns: Vec::new(), rule: None, line: copy.then_some(How::Copy), dialect };
+        let target = Target { key: (*b"t").into(), name: String::new(), known_as: String::new(), columns: Vec::new(), rule: None, line: copy.then_some(How::Copy), dialect };
         for (at, cell) in row.cells.iter().enumerate() {
             let text = row.parts.iter().find(|part| part.cell == at).map(|part| &row.view[part.view.clone()]);
             match quick(&target, &raw, at) {

@@ -44,35 +44,92 @@ pub enum Class {
     Unknown,
 }
 
-/// The class of the type that `rest`, a column's definition behind its name, starts with.
-pub fn class(rest: &[Part<'_>], dialect: Dialect, enums: &HashMap<Vec<u8>, Vec<u8>>) -> Class {
-    let word = |at: usize| {
-        rest.get(at)
-            .filter(|part| matches!(part.token, Token::Word | Token::Name))
-            .map(|part| super::lex::name(part.raw, dialect))
+/// A type that the dump makes: an enum, or a domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// What it can hold.
+    pub class: Class,
+    /// It takes no NULL.
+    pub not_null: bool,
+    /// As [`folds`] says of its own type.
+    pub folds: Option<Fold>,
+}
+
+impl Made {
+    /// An enum whose first label is written so.
+    pub fn label(raw: &[u8]) -> Self {
+        Self { class: Class::Label(Some(raw.to_vec())), not_null: false, folds: None }
+    }
+
+    /// A domain; `rest` is its definition behind the name, from its type on. Conditions are not evaluated: what one with a condition can hold is not known, but for arrays.
+    pub fn domain(rest: &[Part<'_>], dialect: Dialect, made: &HashMap<Vec<u8>, Made>) -> Self {
+        let base = self::made(rest, dialect, made);
+        let class = class(rest, dialect, made);
+        let checked = rest.iter().any(|part| part.is("CHECK")) && !matches!(class, Class::Array(_));
+        let says = rest.windows(2).any(|pair| matches!(pair, [a, b] if a.is("NOT") && b.is("NULL")));
+        Self {
+            class: if checked { Class::Other } else { class },
+            not_null: says || base.is_some_and(|base| base.not_null),
+            folds: base.and_then(|base| base.folds).or_else(|| folds(rest, dialect)),
+        }
+    }
+}
+
+/// The type of the dump's own that `rest`, a column's definition behind its name, starts with.
+pub fn made<'m>(rest: &[Part<'_>], dialect: Dialect, made: &'m HashMap<Vec<u8>, Made>) -> Option<&'m Made> {
+    if dialect.kind == Kind::Sqlite || is_array(rest, dialect) { None } else { made.get(&name(rest, dialect)) }
+}
+
+/// The text of the plain value (a number, a string, with a cast or without) that `rest`, what stands behind `DEFAULT`, starts with.
+pub fn default(rest: &[Part<'_>], dialect: Dialect) -> Option<Vec<u8>> {
+    let opens = rest.iter().take_while(|part| part.sign(b'(')).count();
+    let rest = rest.get(opens..)?;
+    let minus = usize::from(rest.first()?.sign(b'-'));
+    let value = rest.get(minus)?;
+    let sign: &[u8] = if minus == 1 { b"-" } else { b"" };
+    let text = match value.token {
+        Token::Word if value.raw.iter().all(u8::is_ascii_digit) => [sign, value.raw].concat(),
+        Token::Text(_) if minus == 0 => super::keys::literal(value.raw, dialect)?,
+        _ => return None,
     };
+    // What has an operator behind it is computed.
+    let ends = ["NOT", "NULL", "CONSTRAINT", "CHECK", "COLLATE", "REFERENCES", "PRIMARY", "UNIQUE", "GENERATED", "ON"];
+    let behind = rest.iter().skip(minus + 1).take_while(|part| !ends.iter().any(|word| part.is(word)));
+    let plain = |sign: u8| [b':', b'.', b',', b';', b'(', b')', b'[', b']'].contains(&sign);
+    let computed = behind.into_iter().any(|part| matches!(part.token, Token::Sign(sign) if !plain(sign)));
+    (!computed).then_some(text)
+}
+
+/// The class of the type that `rest`, a column's definition behind its name, starts with.
+pub fn class(rest: &[Part<'_>], dialect: Dialect, made: &HashMap<Vec<u8>, Made>) -> Class {
     let length = || {
         let open = rest.iter().take(4).position(|part| part.sign(b'('))?;
         std::str::from_utf8(rest.get(open + 1)?.raw).ok()?.parse::<usize>().ok()
     };
-    let first = word(0).unwrap_or_default();
+    let name = name(rest, dialect);
     let unsigned = rest.iter().any(|part| part.is("UNSIGNED"));
     if dialect.kind == Kind::Sqlite {
         // Types are wishes there, but for the key that is the row's number.
         let key = rest.windows(2).any(|pair| matches!(pair, [a, b] if a.is("PRIMARY") && b.is("KEY")));
-        return if key && first == b"integer" { Class::Integer { bits: 64, unsigned: false } } else { Class::Unknown };
+        return if key && name == b"integer" { Class::Integer { bits: 64, unsigned: false } } else { Class::Unknown };
     }
-    let stops =
-        |part: &Part<'_>| ["NOT", "DEFAULT", "CONSTRAINT", "NULL", "COLLATE", "GENERATED"].iter().any(|w| part.is(w));
-    // A type with a schema: `public.mood`, `pg_catalog.int4`.
-    let name = if rest.get(1).is_some_and(|part| part.sign(b'.')) { word(2).unwrap_or_default() } else { first };
-    let class = named(&name, unsigned, length(), rest, enums);
-    if dialect.kind != Kind::Mysql
+    let class = named(&name, unsigned, length(), rest, made);
+    if is_array(rest, dialect) { Class::Array(Box::new(class)) } else { class }
+}
+
+/// The name of the type that `rest` starts with, without its schema: `public.mood`, `pg_catalog.int4`.
+fn name(rest: &[Part<'_>], dialect: Dialect) -> Vec<u8> {
+    let at = if rest.get(1).is_some_and(|part| part.sign(b'.')) { 2 } else { 0 };
+    let part = rest.get(at).filter(|part| matches!(part.token, Token::Word | Token::Name));
+    part.map(|part| super::lex::name(part.raw, dialect)).unwrap_or_default()
+}
+
+fn is_array(rest: &[Part<'_>], dialect: Dialect) -> bool {
+    let stops = |part: &Part<'_>| {
+        ["NOT", "DEFAULT", "CONSTRAINT", "CHECK", "NULL", "COLLATE", "GENERATED"].iter().any(|w| part.is(w))
+    };
+    dialect.kind != Kind::Mysql
         && rest.iter().take_while(|part| !stops(part)).any(|part| part.sign(b'[') || part.is("ARRAY"))
-    {
-        return Class::Array(Box::new(class));
-    }
-    class
 }
 
 /// When two texts of a column are the same to the server.
@@ -89,6 +146,8 @@ pub enum Fold {
     Ascii,
     /// `citext`: case does not count.
     Lower,
+    /// `character(n)` of `PostgreSQL`: blanks at the end do not count, and it has as many as fill it.
+    Blanks,
 }
 
 impl Fold {
@@ -118,8 +177,16 @@ pub fn folds(rest: &[Part<'_>], dialect: Dialect) -> Option<Fold> {
         Kind::Sqlite => Some(Fold::Exact),
         // The type `citext`, with its schema or without.
         _ if rest.iter().take(3).any(|part| part.is("CITEXT")) => Some(Fold::Lower),
+        _ if is_padded(rest) => Some(Fold::Blanks),
         _ => Some(Fold::Exact),
     }
+}
+
+/// Whether the type is `character(n)`, by any of its names.
+fn is_padded(rest: &[Part<'_>]) -> bool {
+    let at = if rest.get(1).is_some_and(|part| part.sign(b'.')) { 2 } else { 0 };
+    let is = |at: usize, words: &[&str]| rest.get(at).is_some_and(|part| words.iter().any(|word| part.is(word)));
+    is(at, &["CHARACTER", "CHAR", "BPCHAR", "NCHAR"]) && !is(at + 1, &["VARYING"])
 }
 
 fn is_unpadded(collation: &[u8]) -> bool {
@@ -140,7 +207,7 @@ fn named(
     unsigned: bool,
     length: Option<usize>,
     rest: &[Part<'_>],
-    enums: &HashMap<Vec<u8>, Vec<u8>>,
+    made: &HashMap<Vec<u8>, Made>,
 ) -> Class {
     let integer = |bits| Class::Integer { bits, unsigned };
     match name {
@@ -161,10 +228,7 @@ fn named(
         b"time" | b"timetz" => Class::Time,
         b"enum" => Class::Label(rest.get(2).map(|part| part.raw.to_vec())),
         b"bytea" | b"blob" | b"tinyblob" | b"mediumblob" | b"longblob" | b"binary" | b"varbinary" => Class::Bytes,
-        other => match enums.get(other) {
-            Some(label) => Class::Label(Some(label.clone())),
-            None => Class::Other,
-        },
+        other => made.get(other).map_or(Class::Other, |made| made.class.clone()),
     }
 }
 
@@ -199,7 +263,15 @@ impl Class {
     /// A value that the class holds, for a column that must have one; `None` if none is known.
     pub fn stand_in(&self, alias: Option<&Pseudonym>, new: &[u8]) -> Option<Vec<u8>> {
         let text = match self {
-            Class::Text(Some(most)) => return Some(new.get(..(*most).min(new.len())).unwrap_or_default().to_vec()),
+            Class::Text(Some(most)) => {
+                let cut = new.get(..(*most).min(new.len())).unwrap_or_default();
+                // Without its digits it would be everybody's.
+                let hex = alias.map(Pseudonym::hex).filter(|hex| memchr::memmem::find(cut, hex.as_bytes()).is_none());
+                let hex = hex.filter(|_| cut.len() < new.len());
+                return Some(
+                    hex.map_or_else(|| cut.to_vec(), |hex| hex.into_bytes().into_iter().take(*most).collect()),
+                );
+            }
             Class::Uuid => alias.map_or_else(|| "00000000-0000-0000-0000-000000000000".to_owned(), Pseudonym::uuid),
             Class::Inet => "0.0.0.0".to_owned(),
             Class::Integer { bits, unsigned } => match alias {

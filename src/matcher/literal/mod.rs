@@ -38,7 +38,7 @@ use super::spelling::halve_quotes;
 use super::{Chain, Engine, Hit, Needles, Plan, Spelling, Type, Unit, ValueId, ValueRef, boundary};
 use crate::error::Result;
 use crate::limits::SPELLING_DEPTH;
-use crate::policy::{USER_TABLES, fold};
+use crate::policy::{fold, is_user_table};
 use crate::record::{Field, Place};
 
 /// An [`Engine`] over shapes and an Aho-Corasick automaton; cheap to clone.
@@ -399,12 +399,11 @@ fn is_spelled(value: &ValueRef<'_>, text: &[u8], span: &Range<usize>) -> bool {
     }
 }
 
-/// Whether the field is the column `id` of a table of users (SPEC "Identifying fields").
+/// Whether the field is the column `id` of a table of users (SPEC "Identifying fields"); a member of a JSON column is none.
 fn is_user_key<P: AsRef<[u8]>>(path: &[P], table: Option<&str>) -> bool {
-    let last = path.last().and_then(|part| part.as_ref().rsplit(|b| *b == b'.').next());
-    let table = table.map(|table| table.rsplit('.').next().unwrap_or(table));
-    last.is_some_and(|part| fold(part) == b"id")
-        && table.is_some_and(|table| USER_TABLES.iter().any(|user| user.eq_ignore_ascii_case(table)))
+    let [column] = path else { return false };
+    let last = column.as_ref().rsplit(|b| *b == b'.').next();
+    last.is_some_and(|part| fold(part) == b"id") && table.is_some_and(is_user_table)
 }
 
 /// Hits as they are found. Many levels repeat the same ones; they are thinned out before they fill the memory.

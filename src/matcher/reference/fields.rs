@@ -65,10 +65,9 @@ impl Identifying {
         });
         for field in unit.fields.iter().filter(|field| is_value(field)) {
             let named = |names: &[FieldName]| names.iter().any(|name| name.matches(&field.path));
-            let user_id = self
-                .user_id
-                .get(&field.text)
-                .filter(|_| named(&self.fields.user_id) || user_table && self.id.matches(&field.path));
+            let user_id = self.user_id.get(&field.text).filter(|_| {
+                named(&self.fields.user_id) || user_table && field.path.len() == 1 && self.id.matches(&field.path)
+            });
             let username = self.username.get(&field.text.to_ascii_lowercase()).filter(|_| named(&self.fields.username));
             hits.extend(user_id.into_iter().chain(username).map(|value| Hit {
                 value,

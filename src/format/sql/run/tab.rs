@@ -35,7 +35,7 @@ impl<'r> Run<'r> {
         let name = String::from_utf8_lossy(Schema::named(&key)).into_owned();
         let rule = run.policy.rule(&run.trail, Some(&name));
         let known = !columns.is_empty();
-        let target = Target { key, name, columns, rule, line: Some(How::Tab), dialect };
+        let target = Target { key, known_as: name.clone(), name, columns, rule, line: Some(How::Tab), dialect };
         if !run.sheet.leaves() {
             cx.memory().need(MEMORY)?;
             run.binder.informed(&run.schema, cx.search.space);
