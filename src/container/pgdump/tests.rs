@@ -1,6 +1,6 @@
 //! The table of contents against `pg_restore -l`, and blocks in zlib's format by both decoders; all else is tested from outside.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::io::Write as _;
 use std::path::Path;

@@ -217,7 +217,7 @@ pub fn either(a: u8, b: u8, text: &[u8]) -> Option<usize> {
     let (words, _) = text.get(..text.len().min(NEAR)).unwrap_or_default().as_chunks::<8>();
     for (i, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
-        let found = zeros(word ^ ONES * u64::from(a)) | zeros(word ^ ONES * u64::from(b));
+        let found = zeros(word ^ (ONES * u64::from(a))) | zeros(word ^ (ONES * u64::from(b)));
         if found != 0 {
             return Some(8 * i + found.trailing_zeros() as usize / 8);
         }

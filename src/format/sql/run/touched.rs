@@ -44,7 +44,7 @@ impl Run<'_> {
                 // Its text, once more where it is searched, and what an edit makes of it.
                 cx.memory().need(4 * bytes.len() as u64)?;
             }
-            cut.spelled = self.is_spelled(&cut.piece, bytes);
+            cut.spelled = is_spelled(&cut.piece, bytes);
             if cut.spelled {
                 clear.extend_from_slice(text.get(copied..range.start).unwrap_or_default());
                 self.spell(&cut.piece, bytes, &mut clear);
@@ -97,16 +97,6 @@ impl Run<'_> {
         if piece.what == What::Tuple { piece.values as usize } else { tabs(raw, &self.line) + 1 }
     }
 
-    /// Whether the text of a piece may be another than its bytes.
-    fn is_spelled(&self, piece: &Piece, bytes: &[u8]) -> bool {
-        match piece.what {
-            What::Row => is_escaped(bytes),
-            What::Tuple => piece.escaped,
-            What::Statement => memchr::memchr(b'\'', bytes).is_some(),
-            _ => false,
-        }
-    }
-
     /// Adds the text of a piece, and its bytes if they count as well.
     fn spell(&self, piece: &Piece, bytes: &[u8], out: &mut Vec<u8>) {
         // Nothing of one piece goes on in another.
@@ -128,6 +118,16 @@ impl Run<'_> {
             }
         }
         out.push(b'\n');
+    }
+}
+
+/// Whether the text of a piece may be another than its bytes.
+fn is_spelled(piece: &Piece, bytes: &[u8]) -> bool {
+    match piece.what {
+        What::Row => is_escaped(bytes),
+        What::Tuple => piece.escaped,
+        What::Statement => memchr::memchr(b'\'', bytes).is_some(),
+        _ => false,
     }
 }
 
