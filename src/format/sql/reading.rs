@@ -75,9 +75,9 @@ impl Reading<'_> {
     }
 }
 
-/// What `SET search_path = public, pg_catalog` says: the schema in which names are made, `Some(None)` if none that is known. `None`: the
+/// What `SET search_path = public, pg_catalog` says: the schema in which names are made, empty if it is none that is known. `None`: the
 /// statement is another one.
-pub fn search_path(statement: &[u8], dialect: Dialect) -> Option<Option<Vec<u8>>> {
+pub fn search_path(statement: &[u8], dialect: Dialect) -> Option<Vec<u8>> {
     if dialect.kind == Kind::Mysql || !statement.get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"SET ")) {
         return None;
     }
@@ -88,5 +88,5 @@ pub fn search_path(statement: &[u8], dialect: Dialect) -> Option<Option<Vec<u8>>
     }
     let first = parts.get(at + 2).filter(|part| matches!(part.token, Token::Word | Token::Name));
     let name = first.map(|part| lex::name(part.raw, dialect));
-    Some(name.filter(|name| !name.starts_with(b"$") && name != b"pg_catalog"))
+    Some(name.filter(|name| !name.starts_with(b"$") && name != b"pg_catalog").unwrap_or_default())
 }

@@ -42,9 +42,8 @@ impl Same {
     /// A spelling that all values have which are the same.
     pub fn one(self, text: &[u8]) -> Cow<'_, [u8]> {
         match self {
-            Same::Text => Cow::Borrowed(text),
+            Same::Text | Same::Folded(Fold::Exact) => Cow::Borrowed(text),
             Same::Number => number(text),
-            Same::Folded(Fold::Exact) => Cow::Borrowed(text),
             Same::Folded(Fold::Ascii) => Cow::Owned(text.to_ascii_lowercase()),
             Same::Folded(Fold::Blanks) => Cow::Borrowed(unfilled(text)),
             Same::Folded(Fold::Cases { pads: true }) => lower(text.trim_ascii_end()),

@@ -116,8 +116,8 @@ pub struct Schema {
     short: HashMap<Vec<u8>, Option<Key>>,
     /// Database that the statements are about.
     database: Vec<u8>,
-    /// Schema of `PostgreSQL` in which names without one are made, as old versions' dumps say before each (`SET search_path`).
-    path: Option<Vec<u8>>,
+    /// Schema of `PostgreSQL` in which names without one are made, as old versions' dumps say before each (`SET search_path`); empty: none.
+    path: Vec<u8>,
     /// What was told besides the dump.
     given: Option<Arc<Schema>>,
     bytes: usize,
@@ -198,9 +198,8 @@ impl Schema {
         match names {
             // What stands before a dot is a database there.
             [database, table] if dialect.kind == Kind::Mysql => [database.as_slice(), table].join(&0),
-            [table] if dialect.kind != Kind::Mysql && self.path.is_some() => {
-                let path = self.path.as_deref().unwrap_or_default();
-                [self.database.as_slice(), &[path, table].join(&b'.')].join(&0)
+            [table] if dialect.kind != Kind::Mysql && !self.path.is_empty() => {
+                [self.database.as_slice(), &[self.path.as_slice(), table].join(&b'.')].join(&0)
             }
             _ => [self.database.as_slice(), &names.join(&b'.')].join(&0),
         }
@@ -209,7 +208,7 @@ impl Schema {
     /// To be at the dump's start again, in another reading of it.
     pub fn restart(&mut self) {
         self.database.clear();
-        self.path = None;
+        self.path.clear();
     }
 
     /// A key's name, without the database that a statement chose.
@@ -263,7 +262,7 @@ impl Schema {
     /// Turns to another database, if the statement says so.
     pub fn turn(&mut self, statement: &[u8], dialect: Dialect) -> bool {
         if let Some(rest) = statement.strip_prefix(b"\\connect") {
-            self.path = None;
+            self.path.clear();
             self.database = rest.trim_ascii().to_vec();
             self.adopt();
             return true;
