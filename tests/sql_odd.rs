@@ -367,3 +367,20 @@ COMMIT;
     let new = rows[0].trim_start_matches("INSERT INTO users VALUES(").split(',').next().unwrap();
     assert_eq!(rows[2], format!("INSERT INTO users VALUES(3,{new},'b');"));
 }
+
+/// Memory for keys is asked for where there are keys.
+#[test]
+fn a_dump_without_foreign_keys_needs_none_for_them() {
+    let world = World::new(ALICE);
+    let head = format!(
+        "{POSTGRES}CREATE TABLE public.users (id integer NOT NULL, t text);\nCREATE UNIQUE INDEX u ON public.users (id);\n"
+    );
+    let dump = |rows: &str| {
+        format!(
+            "{head}COPY public.users (id, t) FROM stdin;\n{rows}\\.\nALTER TABLE ONLY public.users ADD CONSTRAINT p PRIMARY KEY (id);\n"
+        )
+    };
+    world.put("src/x.sql", dump("7\ta\n48213\tb\n"));
+    world.scrub(&["--max-memory", "32M"]).expect(0);
+    assert_eq!(world.get("src/x.sql"), dump("7\ta\n").as_bytes());
+}

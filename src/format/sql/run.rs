@@ -135,6 +135,11 @@ impl<'r> Run<'r> {
         }
     }
 
+    /// Bytes that following foreign keys may take.
+    fn memory(&self) -> u64 {
+        if self.schema.keys.is_empty() { 0 } else { MEMORY }
+    }
+
     /// Nothing of the dump may change: a filter and a second look end here.
     fn refuse(&mut self, reason: String) -> Result<()> {
         if self.sheet.leaves() {
@@ -219,7 +224,7 @@ impl Batch for Run<'_> {
     }
 
     fn informed(&mut self, cx: &Cx<'_>) -> Result<()> {
-        cx.memory().need(MEMORY)?;
+        cx.memory().need(self.memory())?;
         self.binder.informed(&self.schema, cx.search.space);
         // The block's own statement came before, when its foreign keys were of no use yet.
         if let Some(target) = &self.target {
@@ -499,7 +504,7 @@ impl Run<'_> {
         self.count_table(cx);
         self.marks.rows();
         if !self.binder.learns() {
-            cx.need(MEMORY)?;
+            cx.memory().need(self.memory())?;
         }
         let schema = &self.schema;
         let read = walk::into(head, self.dialect);

@@ -5,7 +5,6 @@
 
 use super::super::cells::{How, Row};
 use super::super::ddl;
-use super::super::facts::MEMORY;
 use super::super::lex::Kind;
 use super::super::rows::Target;
 use super::super::schema::{Column, Schema};
@@ -37,7 +36,7 @@ impl<'r> Run<'r> {
         let known = !columns.is_empty();
         let target = Target { key, known_as: name.clone(), name, columns, rule, line: Some(How::Tab), dialect };
         if !run.sheet.leaves() {
-            cx.memory().need(MEMORY)?;
+            cx.memory().need(run.memory())?;
             run.binder.informed(&run.schema, cx.search.space);
         }
         run.binder.aim(&run.schema, &target);
