@@ -12,6 +12,8 @@ use crate::support::world::{REGISTRY, Ran};
 use crate::support::{ALICE, World, make, manifest, pgdump};
 
 type Files = BTreeMap<String, Vec<u8>>;
+/// What happens to a world.
+type Step<'s> = &'s dyn Fn(&World);
 
 /// The shop with a large object in which Alice is named, and what it must become.
 fn before_and_after(codec: Option<&str>) -> (Files, Files) {
@@ -288,7 +290,7 @@ fn other_files_in_it_are_members() {
 #[test]
 fn folders_that_hold_something_else_are_refused_by_name() {
     let (before, _) = before_and_after(Some("gz"));
-    let odd: [(&str, &dyn Fn(&World)); 4] = [
+    let odd: [(&str, Step<'_>); 4] = [
         ("a subfolder", &|world| drop(world.put("src/dump/sub/x.log", "x"))),
         ("a link", &|world| symlink("toc.dat", world.path("src/dump/x")).unwrap()),
         ("a name with a blank", &|world| drop(world.put("src/dump/a b", ""))),

@@ -25,6 +25,9 @@ use crate::store::disk::names::{self, Stage};
 use crate::store::disk::{meta, mirror};
 use crate::store::{Applied, Committed, Draft, Note, To, io_error, retry};
 
+/// Files from which on all are written out together first, which is one step of the file system's journal and not one a file.
+const FEW: usize = 16;
+
 /// A draft of a folder.
 pub(super) struct FolderDraft<'o> {
     pub(super) base: &'o Packed,
@@ -84,6 +87,7 @@ impl<'o> FolderDraft<'o> {
 
     /// Gives the draft the original's metadata and the name of a complete draft, and makes it durable.
     pub(super) fn complete(&mut self) -> Result<OsString> {
+        self.sync_files()?;
         let in_place = self.overwrite.is_none();
         let notes = meta::carry(&self.base.view.folder, &self.base.meta, &self.folder, in_place)?;
         for note in notes {
@@ -105,6 +109,20 @@ impl<'o> FolderDraft<'o> {
         self.name = Some(name.clone());
         retry_on_intr(|| rustix::fs::fsync(&self.folder)).map_err(|e| errno("syncing the draft", e))?;
         Ok(name)
+    }
+
+    /// Makes every file durable.
+    fn sync_files(&self) -> Result<()> {
+        let Some(view) = &self.view else { return Ok(()) };
+        if view.members.len() > FEW {
+            // Nothing depends on it but how long the others take.
+            let _ = retry_on_intr(|| rustix::fs::syncfs(&self.folder));
+        }
+        for member in &view.members {
+            let file = view.open(member).map_err(|e| io_error("opening the draft", &e))?;
+            retry_on_intr(|| rustix::fs::fsync(&file)).map_err(|e| errno("syncing the draft", e))?;
+        }
+        Ok(())
     }
 
     /// The new files, with the folder's own identity as it is now.

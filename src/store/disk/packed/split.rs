@@ -2,7 +2,7 @@
 //!
 //! The tar's names and their order must be those of the original, since the new folder is shown in the same order: a patch that would rename
 //! a file (its name holds an identifier) is refused. Long kept ranges of a file are copied by the kernel. Each file gets the metadata of
-//! its original and is durable before the next one begins. Memory: a window.
+//! its original. Memory: a window.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -216,7 +216,7 @@ impl<'a> Split<'a> {
         if size == 0 { self.close() } else { Ok(()) }
     }
 
-    /// Ends the file that is being written: with its original's metadata, and durable.
+    /// Ends the file that is being written, with its original's metadata.
     fn close(&mut self) -> Result<()> {
         let State::Body(mut sheet, 0) = std::mem::replace(&mut self.state, State::Header) else {
             return Err(odd("a file that was not begun"));
@@ -229,7 +229,6 @@ impl<'a> Split<'a> {
                 self.notes.push(note);
             }
         }
-        retry_on_intr(|| rustix::fs::fsync(&sheet.file)).map_err(|e| errno("syncing the draft", e))?;
         self.done += 1;
         let padding = tar::padding(sheet.size);
         self.state = if padding == 0 { State::Header } else { State::Padding(padding) };

@@ -137,7 +137,25 @@ impl Blob for View {
         self.len
     }
 
+    /// Reads over as many small files as `buf` holds: who reads has one window for them all.
     fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let mut done = 0;
+        while let Some(rest) = buf.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            match self.piece(at + done as u64, rest) {
+                Ok(0) => break,
+                Ok(n) => done += n,
+                Err(error) if done == 0 => return Err(error),
+                // The next reading begins with it.
+                Err(_) => break,
+            }
+        }
+        Ok(done)
+    }
+}
+
+impl View {
+    /// The start of what stands at `at`: of a header, a file, or padding.
+    fn piece(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
         let up_to = |end: u64, buf: usize| buf.min(usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX));
         if let Some((number, from, left)) = self.locate(at) {
             let most = self.pace.take(up_to(at + left, buf.len()));
