@@ -2,7 +2,7 @@
 //!
 //! A file takes each line as it comes, and is synced where a line must be durable. An object cannot be appended to: lines are held
 //! back in temporary space (`--max-temp`) and sent together, in one write, where one of them must be durable, at the latest with the
-//! first line that comes [`LATEST`] after the last write. Who waits for a write of which others are the first does not write again:
+//! first line that comes five minutes after the last write. Who waits for a write of which others are the first does not write again:
 //! lines that came meanwhile go with the next, all together. What a crash takes with it are lines that were not durable, as on a disk.
 //!
 //! Two runs cannot write one manifest: a file is locked; of an object each write asks that nobody else has written since, and the
