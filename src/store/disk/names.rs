@@ -40,6 +40,14 @@ pub(super) fn fresh(stage: Stage) -> Result<OsString> {
     Ok(OsString::from(name))
 }
 
+/// The name of what had the draft's name `of`, and is to be kept.
+pub(super) fn kept(of: &OsStr) -> OsString {
+    let bytes = of.as_encoded_bytes();
+    let mut name = String::from_utf8_lossy(bytes.strip_suffix(DRAFT).unwrap_or(bytes)).into_owned();
+    name.push_str(".kept");
+    OsString::from(name)
+}
+
 /// The stage that a name tells, or `None` for names that are not a draft's.
 pub(super) fn stage(name: &OsStr) -> Option<Stage> {
     let rest = name.as_encoded_bytes().strip_prefix(START)?;
@@ -65,6 +73,7 @@ mod tests {
             assert_eq!(stage(&name), Some(kind));
             assert_ne!(name, fresh(kind).unwrap());
             assert!(name.len() < 60);
+            assert_eq!(stage(&kept(&name)), None);
         }
         for other in [
             ".unwrite-",

@@ -4,7 +4,8 @@
 //! 1. Each new file *must* be durable with its metadata, and so must the new folder, before it can get the name.
 //! 2. Nothing may be under a lease for long, since a folder may have more files than a process may open. Right before the exchange no
 //!    old file may be open for writing, and all must be what was read; the same is asked again right after it, and once more after
-//!    [`GRACE`], when the exchange is durable. Whoever opened one between keeps it under its name: the folders are exchanged back.
+//!    [`GRACE`], when the exchange is durable. Whoever opened one between keeps it under its name: the folders are exchanged back. If
+//!    somebody wrote to the new folder as well, both are kept, the one beside under a name that no sweep removes.
 //! 3. From the first old file that is removed there is no way back; the old folder's other files *must* go, and the folder itself,
 //!    before the commit is reported. Only files that were read are removed: one that came later stays, with the folder, and is told.
 //!
@@ -24,6 +25,7 @@ use super::{NAME, left, refuse_writers};
 use crate::error::{Error, Kind, Result};
 use crate::store::disk::draft::gone_or;
 use crate::store::disk::folder::{Folder, errno};
+use crate::store::disk::names;
 use crate::store::disk::open::{changed, vanished};
 use crate::store::{Committed, Identity, Note, Original};
 
@@ -121,7 +123,7 @@ impl FolderDraft<'_> {
     /// Gives the old folder its name again, because of `error`; returns what the commit ends with.
     fn back_out(&mut self, aside: &OsStr, error: Error) -> Error {
         if self.is_fresh_wanted() || !self.is_named(&self.target).unwrap_or(false) {
-            return both();
+            return self.keep_both(aside);
         }
         loop {
             match self.parent.rename(aside, &self.target, RenameFlags::EXCHANGE) {
@@ -129,13 +131,13 @@ impl FolderDraft<'_> {
                 Err(Errno::INTR) => match self.is_named(&self.target) {
                     Ok(true) => {}
                     Ok(false) => break,
-                    Err(_) => return both(),
+                    Err(_) => return self.keep_both(aside),
                 },
-                Err(_) => return both(),
+                Err(_) => return self.keep_both(aside),
             }
         }
         if self.is_fresh_wanted() {
-            return both();
+            return self.keep_both(aside);
         }
         // The name is the draft's again, which goes when this is dropped.
         self.name = Some(aside.to_owned());
@@ -143,6 +145,16 @@ impl FolderDraft<'_> {
             Ok(_) => error,
             Err(unsynced) => unsynced,
         }
+    }
+
+    /// Nothing may be removed without a loss. What was written may be older than the name that its folder has now, so that a sweep would
+    /// not see it: the folder gets a name that none takes for a draft's.
+    fn keep_both(&self, aside: &OsStr) -> Error {
+        // Where that fails, the sweep looks at times, as after a kill.
+        let _ = self.parent.rename(aside, &names::kept(aside), RenameFlags::NOREPLACE);
+        let _ = self.parent.sync();
+        Error::new(Kind::Io, "written to by others during the commit; both versions were kept")
+            .help("look for .unwrite-* beside it")
     }
 }
 
@@ -166,10 +178,4 @@ pub(super) fn remains() -> Error {
 fn no_exchange() -> Error {
     Error::unsupported(format!("{NAME}: two names cannot be exchanged here"))
         .help("scrub it into a mirror with --output")
-}
-
-/// Nothing may be removed without a loss.
-fn both() -> Error {
-    Error::new(Kind::Io, "written to by others during the commit; both versions were kept")
-        .help("look for .unwrite-*.draft beside it")
 }

@@ -383,6 +383,13 @@ fn slow_writers_lose_nothing() {
             Err(error) if error.to_string().contains("both versions") => {
                 both_kept = true;
                 assert_eq!((names(dir.path()).len(), sweep(dir.path(), true).removed), (2, 0));
+                let written = [(&slow, "OLD"), (&quick, "NEW")];
+                for (_, end) in written.iter().filter(|(wrote, _)| wrote.load(Ordering::Relaxed)) {
+                    let is_there = |name: &String| {
+                        found(&dir.path().join(name)).into_values().any(|text| text.ends_with(end.as_bytes()))
+                    };
+                    assert!(names(dir.path()).iter().any(is_there), "{end} is lost");
+                }
             }
             Err(_) => {
                 taken_back = true;
