@@ -213,6 +213,7 @@ impl Fleet<'_> {
         let fresh =
             parts.map(|((plan, engine), judge)| Search { engine, needles: &plan.needles, judge, ..copy(self.search) });
         let manifest = self.open_manifest(line, &mut report, &mut own)?;
+        let dest = dest.map(|dest| dest.beside(own.clone()));
         let manifest = Mutex::new(manifest);
         self.sweep(&sources, dest.as_ref(), &mut report);
         let left_over = report.troubled;

@@ -174,7 +174,10 @@ impl Since {
 pub fn files(typed: &[PathBuf], manifest: Option<&Path>) -> Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> = Vec::new();
     for path in typed {
-        if s3::Place::parse(path.as_os_str().as_bytes()).is_some() {
+        if let Some(place) = s3::Place::parse(path.as_os_str().as_bytes()) {
+            if place?.is_prefix() {
+                return Err(Error::usage("--since: a manifest is an object, and no prefix"));
+            }
             files.push(path.clone());
             continue;
         }

@@ -239,3 +239,22 @@ fn help_and_version_go_to_stdout() {
         assert!(ran.out.is_empty() && !ran.err.is_empty());
     }
 }
+
+#[test]
+fn no_result_takes_the_place_of_a_file_of_the_run() {
+    let world = World::new(ALICE);
+    for name in ["m.jsonl", "erased.jsonl", "p.toml", "x.log"] {
+        world.put(format!("src/{name}"), alice());
+    }
+    world.put("out/erased.jsonl", world.get(REGISTRY));
+    world.put("out/p.toml", "");
+    let arguments =
+        ["scrub", "src", "--output", "out/", "--overwrite", "--registry", "out/erased.jsonl", "--policy", "out/p.toml"];
+    let ran = world.run(&[&arguments[..], &["--manifest", "out/m.jsonl"]].concat());
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    assert_eq!(world.get("out/erased.jsonl"), world.get(REGISTRY));
+    assert_eq!(world.get("out/p.toml"), b"");
+    assert_eq!(world.get("out/x.log"), gone());
+    let manifest = String::from_utf8(world.get("out/m.jsonl")).unwrap();
+    assert_eq!(manifest.matches("this run's own file stands where the result would go").count(), 3, "{manifest}");
+}

@@ -96,6 +96,11 @@ impl Remote {
         let named = [&typed.registry, &typed.policy].into_iter().flatten().map(PathBuf::as_path);
         // Of the artifacts only the manifest knows where they lie.
         let place = Place::parse(manifest.as_os_str().as_bytes());
+        if let Some(Ok(place)) = &place
+            && place.is_prefix()
+        {
+            return Err(Error::usage("a manifest is an object, and no prefix"));
+        }
         let listed = (place.is_some() || audit::is_remote(&|| audit::text(manifest))).then_some(Path::new(SCHEME));
         let s3 = typed.read.reach.store(named.chain(listed), space, |_| {})?;
         let manifest = match (place.transpose()?, &s3) {

@@ -9,7 +9,7 @@
 //!
 //! Memory: the places of one batch; of earlier manifests, one each for every object that is owed a purge.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufReader;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -22,7 +22,7 @@ use crate::manifest::{Artifact, Line, Purge, Status, VERSIONS};
 use crate::scrub::{self, Outcome, Task};
 use crate::store;
 use crate::store::disk::Filter;
-use crate::store::s3::{Place, Purged, S3};
+use crate::store::s3::{Place, Purged, S3, SCHEME};
 use crate::stores::{Dest, Sources};
 
 /// An object whose old versions are to be deleted.
@@ -64,21 +64,30 @@ impl Fleet<'_> {
                 continue;
             }
             let mut reader = Reader::new(BufReader::new(self.stores.text(path, self.space)?));
-            let mut is_this_run = false;
+            let (mut is_this_run, mut open) = (false, BTreeSet::new());
             let bad = |error: Error| error.as_usage(|error| format!("--purge-versions: a manifest: {error}"));
             while let Some(read) = reader.next().map_err(bad)? {
                 match read.line {
                     Line::Run(run) => is_this_run = run.run_id == self.given.run_id,
-                    Line::Artifact(line) => follow(&mut owed, &line),
+                    Line::Intent(intent) => {
+                        open.insert(intent.output.unwrap_or(intent.uri));
+                    }
+                    Line::Artifact(line) => {
+                        open.remove(line.place());
+                        follow(&mut owed, &line, is_this_run);
+                    }
                     Line::Purge(purge) if purge.done && (is_this_run || purge.left == Some(0)) => {
                         owed.remove(&purge.uri);
                     }
                     Line::Purge(purge) => {
                         owed.entry(purge.uri).or_insert(false);
                     }
-                    _ => {}
+                    Line::Summary(_) => {}
                 }
             }
+            // What a killed run was about to write, and perhaps wrote: nobody has said since what stands there.
+            let open = open.into_iter().filter(|uri| uri.starts_with(SCHEME));
+            open.for_each(|uri| *owed.entry(uri).or_insert(true) = true);
         }
         Ok(owed)
     }
@@ -156,8 +165,8 @@ impl Fleet<'_> {
     }
 }
 
-/// What a line says of what is owed.
-fn follow(owed: &mut BTreeMap<String, bool>, line: &Artifact) {
+/// What a line says of what is owed. What this run has looked at and not found good may be worse than what it replaced.
+fn follow(owed: &mut BTreeMap<String, bool>, line: &Artifact, is_this_run: bool) {
     if line.has_versions() && line.is_rewritten() {
         owed.insert(line.place().to_owned(), false);
     } else if line.has_versions() && matches!(line.status, Status::Failed | Status::Skipped) {
@@ -166,6 +175,8 @@ fn follow(owed: &mut BTreeMap<String, bool>, line: &Artifact) {
         && let Some(unsure) = owed.get_mut(line.place())
     {
         *unsure = false;
+    } else if is_this_run && let Some(unsure) = owed.get_mut(line.place()) {
+        *unsure = true;
     }
 }
 

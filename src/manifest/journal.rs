@@ -48,7 +48,7 @@ impl Opened {
         let Some(place) = Place::parse(path.as_os_str().as_bytes()) else { return file(path).map(Self::File) };
         let s3 = s3.ok_or_else(|| Error::new(Kind::Io, "no bucket was named before"))?;
         let place = place?;
-        if place.key.is_empty() || place.key.ends_with('/') {
+        if place.is_prefix() {
             return Err(Error::usage("the manifest is a bucket or a folder").help("name an object: s3://bucket/key"));
         }
         let mut spool = Spool::new(space);

@@ -10,6 +10,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::list::Own;
 use super::source::{Bucketed, Sources};
 use crate::error::{Error, Kind, Result};
 use crate::store::disk;
@@ -28,6 +29,8 @@ pub struct Dest {
     /// For each SOURCE the name below DEST under which it stands; empty: none.
     under: Vec<Vec<u8>>,
     buckets: Vec<Bucketed>,
+    /// Files that no result may replace.
+    own: Own,
 }
 
 #[derive(Debug)]
@@ -50,14 +53,14 @@ impl Dest {
             }
             Some(place) => Self::bucket(place?, sources)?,
         };
-        Ok(Self { to, under, buckets: sources.s3.clone() })
+        Ok(Self { to, under, buckets: sources.s3.clone(), own: Own::default() })
     }
 
     fn bucket(place: s3::Place, sources: &Sources) -> Result<Root> {
         let one = sources.len() == 1
             && (sources.disk.iter().all(disk::Source::is_file) && sources.s3.iter().all(Bucketed::is_key));
         let inside = |place: &s3::Place| sources.s3.iter().any(|source| source.way_to(place).is_some());
-        if place.key.is_empty() || place.key.ends_with('/') {
+        if place.is_prefix() {
             if sources.s3.iter().any(|source| source.holds(&place)) {
                 return Err(Error::usage("DEST is, or lies in, a SOURCE"));
             }
@@ -95,8 +98,22 @@ impl Dest {
         }
     }
 
-    /// Where `object` goes. Fails if a SOURCE lists that place, or there can be none such.
+    /// Never in the place of one of this run's `own` files.
+    #[must_use]
+    pub fn beside(self, own: Own) -> Self {
+        Self { own, ..self }
+    }
+
+    /// Where `object` goes. Fails if a SOURCE lists that place, one of this run's own files is there, or there can be none such.
     pub fn target(&self, object: &Object) -> Result<Place> {
+        let place = self.way(object)?;
+        if self.own.is_at(&place) {
+            return Err(Error::new(Kind::Io, "this run's own file stands where the result would go"));
+        }
+        Ok(place)
+    }
+
+    fn way(&self, object: &Object) -> Result<Place> {
         let relative = object.relative.as_os_str().as_bytes();
         let under = self.under.get(object.source).map_or(&[][..], Vec::as_slice);
         let way = if under.is_empty() { relative.to_vec() } else { [under, b"/", relative].concat() };

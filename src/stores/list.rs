@@ -29,6 +29,14 @@ impl Own {
             None => self.disk.add(path),
         }
     }
+
+    /// Whether one of them is at `place`, or in the folder there.
+    pub fn is_at(&self, place: &store::Place) -> bool {
+        match place {
+            store::Place::S3(place) => self.s3.contains(place),
+            store::Place::Path(path) => self.disk.is_at(path),
+        }
+    }
 }
 
 /// The listing, as an iterator.

@@ -109,7 +109,7 @@ impl Bucketed {
     fn find(place: Place, stores: &Stores, all_versions: bool) -> Result<Option<Self>> {
         let s3 = stores.s3()?;
         let usage = |error: Error| error.as_usage(ToString::to_string);
-        let is_folder = place.key.is_empty() || place.key.ends_with('/');
+        let is_folder = place.is_prefix();
         let (bucket, key) = (place.bucket.clone(), place.key.clone());
         let is_key = !is_folder && s3.look(&place).map_err(usage)?.is_some();
         if is_key {

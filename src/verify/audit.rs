@@ -104,8 +104,8 @@ pub struct Audit {
     pub pace: Option<Arc<dyn Pace>>,
     /// Where objects are read; `None`: what is in a bucket cannot be.
     pub stores: Option<Stores>,
-    /// URIs of objects whose old versions were deleted later.
-    purged: HashSet<String>,
+    /// URIs of objects of which old versions may be left: no later line says that they were deleted.
+    owed: HashSet<String>,
     /// Files that lines of the current run with masked URIs were found to mean, and that run.
     pub(super) taken: (String, HashSet<PathBuf>),
 }
@@ -200,14 +200,20 @@ pub fn index(text: &Text<'_>, space: &Arc<crate::blob::TempSpace>, audit: &mut A
             }
             Line::Intent(_) => {}
             Line::Artifact(artifact) => {
-                audit.purged.remove(artifact.output.as_ref().unwrap_or(&artifact.uri));
+                if artifact.has_versions() {
+                    audit.owed.insert(artifact.place().to_owned());
+                } else if artifact.is_rewritten() {
+                    audit.owed.remove(artifact.place());
+                }
                 sums.add(&artifact);
                 root.add_value(&read.json)?;
                 found.last.insert(xxh3_128(artifact.uri.as_bytes()), found.runs.len());
             }
             Line::Purge(purge) => {
                 if purge.done && purge.left == Some(0) {
-                    audit.purged.insert(purge.uri);
+                    audit.owed.remove(&purge.uri);
+                } else {
+                    audit.owed.insert(purge.uri);
                 }
             }
             Line::Summary(summary) => {
@@ -240,6 +246,7 @@ pub fn index(text: &Text<'_>, space: &Arc<crate::blob::TempSpace>, audit: &mut A
     for uri in intents.purges() {
         audit.complain(Wrong::Incomplete, uri, "a purge of old versions was begun");
     }
+    audit.attention = audit.owed.len() as u64;
     audit.end = (reader.prev().to_owned(), reader.end);
     Ok(found)
 }
@@ -300,8 +307,8 @@ pub fn judge(
     mask: &Mask<'_>,
     audit: &mut Audit,
 ) -> Result<()> {
-    let purged = audit.purged.contains(line.output.as_ref().unwrap_or(&line.uri));
-    audit.attention += u64::from(if purged { line.attention_now() } else { line.attention() });
+    // Those that are owed a purge are counted already, whatever a later line says of them.
+    audit.attention += u64::from(line.attention_now() && !audit.owed.contains(line.place()));
     if line.uri == STREAM {
         // It went by: nothing is there to be compared.
         return Ok(());

@@ -171,3 +171,60 @@ fn only_what_a_run_names_is_purged() {
     scrub(&world, &server, "s3://logs/*/other.log", PURGE).expect(0);
     assert_eq!(server.versions(B, "b/other.log").len(), 1);
 }
+
+/// What stands there today is worse than what it was made of.
+#[test]
+fn nothing_is_purged_behind_what_this_run_cannot_read() {
+    let (world, server) = versioned();
+    scrub(&world, &server, "s3://logs/a/", &[]).expect(3);
+    let put = |bytes: &[u8]| {
+        server.state.lock().unwrap().bucket(B).put("a/app.log", bytes.to_vec(), std::collections::BTreeMap::new());
+    };
+    put(b"\x1f\x8b\x08\0\0\0\0\0\0\x03cut");
+    let ran = scrub(&world, &server, "s3://logs/a/", PURGE);
+    assert_eq!(ran.expect(3).artifact("app.log")["status"], "failed");
+    assert!(ran.err.contains("kept until what stands there was read"), "{}", ran.err);
+    assert_eq!(server.count("DeleteObject"), 0);
+    put(&clean());
+    scrub(&world, &server, "s3://logs/a/", PURGE).expect(0);
+    assert!(!holds_alice(&server) && server.bytes(B, "a/app.log") == clean());
+}
+
+/// The manifest of the killed run is not continued: the next one relies on it.
+#[test]
+fn an_intent_of_another_night_is_owed_a_purge() {
+    let (world, server) = versioned();
+    scrub(&world, &server, "s3://logs/a/", &[]).expect(3);
+    cut_behind_intent(&world);
+    let usual = ["scrub", "s3://logs/a/", "--registry", REGISTRY, "--in-place", "--since", "m.jsonl"];
+    run(&world, &server, &[&usual[..], &["--manifest", "m2.jsonl"], PURGE].concat()).expect(0);
+    assert!(!holds_alice(&server) && server.bytes(B, "a/app.log") == clean());
+}
+
+#[test]
+fn an_audit_tells_of_versions_that_could_not_be_purged() {
+    let (world, server) = versioned();
+    scrub(&world, &server, "s3://logs/a/", &[]).expect(3);
+    assert_eq!(run(&world, &server, &["verify", "m.jsonl"]).code, 3);
+    server.hook(|operation, _, _| (operation == "DeleteObject").then_some((403, "AccessDenied")));
+    scrub(&world, &server, "s3://logs/a/", PURGE).expect(3);
+    let ran = run(&world, &server, &["verify", "m.jsonl"]);
+    assert_eq!(ran.code, 3, "{}", ran.out);
+    server.hook(|_, _, _| None);
+    scrub(&world, &server, "s3://logs/a/", PURGE).expect(0);
+    let ran = run(&world, &server, &["verify", "m.jsonl"]);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+}
+
+#[test]
+fn a_prefix_is_no_manifest() {
+    let (world, server) = versioned();
+    for arguments in [
+        &["verify", "s3://logs/a/"][..],
+        &["verify", "s3://logs"],
+        &["scan", "s3://logs/a/", "--registry", REGISTRY, "--since", "s3://logs/m/"],
+    ] {
+        let ran = run(&world, &server, arguments);
+        assert!(ran.code == 2 && ran.err.contains("is an object, and no prefix"), "{}", ran.err);
+    }
+}

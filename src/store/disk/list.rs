@@ -39,6 +39,17 @@ impl Own {
         }
     }
 
+    /// Whether one of them has the name `path`, or lies in the folder of that name.
+    pub fn is_at(&self, path: &Path) -> bool {
+        let known = |meta: Metadata| self.0.contains(&(meta.dev(), meta.ino()));
+        match std::fs::metadata(path) {
+            Ok(meta) if meta.is_dir() => std::fs::read_dir(path)
+                .is_ok_and(|entries| entries.flatten().any(|entry| std::fs::metadata(entry.path()).is_ok_and(known))),
+            Ok(meta) => known(meta),
+            Err(_) => false,
+        }
+    }
+
     pub(super) fn has(&self, identity: &FileId) -> bool {
         self.0.contains(&(identity.dev, identity.ino))
     }

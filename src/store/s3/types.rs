@@ -43,6 +43,11 @@ impl Place {
         Some(Ok(Self { bucket: bucket.to_owned(), key: key.to_owned() }))
     }
 
+    /// Whether it can be no object's name, but that of many: a bucket, or a key that ends in `/`.
+    pub fn is_prefix(&self) -> bool {
+        self.key.is_empty() || self.key.ends_with('/')
+    }
+
     /// `s3://bucket/key`, with the key's bytes as they are.
     pub fn shown(&self) -> String {
         format!("{SCHEME}{}/{}", self.bucket, self.key)
