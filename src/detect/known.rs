@@ -51,7 +51,7 @@ known! {
     "container" "zip" [".zip"] "stored, deflate, zstd" is_zip;
     "container" "7z" [".7z"] "7-Zip archives" |h| h.starts_with(b"7z\xbc\xaf\x27\x1c");
     "container" "rar" [".rar"] "RAR archives" |h| h.starts_with(b"Rar!\x1a\x07");
-    "container" "pg_dump custom" [] "`pg_dump -Fc`, versions 1.12 to 1.16; rows of COPY or INSERT, large objects" |h| h.starts_with(b"PGDMP");
+    "container" "pg_dump custom" [] "`pg_dump -Fc`, `-Ft` and folders of `-Fd`, versions 1.12 to 1.16; rows of COPY or INSERT, large objects" |h| h.starts_with(b"PGDMP");
     "container" "cpio" [".cpio"] "cpio archives" is_cpio;
     "container" "ar" [".a" ".deb"] "ar archives, Debian packages" |h| h.starts_with(b"!<arch>\n");
     "container" "warc" [".warc"] "web archives" |h| h.starts_with(b"WARC/");

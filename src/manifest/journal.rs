@@ -78,7 +78,9 @@ impl Opened {
     /// writing it. (Who writes a file has its lock.)
     pub fn claim(&self, running: bool) -> Result<()> {
         match self {
-            Self::Object(text, _) if running && text.is_busy() => Err(another()),
+            Self::Object(text, _) if running && text.is_busy() => {
+                Err(another().help("a run on another machine counts as alive for 15 minutes after its last write"))
+            }
             _ => Ok(()),
         }
     }

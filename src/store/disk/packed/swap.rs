@@ -150,7 +150,7 @@ impl FolderDraft<'_> {
     /// Nothing may be removed without a loss. What was written may be older than the name that its folder has now, so that a sweep would
     /// not see it: the folder gets a name that none takes for a draft's.
     fn keep_both(&self, aside: &OsStr) -> Error {
-        // Where that fails, the sweep looks at times, as after a kill.
+        // Where either fails, the sweep looks at times, as after a kill; what is told is why both are there.
         let _ = self.parent.rename(aside, &names::kept(aside), RenameFlags::NOREPLACE);
         let _ = self.parent.sync();
         Error::new(Kind::Io, "written to by others during the commit; both versions were kept")
