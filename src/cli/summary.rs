@@ -35,7 +35,11 @@ pub fn text(report: &Report, job: &Job) -> String {
             &mut out,
             "left",
             report.versions.left,
-            "old versions of rewritten objects, not looked at (see --purge-versions)",
+            if job.purge_versions {
+                "old versions of rewritten objects, which could not go"
+            } else {
+                "old versions of rewritten objects, not looked at (see --purge-versions)"
+            },
         );
     }
     for line in tables(report) {
